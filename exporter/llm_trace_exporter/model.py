@@ -1,0 +1,254 @@
+"""The records: all that crosses from the dialects into the pipeline.
+
+A dialect reads attributes and writes these; nothing after it sees an attribute key. Every record
+is frozen. Times are Unix nanoseconds, durations seconds, money US dollars, scores 0-1.
+No record holds prompt or response text or a user id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+ErrorType = Literal[
+    "",
+    "rate_limited",
+    "timeout",
+    "auth",
+    "quota",
+    "context_length",
+    "content_filter",
+    "invalid_request",
+    "server_error",
+    "connection",
+    "cancelled",
+    "other",
+]
+"""Why a call or step failed; empty when it did not."""
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "other"]
+GatewayEvent = Literal["retry", "fallback", "cache_hit", "circuit_open", "queue_full"]
+StepKind = Literal[
+    "retrieval", "embedding", "rerank", "tool", "agent", "workflow", "guardrail", "memory", "other"
+]
+GuardrailAction = Literal["allow", "block", "modify", "warn"]
+VerdictValue = Literal["pass", "fail", "error", "unscored"]
+JudgeKind = Literal["llm", "code", "human"]
+Rating = Literal["positive", "negative", "neutral"]
+Signal = Literal["span", "log"]
+
+ERROR_TYPES: tuple[str, ...] = tuple(e for e in get_args(ErrorType) if e)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts of one call by DISJOINT type: their plain sum is all tokens of the call."""
+
+    input: int = 0
+    """Uncached, non-audio input."""
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    """Output without reasoning and audio."""
+    reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+
+    @property
+    def input_all(self) -> int:
+        """All input types together."""
+        return self.input + self.cache_read + self.cache_write + self.audio_input
+
+    @property
+    def output_all(self) -> int:
+        """All output types together."""
+        return self.output + self.reasoning + self.audio_output
+
+    @property
+    def total(self) -> int:
+        """Every token once."""
+        return self.input_all + self.output_all
+
+    def by_type(self) -> tuple[tuple[str, int], ...]:
+        """(type, count) for every type, in catalogue order, zeros included."""
+        return tuple((name, getattr(self, name)) for name in TOKEN_TYPES)
+
+
+TOKEN_TYPES: tuple[str, ...] = tuple(f.name for f in fields(Tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedCost:
+    """Dollars that the emitter put on the wire."""
+
+    total_usd: float
+    by_type: tuple[tuple[str, float], ...] = ()
+    """(token type or `request`, dollars); empty when only a total was reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which emitter, deployment and place in a trace a record comes from."""
+
+    trace_id: bytes
+    """16 bytes; empty for a log record outside a trace."""
+    span_id: bytes
+    """8 bytes; empty for a log record outside a span."""
+    parent_span_id: bytes
+    """8 bytes; empty for a root."""
+    signal: Signal
+    dialect: str
+    """The convention that was read: `openinference`, `semconv`, ..."""
+    scope: str
+    """Instrumentation scope name, shortened; tells two instrumentations of one call apart."""
+    service: str
+    environment: str
+    dimensions: tuple[str, ...]
+    """One value per configured dimension, in configuration order; empty where unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class LlmCall:
+    """One request to a model as one emitter told it: chat, embeddings, rerank, ..."""
+
+    origin: Origin
+    start_ns: int
+    end_ns: int
+    operation: str
+    """`chat`, `text_completion`, `embeddings`, `generate_content`, `rerank`, `moderation`, ..."""
+    provider: str = ""
+    """OTel GenAI well-known value; empty when the emitter does not say."""
+    request_model: str = ""
+    response_model: str = ""
+    tokens: Tokens | None = None
+    """None: unknown, which is not zero."""
+    error_type: ErrorType = ""
+    finish_reasons: tuple[FinishReason, ...] = ()
+    streaming: bool = False
+    ttft_s: float | None = None
+    reported_cost: ReportedCost | None = None
+    response_id: str = ""
+    """The provider's id of the answer; empty when absent or invented by the emitter."""
+    service_tier: str = ""
+    """`batch`, `flex`, `priority`, ...; empty for the default tier."""
+    gateway_events: tuple[tuple[GatewayEvent, int], ...] = ()
+    purpose: Literal["", "judge"] = ""
+    """`judge` when an evaluator made the call."""
+    weight: float = 1.0
+    """How many calls this one stands for (head sampling)."""
+
+    @property
+    def duration_s(self) -> float:
+        """Wall time of the whole call."""
+        return max(0, self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def model(self) -> str:
+        """What served the call: the response's model, else the one asked for."""
+        return self.response_model or self.request_model
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a pipeline that is not a model call: it has neither tokens nor cost."""
+
+    origin: Origin
+    start_ns: int
+    end_ns: int
+    kind: StepKind
+    name: str
+    error_type: ErrorType = ""
+    documents: int | None = None
+    """Retrieval: how many came back."""
+    top_score: float | None = None
+    """Retrieval: the best score, as the retriever scales it."""
+    guardrail_action: GuardrailAction | None = None
+    weight: float = 1.0
+
+    @property
+    def duration_s(self) -> float:
+        """Wall time of the step."""
+        return max(0, self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One result of one judge."""
+
+    origin: Origin
+    time_ns: int
+    judge: str
+    kind: JudgeKind
+    verdict: VerdictValue
+    score: float | None = None
+    """As reported; the store scales it by the judge's declared range."""
+    model: str = ""
+    """The judged call's model where the carrier itself knows it."""
+    target_end_ns: int = 0
+    """End of the judged span where the carrier itself knows it, else 0."""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One rating by an end user."""
+
+    origin: Origin
+    time_ns: int
+    rating: Rating
+    source: str
+    """Name under which the emitter files it: `user_feedback`, ..."""
+    model: str = ""
+    weight: float = 1.0
+
+
+Record = LlmCall | Step | Verdict | Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that one span or log record said."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    dialect: str
+    """Empty when no dialect knows the record."""
+    records: tuple[Record, ...] = ()
+    naive_tokens: int = 0
+    """Input + output tokens written on the record, whether it may carry them or not."""
+    drop: Literal["", "rollup", "duplicate", "not_llm"] = ""
+    """Why a record that a dialect knows yields nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """Dollars of one call of one type."""
+
+    type: str
+    """A token type, `request` (a fee per call) or `unsplit` (only a total was reported)."""
+    source: Literal["reported", "contract", "list"]
+    usd: float
+
+
+UnpricedReason = Literal["no_model", "unknown_model", "no_usage", "per_request"]
+
+
+@dataclass(frozen=True, slots=True)
+class PricedCall:
+    """A settled call with its labels made canonical and its price; what the store counts."""
+
+    call: LlmCall
+    provider: str
+    model: str
+    """Canonical model name (not yet capped)."""
+    cost: tuple[CostLine, ...] = ()
+    unpriced: UnpricedReason | None = None
+    """Why there is no price for the call, or for `unpriced_tokens` of it."""
+    unpriced_tokens: tuple[tuple[str, int], ...] = ()
+    """(type, count) of tokens without a price, non-zero ones only."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Dollars of the call; None when nothing of it could be priced."""
+        return sum(line.usd for line in self.cost) if self.cost else None

@@ -1,0 +1,1 @@
+"""The wire: OTLP requests in, raw spans and log records out."""

@@ -1,0 +1,202 @@
+"""OTLP trace and log requests to spans and log records.
+
+Source: opentelemetry-proto 1.x, `trace.proto`, `logs.proto`; docs/specification.md, OTLP 1.10.
+
+What is not read is not validated: a malformed value under a key that nobody reads does not fail
+the request. Text that is not UTF-8 is read with U+FFFD in place of the wrong bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Any
+
+from ..errors import DecodeError, RejectedRecord
+from . import from_json, wire
+from .attributes import KeyFilter, parse, read_value, text
+from .raw import Batch, RawEvent, RawLog, RawSpan, Resource, Scope
+
+__all__ = ["KeyFilter", "decode_logs", "decode_logs_json", "decode_traces", "decode_traces_json"]
+
+MAX_PARTS = 1_000_000
+"""Groups, records, events and attributes of one request: bounds its work whatever its bytes say."""
+MAX_BODY_CHARS = 200
+"""A log body that is longer is a text, not the name of an event."""
+
+# Of names and status messages only the start tells anything; the rest may be anything.
+_NAME_BYTES = 1_024
+_MESSAGE_BYTES = 4_096
+_MAX_NS = 2**63 - 1
+_NO_TRACE_ID = bytes(16)
+_NO_SPAN_ID = bytes(8)
+
+BAD_TRACE_ID = "invalid trace id"
+BAD_SPAN_ID = "invalid span id"
+BAD_PARENT_ID = "invalid parent span id"
+NO_START_TIME = "missing start time"
+BAD_TIME = "time beyond the year 2262"
+
+
+def decode_traces(body: bytes, keep: KeyFilter) -> Batch:
+    """The spans of a serialised ExportTraceServiceRequest.
+
+    A span with an impossible id or time is left out and its reason is in `Batch.rejected`. An
+    end before the start (clock skew) is kept as it is; a missing end is the start.
+
+    Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
+    """
+    batch = Batch()
+    budget = _Budget()
+    for resource, scope, records, _ in _scopes(body, keep, budget):
+        for raw in records:
+            span = parse(wire.Span, raw)
+            try:
+                batch.spans.append(_span(span, resource, scope, keep, budget))
+            except RejectedRecord as rejected:
+                batch.rejected.append(rejected.reason)
+    return batch
+
+
+def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
+    """The records of a serialised ExportLogsServiceRequest.
+
+    An invalid trace or span id reads as none, as logs.proto asks. A record without any time has
+    `time_ns` 0.
+
+    Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
+    """
+    batch = Batch()
+    budget = _Budget()
+    for resource, scope, records, identity in _scopes(body, keep, budget):
+        for raw in records:
+            log = parse(wire.Log, raw)
+            budget.spend(len(log.attributes))
+            time_ns = log.time_ns or log.observed_ns
+            if time_ns > _MAX_NS:
+                batch.rejected.append(BAD_TIME)
+                continue
+            batch.logs.append(
+                RawLog(
+                    time_ns=time_ns,
+                    trace_id=_id_or_none(log.trace_id, _NO_TRACE_ID),
+                    span_id=_id_or_none(log.span_id, _NO_SPAN_ID),
+                    event_name=text(log.event_name[:_NAME_BYTES]),
+                    severity=log.severity,
+                    body=_body(log.body),
+                    attrs=keep.read(log.attributes),
+                    resource=resource,
+                    scope=scope,
+                    fingerprint=blake2b(raw, digest_size=16, key=identity).digest(),
+                )
+            )
+    return batch
+
+
+def decode_traces_json(body: bytes, keep: KeyFilter) -> Batch:
+    """`decode_traces` for OTLP/JSON: the same content gives the same batch."""
+    return decode_traces(from_json.traces(body), keep)
+
+
+def decode_logs_json(body: bytes, keep: KeyFilter) -> Batch:
+    """`decode_logs` for OTLP/JSON: the same content gives the same batch."""
+    return decode_logs(from_json.logs(body), keep)
+
+
+class _Budget:
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_PARTS
+
+    def spend(self, parts: int) -> None:
+        self.left -= parts
+        if self.left < 0:
+            raise DecodeError(f"more than {MAX_PARTS} parts in one request")
+
+
+def _scopes(
+    body: bytes, keep: KeyFilter, budget: _Budget
+) -> Iterator[tuple[Resource, Scope, Any, bytes]]:
+    """Each scope with its serialised records and 32 bytes that stand for resource and scope."""
+    groups = parse(wire.Request, body).groups
+    budget.spend(len(groups))
+    for raw_group in groups:
+        group = parse(wire.Group, raw_group)
+        budget.spend(len(group.scopes) + len(group.resource.attributes))
+        resource = Resource(keep.read(group.resource.attributes))
+        identity = blake2b(group.resource.SerializeToString(), digest_size=32)
+        for raw_scope in group.scopes:
+            scope_group = parse(wire.ScopeGroup, raw_scope)
+            sender = scope_group.scope
+            budget.spend(len(scope_group.records) + len(sender.attributes))
+            scope = Scope(
+                text(sender.name[:_NAME_BYTES]),
+                text(sender.version[:_NAME_BYTES]),
+                keep.read(sender.attributes),
+            )
+            named = identity.copy()
+            named.update(sender.name)
+            yield resource, scope, scope_group.records, named.digest()
+
+
+def _span(
+    span: Any, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget
+) -> RawSpan:
+    attributes, events, status = span.attributes, span.events, span.status
+    budget.spend(len(attributes) + len(events))
+    trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
+    start_ns, end_ns = span.start_ns, span.end_ns
+    if len(trace_id) != 16 or trace_id == _NO_TRACE_ID:
+        raise RejectedRecord(BAD_TRACE_ID)
+    if len(span_id) != 8 or span_id == _NO_SPAN_ID:
+        raise RejectedRecord(BAD_SPAN_ID)
+    if parent_id:
+        if len(parent_id) != 8:
+            raise RejectedRecord(BAD_PARENT_ID)
+        if parent_id == _NO_SPAN_ID:
+            parent_id = b""
+    if not start_ns:
+        raise RejectedRecord(NO_START_TIME)
+    if start_ns > _MAX_NS or end_ns > _MAX_NS:
+        raise RejectedRecord(BAD_TIME)
+    kind, code, state = span.kind, status.code, span.trace_state
+    return RawSpan(
+        trace_id,
+        span_id,
+        parent_id,
+        text(span.name[:_NAME_BYTES]),
+        kind if 0 <= kind <= 5 else 0,
+        start_ns,
+        end_ns or start_ns,
+        code if 0 <= code <= 2 else 0,
+        text(status.message[:_MESSAGE_BYTES]),
+        text(state[:_NAME_BYTES]),
+        keep.read(attributes),
+        tuple([_event(raw, keep, budget) for raw in events]) if events else (),
+        resource,
+        scope,
+    )
+
+
+def _event(raw: bytes, keep: KeyFilter, budget: _Budget) -> RawEvent:
+    event = parse(wire.Event, raw)
+    attributes = event.attributes
+    budget.spend(len(attributes))
+    time_ns = min(event.time_ns, _MAX_NS)
+    return RawEvent(text(event.name[:_NAME_BYTES]), time_ns, keep.read(attributes))
+
+
+def _id_or_none(value: bytes, zero: bytes) -> bytes:
+    return value if len(value) == len(zero) and value != zero else b""
+
+
+def _body(value: Any) -> str:
+    # UTF-8 takes at most four bytes a character: longer texts are not even decoded.
+    if value.WhichOneof("value") != "string_value":
+        return ""
+    raw = value.string_value
+    if len(raw) > 4 * MAX_BODY_CHARS:
+        return ""
+    body = text(raw)
+    return body if len(body) <= MAX_BODY_CHARS else ""
