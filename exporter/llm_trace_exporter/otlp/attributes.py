@@ -9,8 +9,9 @@ Attributes seen before (model names, token counts, flags) cost one dictionary lo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
 from struct import Struct
-from typing import Any
+from typing import Any, Literal, TypeGuard, TypeVar
 
 from google.protobuf.message import DecodeError as ProtobufError
 
@@ -26,8 +27,15 @@ _REMEMBERED_ATTRIBUTES = 16_384
 _REMEMBERED_KEYS = 8_192
 _KEY, _VALUE = 0x0A, 0x12
 _STRING, _BOOL, _INT, _DOUBLE = 0x0A, 0x10, 0x18, 0x21
-_UNKNOWN = object()
 _double = Struct("<d").unpack_from
+
+
+_T = TypeVar("_T")
+
+
+class _Mark(Enum):
+    ODD = "not the usual shape: protobuf's parser must read it"
+    UNSEEN = "a head that was not looked at yet"
 
 
 class KeyFilter:
@@ -37,13 +45,15 @@ class KeyFilter:
     from several threads are safe: what is remembered depends on the bytes alone.
     """
 
-    __slots__ = ("_attributes", "_exact", "_keys", "_prefixes")
+    __slots__ = ("_exact", "_heads", "_lists", "_prefixes", "_scalars")
 
     def __init__(self, exact: Iterable[str], prefixes: Iterable[str] = ()) -> None:
         self._exact = frozenset(exact)
         self._prefixes = tuple(prefixes)
-        self._keys: dict[bytes, str | None] = {}
-        self._attributes: dict[bytes, tuple[str, Value]] = {}
+        # A head is all before the value's length: key tag, key length, key, value tag.
+        self._heads: dict[bytes, str | None] = {}
+        self._scalars: dict[bytes, tuple[str, Value]] = {}
+        self._lists: dict[bytes, tuple[str, list[Value]]] = {}
 
     def keep(self, key: str) -> bool:
         """Whether some dialect or dimension reads this key."""
@@ -55,46 +65,69 @@ class KeyFilter:
         Raises: DecodeError where a part is not a KeyValue.
         """
         attrs: Attributes = {}
-        attributes, keys = self._attributes, self._keys
+        scalars, heads = self._scalars, self._heads
         for part in parts:
             size = len(part)
-            if size <= _REMEMBERED_BYTES and (pair := attributes.get(part)) is not None:
+            if size <= _REMEMBERED_BYTES and (pair := scalars.get(part)) is not None:
                 attrs[pair[0]] = pair[1]
                 continue
-            start = _value_start(part, size)
-            if not start:
-                self._read_any_shape(part, attrs)
+            try:
+                at = part[1] + 3
+                length = part[at]
+            except IndexError:
+                self._read_odd(part, attrs)
                 continue
-            raw_key = part[2 : 2 + part[1]]
-            known: Any = keys.get(raw_key, _UNKNOWN)
-            key: str | None = self._learn(raw_key) if known is _UNKNOWN else known
-            if key is None:
-                continue
-            value = _scalar(part, start, size)
-            if value is _UNKNOWN:
-                self._read_any_shape(part, attrs)
-                continue
-            attrs[key] = value
-            if size <= _REMEMBERED_BYTES:
-                if len(attributes) >= _REMEMBERED_ATTRIBUTES:
-                    attributes.clear()
-                attributes[part] = (key, value)
+            head = part[:at]
+            key = heads.get(head, _Mark.UNSEEN)
+            if key is _Mark.UNSEEN:
+                key = self._learn(head)
+            at += 1
+            if length >= 0x80:
+                at, length = _varint(part, at - 1, size)
+            if at + length != size or key is _Mark.ODD:
+                self._read_odd(part, attrs)
+            elif key is not None:
+                value = _scalar(part, at, size)
+                if value is _Mark.ODD:
+                    self._read_odd(part, attrs)
+                    continue
+                attrs[key] = value
+                if size <= _REMEMBERED_BYTES and type(value) is not float:
+                    _remember(scalars, part, (key, value))
         return attrs
 
-    def _learn(self, raw_key: bytes) -> str | None:
-        key: str | None = text(raw_key)
-        if not self.keep(key or ""):
-            key = None
-        if len(self._keys) >= _REMEMBERED_KEYS:
-            self._keys.clear()
-        self._keys[raw_key] = key
+    def _learn(self, head: bytes) -> str | Literal[_Mark.ODD] | None:
+        if head[0] != _KEY or head[1] >= 0x80 or head[-1] != _VALUE:
+            return _Mark.ODD
+        name = text(head[2:-1])
+        key = name if self.keep(name) else None
+        if len(self._heads) >= _REMEMBERED_KEYS:
+            self._heads.clear()
+        self._heads[head] = key
         return key
 
-    def _read_any_shape(self, part: bytes, attrs: Attributes) -> None:
+    def _read_odd(self, part: bytes, attrs: Attributes) -> None:
+        if (known := self._lists.get(part)) is not None:
+            attrs[known[0]] = known[1].copy()
+            return
         pair = parse(wire.KeyValue, part)
         key = text(pair.key)
-        if self.keep(key):
-            attrs[key] = read_value(pair.value)
+        if not self.keep(key):
+            return
+        attrs[key] = value = read_value(pair.value)
+        if len(part) <= _REMEMBERED_BYTES and _is_flat(value):
+            _remember(self._lists, part, (key, value.copy()))
+
+
+def _remember(memory: dict[bytes, _T], part: bytes, pair: _T) -> None:
+    if len(memory) >= _REMEMBERED_ATTRIBUTES:
+        memory.clear()
+    memory[part] = pair
+
+
+def _is_flat(value: Value) -> TypeGuard[list[Value]]:
+    """Whether copying the list makes it independent of the one that is remembered."""
+    return type(value) is list and not any(isinstance(item, list | dict) for item in value)
 
 
 def parse(kind: Any, body: bytes) -> Any:
@@ -138,22 +171,11 @@ def read_value(value: Any, depth: int = 0) -> Value:
     return scalar
 
 
-def _value_start(part: bytes, size: int) -> int:
-    """Index of the value's content where `part` is one short key and one value, else 0."""
-    if size < 4 or part[0] != _KEY:
-        return 0
-    at = 2 + part[1]
-    if at > 129 or at + 1 >= size or part[at] != _VALUE:
-        return 0
-    length = part[at + 1]
-    if length < 0x80:
-        return at + 2 if at + 2 + length == size else 0
-    start, length = _varint(part, at + 1, size)
-    return start if start and start + length == size else 0
-
-
 def _varint(part: bytes, at: int, size: int) -> tuple[int, int]:
-    """(index after it, number) of a varint of at most 63 bits, else (0, 0)."""
+    """(index after it, number) of a varint of at most 63 bits, else an index beyond `size`."""
+    if at + 1 < size and part[at + 1] < 0x80:  # most texts and token counts: one or two bytes
+        byte = part[at]
+        return (at + 1, byte) if byte < 0x80 else (at + 2, byte & 0x7F | part[at + 1] << 7)
     number = shift = 0
     for index in range(at, min(size, at + 9)):
         byte = part[index]
@@ -161,21 +183,24 @@ def _varint(part: bytes, at: int, size: int) -> tuple[int, int]:
         if byte < 0x80:
             return index + 1, number
         shift += 7
-    return 0, 0
+    return size + 1, 0
 
 
-def _scalar(part: bytes, start: int, size: int) -> Any:
-    """The AnyValue in `part[start:size]` where it is one scalar, else `_UNKNOWN`."""
-    if start == size:
+def _scalar(part: bytes, at: int, size: int) -> str | int | float | Literal[_Mark.ODD] | None:
+    """The AnyValue in `part[at:size]` where it is one scalar."""
+    if at == size:
         return None
-    tag = part[start]
+    tag = part[at]
     if tag == _DOUBLE:
-        return _double(part, start + 1)[0] if start + 9 == size else _UNKNOWN
+        if at + 9 != size:
+            return _Mark.ODD
+        double: float = _double(part, at + 1)[0]
+        return double
     if tag != _STRING and tag != _INT and tag != _BOOL:
-        return _UNKNOWN
-    end, number = _varint(part, start + 1, size)
+        return _Mark.ODD
+    at, number = _varint(part, at + 1, size)
     if tag == _STRING:
-        return text(part[end:]) if end and end + number == size else _UNKNOWN
-    if end != size:
-        return _UNKNOWN
+        return text(part[at:]) if at + number == size else _Mark.ODD
+    if at != size:
+        return _Mark.ODD
     return number if tag == _INT else bool(number)

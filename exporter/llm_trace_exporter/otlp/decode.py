@@ -8,13 +8,13 @@ the request. Text that is not UTF-8 is read with U+FFFD in place of the wrong by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
 from ..errors import DecodeError, RejectedRecord
 from . import from_json, wire
-from .attributes import KeyFilter, parse, read_value, text
+from .attributes import KeyFilter, parse, text
 from .raw import Batch, RawEvent, RawLog, RawSpan, Resource, Scope
 
 __all__ = ["KeyFilter", "decode_logs", "decode_logs_json", "decode_traces", "decode_traces_json"]
@@ -140,9 +140,7 @@ def _scopes(
             yield resource, scope, scope_group.records, named.digest()
 
 
-def _span(
-    span: Any, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget
-) -> RawSpan:
+def _span(span: Any, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget) -> RawSpan:
     attributes, events, status = span.attributes, span.events, span.status
     budget.spend(len(attributes) + len(events))
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id

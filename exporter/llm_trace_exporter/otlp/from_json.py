@@ -140,8 +140,10 @@ def _integer(field: FieldDescriptor, value: Any) -> int:
 
 
 def _enum(field: FieldDescriptor, value: Any) -> int:
-    named = field.enum_type.values_by_name.get(value) if isinstance(value, str) else None
-    return _integer(field, value) if named is None else int(named.number)
+    if field.enum_type is None or not isinstance(value, str):
+        return _integer(field, value)
+    named = field.enum_type.values_by_name.get(value)
+    return _integer(field, value) if named is None else named.number
 
 
 def _double(field: FieldDescriptor, value: Any) -> float:

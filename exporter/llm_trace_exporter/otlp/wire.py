@@ -108,9 +108,7 @@ def _build() -> dict[str, Any]:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(
-            pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")
-        )
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
         for name in _MESSAGES
     }
 
@@ -130,4 +128,14 @@ Log: Any = _types["Log"]
 KeyValue: Any = _types["KeyValue"]
 AnyValue: Any = _types["AnyValue"]
 
-__all__ = ["AnyValue", "Event", "Group", "KeyValue", "Log", "Message", "Request", "ScopeGroup", "Span"]
+__all__ = [
+    "AnyValue",
+    "Event",
+    "Group",
+    "KeyValue",
+    "Log",
+    "Message",
+    "Request",
+    "ScopeGroup",
+    "Span",
+]
