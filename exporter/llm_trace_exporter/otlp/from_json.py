@@ -15,9 +15,10 @@ import base64
 import binascii
 import json
 import re
+from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -74,10 +75,10 @@ def _convert(body: bytes, message: Any) -> bytes:
 def _fill(message: Any, source: Any, depth: int) -> None:
     if not isinstance(source, dict):
         raise DecodeError(f"{message.DESCRIPTOR.name} is not a JSON object")
-    fields = message.DESCRIPTOR.fields_by_camelcase_name
+    fields = _fields(message.DESCRIPTOR)
     for name, value in source.items():
         field = fields.get(name)
-        if field is None or value is None or field.full_name in _UNREAD:
+        if field is None or value is None:
             continue
         if field.is_repeated:
             _fill_repeated(message, field, value, depth)
@@ -88,6 +89,12 @@ def _fill(message: Any, source: Any, depth: int) -> None:
                 setattr(message, field.name, _SCALARS[field.type](field, value))
             except (ValueError, OverflowError) as error:
                 raise _wrong(field) from error
+
+
+@cache
+def _fields(message: Descriptor) -> dict[str, FieldDescriptor]:
+    # Not `fields_by_camelcase_name`: that one also finds the original names.
+    return {f.camelcase_name: f for f in message.fields if f.full_name not in _UNREAD}
 
 
 def _fill_message(message: Any, field: FieldDescriptor, value: Any, depth: int) -> None:
