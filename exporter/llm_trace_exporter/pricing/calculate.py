@@ -1,0 +1,185 @@
+"""The price of one call: precedence, unknowns, and the multiplication."""
+
+from __future__ import annotations
+
+from llm_trace_exporter.model import (
+    TOKEN_TYPES,
+    CostLine,
+    LlmCall,
+    PricedCall,
+    Tokens,
+    UnpricedReason,
+)
+from llm_trace_exporter.pricing.catalogue import Catalogue, bundled_catalogue
+from llm_trace_exporter.pricing.names import MAX_LENGTH
+from llm_trace_exporter.pricing.plan import Plan
+from llm_trace_exporter.pricing.policy import PricingPolicy
+from llm_trace_exporter.pricing.providers import normalize_provider, words
+from llm_trace_exporter.pricing.reported import reported_lines, served_from_cache
+from llm_trace_exporter.pricing.resolve import Resolved, resolve
+
+_CACHE_SIZE = 4096
+
+PER_REQUEST_OPERATIONS: frozenset[str] = words(
+    "rerank moderation image image_generation image_edit image_variation generate_image audio "
+    "speech text_to_speech transcription transcribe speech_to_text translation video "
+    "generate_video video_generation ocr search"
+)
+"""Operations that have no token usage by nature."""
+
+_Lines = tuple[CostLine, ...]
+_Outcome = tuple[_Lines, UnpricedReason | None, tuple[tuple[str, int], ...]]
+
+
+class Pricing:
+    """Prices calls; what a key resolves to is computed once and kept, at most 4096 keys.
+
+    Not for two threads at once, except `replace_catalogue`, which any thread may call at any time.
+    """
+
+    def __init__(
+        self, policy: PricingPolicy, catalogue: Catalogue | None = None
+    ) -> None:
+        """Build from the operator's policy; without a catalogue, from the installed list prices."""
+        self._policy = policy
+        self._local = frozenset(
+            normalize_provider(name) for name in policy.local_providers
+        )
+        # Catalogue and cache change together, in one assignment.
+        self._prices = _Prices(bundled_catalogue() if catalogue is None else catalogue)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The list prices in use."""
+        return self._prices.catalogue
+
+    @property
+    def catalogue_timestamp_s(self) -> float:
+        """Unix time of the list prices in use."""
+        return self._prices.catalogue.timestamp_s
+
+    def replace_catalogue(self, catalogue: Catalogue) -> None:
+        """Use other list prices from the next call on."""
+        self._prices = _Prices(catalogue)
+
+    def price(self, call: LlmCall) -> PricedCall:
+        """Return the call with canonical labels, its dollars by type and source, and what is left.
+
+        Never raises for what a call may hold.
+        """
+        resolved = self.resolved(
+            call.provider, call.response_model, call.request_model, call.service_tier
+        )
+        lines: _Lines = ()
+        if call.reported_cost is not None:
+            lines = reported_lines(call)
+            if lines and self._policy.trusts(call.origin.dialect):
+                return PricedCall(call, resolved.provider, resolved.model, lines)
+        own, reason, missing = _own_price(call, resolved)
+        if lines and not own:
+            own, reason, missing = lines, None, ()
+        return PricedCall(call, resolved.provider, resolved.model, own, reason, missing)
+
+    def resolved(
+        self, provider: str, response_model: str, request_model: str, tier: str
+    ) -> Resolved:
+        """Return the labels and prices of names as an emitter wrote them."""
+        if len(response_model) > MAX_LENGTH or len(request_model) > MAX_LENGTH:
+            response_model, request_model = (
+                response_model[:MAX_LENGTH],
+                request_model[:MAX_LENGTH],
+            )
+        if len(provider) > MAX_LENGTH or len(tier) > MAX_LENGTH:
+            provider, tier = provider[:MAX_LENGTH], tier[:MAX_LENGTH]
+        prices = self._prices
+        key = (provider, response_model, request_model, tier)
+        found = prices.cache.get(key)
+        if found is None:
+            found = resolve(prices.catalogue, self._policy, self._local, key)
+            prices.keep(key, found)
+        return found
+
+
+class _Prices:
+    """One catalogue and what was resolved from it."""
+
+    __slots__ = ("cache", "catalogue")
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.cache: dict[tuple[str, str, str, str], Resolved] = {}
+
+    def keep(self, key: tuple[str, str, str, str], resolved: Resolved) -> None:
+        if len(self.cache) >= _CACHE_SIZE:
+            # Oldest first, many at a time: cheaper on the hot path than keeping order of use.
+            for old in list(self.cache)[: _CACHE_SIZE // 4]:
+                del self.cache[old]
+        self.cache[key] = resolved
+
+
+def token_lines(
+    plan: Plan, tokens: Tokens
+) -> tuple[list[CostLine], list[tuple[str, int]]]:
+    """Return (dollars by token type, types without a price) of a plan; zero counts left out."""
+    lines: list[CostLine] = []
+    missing: list[tuple[str, int]] = []
+    counts = (
+        tokens.input,
+        tokens.cache_read,
+        tokens.cache_write,
+        tokens.output,
+        tokens.reasoning,
+        tokens.audio_input,
+        tokens.audio_output,
+    )
+    for count, priced, token_type in zip(counts, plan.rates, TOKEN_TYPES, strict=True):
+        if count <= 0:
+            continue
+        if priced is None:
+            missing.append((token_type, count))
+            continue
+        name, rate, source = priced
+        usd = rate.for_input(tokens.input_all) if rate.steps else rate.usd
+        lines.append(CostLine(name, source, count * usd))
+    return lines, missing
+
+
+def _own_price(call: LlmCall, resolved: Resolved) -> _Outcome:
+    """Return the price by contract or list."""
+    tokens = call.tokens
+    plan = None if resolved.timeline is None else resolved.timeline.at(call.start_ns)
+    used = tokens is not None and tokens.total > 0
+    if call.gateway_events and served_from_cache(call):
+        return _free_of_charge(tokens if used else None), None, ()
+    if tokens is None or not used:
+        return _without_usage(call, plan)
+    if plan is None:
+        missing = tuple((name, count) for name, count in tokens.by_type() if count > 0)
+        return (), "unknown_model" if resolved.model else "no_model", missing
+    if plan.whole:
+        return ((plan.fee,) if plan.fee else ()), None, ()
+    lines, left = token_lines(plan, tokens)
+    if plan.fee is not None:
+        lines.append(plan.fee)
+    return tuple(lines), plan.missing if left else None, tuple(left)
+
+
+def _without_usage(call: LlmCall, plan: Plan | None) -> _Outcome:
+    """Return what is known of a call whose tokens are not: its fee, if it succeeded."""
+    by_nature = call.operation in PER_REQUEST_OPERATIONS
+    unknown: UnpricedReason = "per_request" if by_nature else "no_usage"
+    if plan is None or call.error_type:
+        return (), unknown, ()
+    if plan.fee is not None:
+        return (plan.fee,), None if plan.whole or by_nature else unknown, ()
+    if by_nature and plan.free:
+        return (CostLine("request", "list", 0.0),), None, ()
+    return (), unknown, ()
+
+
+def _free_of_charge(tokens: Tokens | None) -> _Lines:
+    if tokens is None:
+        return (CostLine("request", "list", 0.0),)
+    return tuple(
+        CostLine(name, "list", 0.0) for name, count in tokens.by_type() if count > 0
+    )

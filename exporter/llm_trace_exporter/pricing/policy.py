@@ -1,0 +1,165 @@
+"""What the operator decides about prices: contracts, free providers, trust in reported cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Literal
+
+from llm_trace_exporter.errors import ConfigError
+from llm_trace_exporter.model import TOKEN_TYPES
+from llm_trace_exporter.pricing.providers import LOCAL_PROVIDERS, normalize_provider
+from llm_trace_exporter.pricing.tiers import normalize_tier
+
+Trust = Literal["trust", "ignore"]
+
+REPORTED_COST_DEFAULTS: Mapping[str, Trust] = MappingProxyType(
+    {"openlit": "ignore", "trulens": "ignore"}
+)
+"""Dialects whose own cost leaves out the discount of cached tokens; all others are trusted."""
+
+_STANDS_IN = {
+    "cache_read": "input",
+    "cache_write": "input",
+    "audio_input": "input",
+    "reasoning": "output",
+    "audio_output": "output",
+}
+_WILDCARDS = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Prices agreed with one provider for the models that a pattern names.
+
+    Raises:
+        ConfigError: A pattern is empty, a type unknown, a price negative or not finite, the dates
+            are reversed, or there is no price at all.
+    """
+
+    model: str
+    """Glob over model names (`gpt-4o*`), letter case ignored."""
+    provider: str = ""
+    """Any spelling; empty: every provider."""
+    tier: str = ""
+    """Service tier; empty: every tier."""
+    valid_from: date | None = None
+    """First UTC day; None: since ever."""
+    valid_until: date | None = None
+    """Last UTC day, itself included; None: for ever."""
+    usd_per_million_tokens: Mapping[str, float] = field(default_factory=dict)
+    """Token type to dollars per million tokens."""
+    usd_per_request: float | None = None
+    """Dollars per call, on top of its tokens; alone, it is the whole price."""
+
+    def __post_init__(self) -> None:
+        if problems := list(_problems(self)):
+            raise ConfigError(problems)
+
+    def rate(self, token_type: str) -> float | None:
+        """Return dollars per token of a type, None when the contract does not say.
+
+        Cached and audio input stand in at the input price, reasoning and audio output at the
+        output price, unless they have their own.
+        """
+        prices = self.usd_per_million_tokens
+        usd = prices.get(token_type, prices.get(_STANDS_IN.get(token_type, "")))
+        return None if usd is None else usd / 1e6
+
+    @property
+    def flat(self) -> bool:
+        """True when the fee per request is the whole price."""
+        return not self.usd_per_million_tokens
+
+    def covers(self, provider: str, names: tuple[str, ...], tier: str) -> bool:
+        """Tell whether the contract speaks of a provider label, any of the names, and a tier."""
+        if self.provider and normalize_provider(self.provider) != provider:
+            return False
+        if self.tier and normalize_tier(self.tier) != tier:
+            return False
+        pattern = self.model.lower()
+        return any(fnmatchcase(name.lower(), pattern) for name in names)
+
+    def valid_on(self, day: date) -> bool:
+        """Tell whether the contract is in force on a UTC day."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day <= self.valid_until
+        )
+
+    def edges(self) -> tuple[date, ...]:
+        """Return the days on which its validity changes."""
+        days = []
+        if self.valid_from is not None and self.valid_from > date.min:
+            days.append(self.valid_from)
+        if self.valid_until is not None and self.valid_until < date.max:
+            days.append(self.valid_until + timedelta(days=1))
+        return tuple(days)
+
+    def specificity(self) -> tuple[bool, int, bool, bool, date]:
+        """Return the rank among contracts that cover one call; the greatest one wins."""
+        exact = not _WILDCARDS.intersection(self.model)
+        literal = sum(character not in "*?[]" for character in self.model)
+        since = self.valid_from or date.min
+        return exact, literal, bool(self.provider), bool(self.tier), since
+
+
+@dataclass(frozen=True)
+class PricingPolicy:
+    """All that configuration says about prices."""
+
+    contracts: tuple[Contract, ...] = ()
+    local_providers: frozenset[str] = LOCAL_PROVIDERS
+    """Providers that cost nothing unless a contract prices them; any spelling."""
+    reported_cost: Mapping[str, Trust] = field(default_factory=dict)
+    """Dialect to trust, over `REPORTED_COST_DEFAULTS`."""
+
+    def trusts(self, dialect: str) -> bool:
+        """Tell whether a dialect's reported cost comes before every other price."""
+        choice = self.reported_cost.get(dialect) or REPORTED_COST_DEFAULTS.get(
+            dialect, "trust"
+        )
+        return choice == "trust"
+
+
+def covering(
+    contracts: tuple[Contract, ...], provider: str, names: tuple[str, ...], tier: str
+) -> tuple[Contract, ...]:
+    """Return the contracts that cover a call, most specific first, then in the order given."""
+    matches = [
+        contract for contract in contracts if contract.covers(provider, names, tier)
+    ]
+    # sorted() is stable, so reversing it by `reverse` keeps equal ones in the order given.
+    return tuple(sorted(matches, key=Contract.specificity, reverse=True))
+
+
+def _problems(contract: Contract) -> list[str]:
+    found = []
+    if not contract.model.strip():
+        found.append("contract: model is empty; write '*' for every model")
+    for token_type, usd in contract.usd_per_million_tokens.items():
+        if token_type not in TOKEN_TYPES:
+            allowed = ", ".join(TOKEN_TYPES)
+            found.append(
+                f"contract: unknown token type {token_type!r}; allowed: {allowed}"
+            )
+        found.extend(_price_problem(f"usd_per_million_tokens.{token_type}", usd))
+    if contract.usd_per_request is not None:
+        found.extend(_price_problem("usd_per_request", contract.usd_per_request))
+    elif not contract.usd_per_million_tokens:
+        found.append(
+            "contract: no price; give usd_per_million_tokens or usd_per_request"
+        )
+    since, until = contract.valid_from, contract.valid_until
+    if since is not None and until is not None and until < since:
+        found.append(f"contract: until {until} is before from {since}")
+    return found
+
+
+def _price_problem(key: str, usd: float) -> list[str]:
+    if math.isfinite(usd) and usd >= 0:
+        return []
+    return [f"contract: {key} is {usd}; a price is finite and not negative"]

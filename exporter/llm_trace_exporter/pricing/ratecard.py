@@ -1,0 +1,159 @@
+"""Rate cards: what each disjoint token type costs at one moment, as plain numbers.
+
+The catalogue counts inclusively (input holds the cached tokens) and takes the price of the most
+specific unit that it lists; records count disjointly. So the rate of a type is the price of the most
+specific listed unit that contains the type: reasoning has its own or the output's, cached input its
+own or the input's. The sum over types then equals the catalogue's own arithmetic.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal
+
+from genai_prices import units
+from genai_prices.types import ModelInfo, ModelPrice, TieredPrices, TimeOfDateConstraint
+
+from llm_trace_exporter.model import TOKEN_TYPES
+from llm_trace_exporter.pricing.catalogue import Match, constraints, price_changes
+from llm_trace_exporter.pricing.tiers import price_context
+
+_USAGE_KEYS = {
+    "input": "input_tokens",
+    "cache_read": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+    "output": "output_tokens",
+    "reasoning": "output_reasoning_tokens",
+    "audio_input": "input_audio_tokens",
+    "audio_output": "output_audio_tokens",
+}
+"""Token type to the catalogue's unit of the same meaning."""
+assert tuple(_USAGE_KEYS) == TOKEN_TYPES
+
+_REQUESTS = "requests"
+_FREE = re.compile(r"\bfree\b|included in the subscription", re.IGNORECASE)
+_FREE_ENTRIES = frozenset({("openai", "moderation")})
+"""Entries without a price that are free though nothing in them says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Dollars per token of one type."""
+
+    usd: float
+    steps: tuple[tuple[int, float], ...] = ()
+    """(input size, dollars): with more input tokens in all, every token costs that; descending."""
+
+    def for_input(self, input_all: int) -> float:
+        """Return dollars per token in a call with that much input."""
+        for threshold, usd in self.steps:
+            if input_all > threshold:
+                return usd
+        return self.usd
+
+    @property
+    def free(self) -> bool:
+        """True when nothing is ever charged."""
+        return self.usd == 0 and not any(usd for _, usd in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class RateCard:
+    """List prices of one model in one tier at one moment."""
+
+    rates: tuple[Rate | None, ...]
+    """One per token type, in catalogue order; None where the list has no price."""
+    usd_per_request: float = 0.0
+    """Fee per call besides its tokens."""
+    otherwise: bool = False
+    """True when the list prices no token of the model but something else: seconds, pages, ..."""
+
+
+FREE_CARD = RateCard(rates=(Rate(0.0),) * len(TOKEN_TYPES))
+"""Of providers that bill nobody."""
+
+
+def card_of(price: ModelPrice) -> RateCard:
+    """Return the rate card of one price of the catalogue."""
+    registry = units._get_registry()
+    listed = {
+        unit.usage_key: value
+        for unit in registry.units.values()
+        if (value := price.__dict__.get(unit.price_key)) is not None
+    }
+    rates = tuple(
+        _rate(registry, listed, usage_key) for usage_key in _USAGE_KEYS.values()
+    )
+    fee = listed.get(_REQUESTS)
+    per = registry.units[_REQUESTS].per
+    usd_per_request = 0.0 if fee is None else float(_plain_price(fee) / per)
+    return RateCard(rates, usd_per_request, otherwise=bool(listed) and not any(rates))
+
+
+def card_at(match: Match, tier: str, moment: datetime) -> RateCard:
+    """Return the rate card of a catalogue entry for a normalized tier at a UTC moment."""
+    context = price_context(tier) if match.variants else {}
+    price = match.model.get_prices(moment, context or None)
+    if not price._comparable_values() and _says_free(match):
+        return FREE_CARD
+    return card_of(price)
+
+
+def days_of_change(model: ModelInfo) -> list[datetime]:
+    """Return the UTC midnights at which a price of the model changes, ascending."""
+    return sorted(
+        datetime(d.year, d.month, d.day, tzinfo=UTC) for d in price_changes(model)
+    )
+
+
+def times_of_change(model: ModelInfo) -> list[time]:
+    """Return the UTC times of day at which a price of the model changes, ascending."""
+    times: set[time] = set()
+    for constraint in constraints(model):
+        if isinstance(constraint, TimeOfDateConstraint):
+            times |= {_utc(constraint.start_time), _utc(constraint.end_time)}
+    return sorted(times)
+
+
+def _says_free(match: Match) -> bool:
+    """Tell whether an entry without any price means "costs nothing" rather than "not known"."""
+    model = match.model
+    if (match.provider_id, model.id) in _FREE_ENTRIES:
+        return True
+    told = (model.id, model.name or "", model.price_comments or "")
+    return any(_FREE.search(text) for text in told)
+
+
+def _utc(moment: time) -> time:
+    if moment.tzinfo is None:
+        return moment
+    return datetime.combine(datetime(2000, 1, 2), moment).astimezone(UTC).time()
+
+
+def _rate(
+    registry: units.UnitRegistry,
+    listed: dict[str, Decimal | TieredPrices],
+    usage_key: str,
+) -> Rate | None:
+    wanted = registry.units[usage_key]
+    holding = [
+        unit
+        for key in listed
+        if (unit := registry.units[key]).dimensions.items() <= wanted.dimensions.items()
+    ]
+    if not holding:
+        return None
+    unit = max(holding, key=lambda candidate: len(candidate.dimensions))
+    value = listed[unit.usage_key]
+    if not isinstance(value, TieredPrices):
+        return Rate(float(value / unit.per))
+    steps = tuple(
+        (tier.start, float(tier.price / unit.per)) for tier in reversed(value.tiers)
+    )
+    return Rate(float(value.base / unit.per), steps)
+
+
+def _plain_price(value: Decimal | TieredPrices) -> Decimal:
+    return value.base if isinstance(value, TieredPrices) else value

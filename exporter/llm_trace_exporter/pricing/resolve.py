@@ -1,0 +1,109 @@
+"""From what an emitter wrote (provider, models, tier) to canonical labels and prices, once a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_trace_exporter.pricing.catalogue import Catalogue, Match
+from llm_trace_exporter.pricing.names import (
+    Spellings,
+    signature,
+    spellings,
+    without_soft_ending,
+)
+from llm_trace_exporter.pricing.plan import Timeline, build_timeline
+from llm_trace_exporter.pricing.policy import Contract, PricingPolicy, covering
+from llm_trace_exporter.pricing.providers import (
+    catalogue_id,
+    label_of_catalogue_id,
+    normalize_provider,
+)
+from llm_trace_exporter.pricing.tiers import normalize_tier
+
+_API_SHAPES = frozenset({"openai"})
+"""Providers that emitters also name when only the API looks like theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What is known of one (provider, response model, request model, tier)."""
+
+    provider: str
+    """Label."""
+    model: str
+    """Label; empty when no model was named."""
+    tier: str
+    timeline: Timeline | None
+    """None: nothing prices it."""
+    local: bool
+    match: Match | None
+    by_request_model: bool
+    """True when the list price was found by the model asked for, not by the one that answered."""
+    contracts: tuple[Contract, ...]
+
+
+def resolve(
+    catalogue: Catalogue,
+    policy: PricingPolicy,
+    local_providers: frozenset[str],
+    key: tuple[str, str, str, str],
+) -> Resolved:
+    """Return labels and prices of (provider, response model, request model, tier) as written."""
+    raw_provider, response_model, request_model, raw_tier = key
+    served = spellings(response_model or request_model)
+    asked = spellings(request_model)
+    tier = normalize_tier(raw_tier)
+    provider = _provider(catalogue, normalize_provider(raw_provider), (served, asked))
+    local = provider in local_providers
+    match = None if local else _match(catalogue, provider, served)
+    by_request = False
+    if match is None and not local and served is not asked:
+        match = _match(catalogue, provider, asked)
+        by_request = match is not None
+    model = _label(catalogue, served.plain, None if by_request else match)
+    names = (*served.forms, model)
+    contracts = covering(policy.contracts, provider, names, tier)
+    if not contracts:
+        contracts = covering(policy.contracts, provider, asked.forms, tier)
+    timeline = build_timeline(match, tier, contracts, local=local)
+    return Resolved(
+        provider, model, tier, timeline, local, match, by_request, contracts
+    )
+
+
+def _provider(catalogue: Catalogue, written: str, named: tuple[Spellings, ...]) -> str:
+    """Return the provider label: as written, as the model's name states, or as it implies."""
+    stated = next((names.provider for names in named if names.provider), "")
+    if written and not (written in _API_SHAPES and stated):
+        return written
+    if stated:
+        return stated
+    for find in (catalogue.find_maker, catalogue.find_only):
+        for names in named:
+            if match := find(names.forms):
+                return label_of_catalogue_id(match.provider_id)
+    return ""
+
+
+def _match(catalogue: Catalogue, provider: str, names: Spellings) -> Match | None:
+    listed = catalogue.find(catalogue_id(provider), names.forms)
+    return listed or catalogue.find_closed(names.forms)
+
+
+def _label(catalogue: Catalogue, plain: str, match: Match | None) -> str:
+    """Return the model's label: the catalogue's spelling of exactly that model, else its own.
+
+    One catalogue entry prices several models (`gpt-5` also `gpt-5-codex`): its name is taken only
+    where it is another spelling of the same words and digits.
+    """
+    entry = catalogue.find_maker((plain,)) or match
+    if entry is None or not plain:
+        return plain
+    name = _without_soft(catalogue, entry, plain.lower())
+    listed = _without_soft(catalogue, entry, spellings(entry.model.id).plain)
+    return listed if signature(listed) == signature(name) else name
+
+
+def _without_soft(catalogue: Catalogue, entry: Match, name: str) -> str:
+    bare = without_soft_ending(name)
+    return bare if bare and catalogue.same_model(entry, bare) else name
