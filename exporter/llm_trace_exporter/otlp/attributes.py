@@ -8,6 +8,7 @@ Attributes seen before (model names, token counts, flags) cost one dictionary lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from struct import Struct
@@ -45,11 +46,11 @@ class KeyFilter:
     from several threads are safe: what is remembered depends on the bytes alone.
     """
 
-    __slots__ = ("_exact", "_heads", "_lists", "_prefixes", "_scalars")
+    __slots__ = ("_exact", "_heads", "_lists", "_pattern", "_scalars")
 
-    def __init__(self, exact: Iterable[str], prefixes: Iterable[str] = ()) -> None:
+    def __init__(self, exact: Iterable[str], pattern: re.Pattern[str] | None = None) -> None:
         self._exact = frozenset(exact)
-        self._prefixes = tuple(prefixes)
+        self._pattern = pattern
         # A head is all before the value's length: key tag, key length, key, value tag.
         self._heads: dict[bytes, str | None] = {}
         self._scalars: dict[bytes, tuple[str, Value]] = {}
@@ -57,7 +58,9 @@ class KeyFilter:
 
     def keep(self, key: str) -> bool:
         """Whether some dialect or dimension reads this key."""
-        return key in self._exact or key.startswith(self._prefixes)
+        if key in self._exact:
+            return True
+        return self._pattern is not None and self._pattern.fullmatch(key) is not None
 
     def read(self, parts: Iterable[bytes]) -> Attributes:
         """The kept attributes among serialised KeyValue messages; of equal keys the last wins.

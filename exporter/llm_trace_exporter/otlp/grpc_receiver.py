@@ -1,0 +1,123 @@
+"""OTLP/gRPC: TraceService, LogsService and MetricsService on grpcio's asyncio server.
+
+Messages pass as bytes, so that both receivers share one sink. The methods are declared as taking
+a stream, which is the same on the wire: a call is then seen before its message has arrived, and
+can be turned away, timed out and counted.
+
+Source: OTLP 1.10, docs/specification.md, "OTLP/gRPC": INVALID_ARGUMENT for what cannot be decoded,
+RESOURCE_EXHAUSTED (without RetryInfo: not to be sent again) for what is too large, UNAVAILABLE
+with RetryInfo for throttling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from google.rpc import status_pb2
+from grpc import aio
+
+from .admission import Admission
+from .refusal import Refusal, refusal_of
+from .sink import SignalName, Sink
+from .status import export_response, status
+
+SERVICES: dict[str, SignalName] = {
+    "opentelemetry.proto.collector.trace.v1.TraceService": "traces",
+    "opentelemetry.proto.collector.logs.v1.LogsService": "logs",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService": "metrics",
+}
+# grpc.health.v1: HealthCheckResponse{status: SERVING}, for Kubernetes' gRPC probes.
+_HEALTH = "grpc.health.v1.Health"
+_SERVING = b"\x08\x01"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_MAX_STREAMS = 100
+
+
+class GrpcReceiver:
+    """The handlers of one server; `close` it after its server has stopped."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        max_request_bytes: int = 32 * 1024 * 1024,
+        max_concurrent_requests: int = 64,
+        read_timeout_s: float = 30.0,
+    ) -> None:
+        self._sink = sink
+        self._max_bytes = max_request_bytes
+        self._read_timeout_s = read_timeout_s
+        self._admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
+        self._workers = ThreadPoolExecutor(2, thread_name_prefix="otlp-grpc")
+
+    def server(self) -> aio.Server:
+        """A server without an address yet; to be made in the event loop that runs it."""
+        server = aio.server(
+            compression=None,
+            options=[
+                ("grpc.max_receive_message_length", self._max_bytes),
+                ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        methods = {
+            (service, "Export"): grpc.stream_unary_rpc_method_handler(self._handler(signal))
+            for service, signal in SERVICES.items()
+        }
+        methods[_HEALTH, "Check"] = grpc.unary_unary_rpc_method_handler(_serving)
+        server.add_generic_rpc_handlers(
+            tuple(
+                grpc.method_handlers_generic_handler(service, {method: handler})
+                for (service, method), handler in methods.items()
+            )
+        )
+        return server
+
+    def close(self) -> None:
+        """Wait for exports under way and end the worker threads."""
+        self._workers.shutdown()
+
+    def _handler(self, signal: SignalName) -> Callable[[Any, Any], Awaitable[bytes]]:
+        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
+            try:
+                return await self._export(signal, messages)
+            except Refusal as refusal:
+                self._sink.refused("otlp_grpc", refusal.reason)
+                if refusal.reason in ("aborted", "too_large"):
+                    return b""  # the call has been answered by the library, or nobody listens
+                await _abort(context, status(refusal))
+                raise
+
+        return export
+
+    async def _export(self, signal: SignalName, messages: AsyncIterator[bytes]) -> bytes:
+        try:
+            with self._admission.enter() as ticket:
+                async with asyncio.timeout(self._read_timeout_s):
+                    body = await anext(messages)
+                ticket.grow(len(body))
+                outcome = await asyncio.get_running_loop().run_in_executor(
+                    self._workers, self._sink.export, signal, "protobuf", body, "otlp_grpc"
+                )
+        except StopAsyncIteration as error:
+            raise Refusal("too_large", "no message, or one larger than the limit") from error
+        except Exception as error:
+            raise refusal_of(error) from error
+        response: bytes = export_response(signal, outcome).SerializeToString()
+        return response
+
+
+async def _serving(_request: bytes, _context: Any) -> bytes:
+    return _SERVING
+
+
+async def _abort(context: Any, answer: status_pb2.Status) -> None:
+    await context.abort(
+        _CODES[answer.code],
+        answer.message,
+        (("grpc-status-details-bin", answer.SerializeToString()),),
+    )

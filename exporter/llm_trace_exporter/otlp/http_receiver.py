@@ -1,0 +1,170 @@
+"""OTLP/HTTP: an ASGI application that takes traces, logs and metrics.
+
+Source: OTLP 1.10, docs/specification.md, "OTLP/HTTP"; RFC 9110 where that says nothing (405 with
+Allow, 415 with Accept or Accept-Encoding). Cross-origin requests of browsers are not allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive, Scope, Send
+
+from .admission import Admission, Ticket
+from .compression import TooLarge, decompress
+from .refusal import Refusal, refusal_of
+from .sink import Encoding, Outcome, RefusalReason, SignalName, Sink
+from .status import HTTP_STATUS, MEDIA_TYPES, export_response, serialise, status
+
+# Where SDKs post when their vendor's base address is replaced by the one of this server.
+_PREFIXES = ("", "/api/public/otel", "/otel")
+_SIGNALS: tuple[SignalName, ...] = ("traces", "logs", "metrics")
+PATHS: dict[str, SignalName] = {
+    f"{prefix}/v1/{signal}": signal for prefix in _PREFIXES for signal in _SIGNALS
+}
+"""Path -> signal: the specification's, the Langfuse SDK's and the LangSmith SDK's."""
+
+_HEADERS: dict[RefusalReason, tuple[str, str]] = {
+    "method": ("Allow", "POST"),
+    "unsupported_media_type": ("Accept", "application/x-protobuf, application/json"),
+    "unsupported_encoding": ("Accept-Encoding", "gzip, deflate, zstd"),
+}
+_LINGER_S = 2.0
+
+
+class HttpReceiver:
+    """The application; `close` it after its server has stopped.
+
+    Bodies are read within `max_request_bytes` (compressed and decompressed) and `read_timeout_s`,
+    and handed to the sink in worker threads.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        max_request_bytes: int = 32 * 1024 * 1024,
+        max_concurrent_requests: int = 64,
+        read_timeout_s: float = 30.0,
+    ) -> None:
+        self._sink = sink
+        self._max_bytes = max_request_bytes
+        self._read_timeout_s = read_timeout_s
+        self._admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
+        self._workers = ThreadPoolExecutor(2, thread_name_prefix="otlp-http")
+
+    def close(self) -> None:
+        """Wait for exports under way and end the worker threads."""
+        self._workers.shutdown()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        encoding = MEDIA_TYPES.get(_media_type(request))
+        try:
+            signal, outcome = await self._export(request, encoding)
+        except Refusal as refusal:
+            self._sink.refused("otlp_http", refusal.reason)
+            if refusal.reason != "aborted":
+                await _refuse(request, receive, send, refusal, encoding or "json")
+        else:
+            used = encoding or "json"
+            body = serialise(export_response(signal, outcome), used)
+            await send(_start(200, body, [("Content-Type", _CONTENT_TYPES[used])]))
+            await send({"type": "http.response.body", "body": body})
+
+    async def _export(
+        self, request: Request, encoding: Encoding | None
+    ) -> tuple[SignalName, Outcome]:
+        signal = PATHS.get(request.url.path.rstrip("/"))
+        if signal is None:
+            raise Refusal("path", "OTLP is taken at /v1/traces, /v1/logs and /v1/metrics")
+        if request.method != "POST":
+            raise Refusal("method", "OTLP is sent by POST")
+        if encoding is None:
+            raise Refusal(
+                "unsupported_media_type",
+                "the content type is neither application/x-protobuf nor application/json",
+            )
+        try:
+            with self._admission.enter() as ticket:
+                body = await self._read(request, ticket)
+                content_encoding = ",".join(request.headers.getlist("content-encoding"))
+                outcome = await asyncio.get_running_loop().run_in_executor(
+                    self._workers, self._work, signal, encoding, content_encoding, body
+                )
+        except ClientDisconnect as error:
+            raise Refusal("aborted", "the client left") from error
+        except Exception as error:
+            raise refusal_of(error) from error
+        return signal, outcome
+
+    async def _read(self, request: Request, ticket: Ticket) -> bytes:
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > self._max_bytes:
+            raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
+        body = bytearray()
+        async with asyncio.timeout(self._read_timeout_s):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > self._max_bytes:
+                    raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
+                ticket.grow(len(chunk))
+                body += chunk
+        return bytes(body)
+
+    def _work(
+        self, signal: SignalName, encoding: Encoding, content_encoding: str, body: bytes
+    ) -> Outcome:
+        plain = decompress(content_encoding, body, self._max_bytes)
+        return self._sink.export(signal, encoding, plain, "otlp_http")
+
+
+_CONTENT_TYPES: dict[Encoding, str] = {
+    "protobuf": "application/x-protobuf",
+    "json": "application/json",
+}
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _start(code: int, body: bytes, headers: list[tuple[str, str]]) -> Message:
+    headers = [*headers, ("Content-Length", str(len(body)))]
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+    return {"type": "http.response.start", "status": code, "headers": raw}
+
+
+async def _refuse(
+    request: Request, receive: Receive, send: Send, refusal: Refusal, encoding: Encoding
+) -> None:
+    body = serialise(status(refusal), encoding)
+    headers = [("Content-Type", _CONTENT_TYPES[encoding]), ("Connection", "close")]
+    if refusal.reason in _HEADERS:
+        headers.append(_HEADERS[refusal.reason])
+    if refusal.retry_after_s:
+        headers.append(("Retry-After", str(refusal.retry_after_s)))
+    head = request.method == "HEAD"
+    await send(_start(HTTP_STATUS[refusal.reason], body, headers))
+    await send({"type": "http.response.body", "body": b"" if head else body, "more_body": True})
+    if request.headers.get("expect", "").lower() != "100-continue":
+        await _linger(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _linger(receive: Receive) -> None:
+    """Read on for a while before the connection closes.
+
+    Closing while the client still sends makes its system drop the answer: it would see a broken
+    connection, take that for a passing fault, and send the same body again.
+    """
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            while (await receive()).get("more_body"):
+                pass
+    except TimeoutError:
+        return

@@ -1,0 +1,54 @@
+"""The seam between the receivers and the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+SignalName = Literal["traces", "logs", "metrics"]
+Encoding = Literal["protobuf", "json"]
+Source = Literal["otlp_http", "otlp_grpc"]
+
+RefusalReason = Literal[
+    "aborted",
+    "internal",
+    "malformed",
+    "method",
+    "overloaded",
+    "path",
+    "timeout",
+    "too_large",
+    "unsupported_encoding",
+    "unsupported_media_type",
+]
+"""Why a request was answered with an error; `aborted`: the client left before its body ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an accepted request."""
+
+    rejected: int = 0
+    """Spans or log records that were left out."""
+    message: str = ""
+    """Why, for the sender's developers; no values from the request."""
+
+
+class Sink(Protocol):
+    """Takes whole requests; called from worker threads, possibly several at once."""
+
+    def export(
+        self, signal: SignalName, encoding: Encoding, body: bytes, source: Source
+    ) -> Outcome:
+        """Apply one request; returning means that it is counted and committed.
+
+        Raises: DecodeError where `body` is not the message, Overloaded to be asked again later.
+        """
+        ...
+
+    def refused(self, source: Source, reason: RefusalReason) -> None:
+        """Count a request that was answered with an error, DecodeError and Overloaded included.
+
+        Called from event loops: must return at once.
+        """
+        ...
