@@ -163,6 +163,8 @@ class Step:
     top_score: float | None = None
     """Retrieval: the best score, as the retriever scales it."""
     guardrail_action: GuardrailAction | None = None
+    named: bool = True
+    """False where the emitter gives no name of its own, so that `name` is the span's."""
     weight: float = 1.0
 
     @property
@@ -205,6 +207,14 @@ class Feedback:
 Record = LlmCall | Step | Verdict | Feedback
 
 
+Role = Literal["call", "tool", "agent", "evaluator", "other"]
+"""What a span means to what it encloses."""
+
+Standing = Literal["counts", "lends", "fallback"]
+"""Whether a call or step counts, only adds facts to one that does, or counts where its group
+(see Reading.group) sends no spans."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """All that one span or log record said."""
@@ -212,13 +222,20 @@ class Reading:
     trace_id: bytes
     span_id: bytes
     parent_span_id: bytes
+    signal: Signal
     dialect: str
     """Empty when no dialect knows the record."""
     records: tuple[Record, ...] = ()
+    role: Role = "other"
+    standing: Standing = "counts"
+    group: str = ""
+    """Opaque name of the emitting session, where one fact comes on spans and on log records."""
     naive_tokens: int = 0
     """Input + output tokens written on the record, whether it may carry them or not."""
     drop: Literal["", "rollup", "duplicate", "not_llm"] = ""
-    """Why a record that a dialect knows yields nothing."""
+    """Why a record that yields nothing is discarded."""
+    fingerprint: bytes = b""
+    """Log records: what tells a resent one."""
 
 
 @dataclass(frozen=True, slots=True)

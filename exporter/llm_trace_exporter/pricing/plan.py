@@ -101,22 +101,42 @@ def build_timeline(
         time(0),
         *(t for t in (times_of_change(model) if model else ()) if t != time(0)),
     ]
-    plans = []
-    for begin in [days[0] - timedelta(days=1) if days else _LONG_AGO, *days]:
-        for part in times:
-            moment = datetime.combine(begin.date(), part, tzinfo=UTC)
-            card = (
-                FREE_CARD
-                if local
-                else (card_at(match, tier, moment) if match else None)
-            )
-            contract = next((c for c in contracts if c.valid_on(moment.date())), None)
-            plans.append(_overlay(contract, card))
+    rows: list[tuple[Plan, ...]] = []
+    kept: list[datetime] = []
+    for day in [_before(days), *days]:
+        moments = [datetime.combine(day.date(), part, tzinfo=UTC) for part in times]
+        row = tuple(
+            _plan(match, tier, contracts, moment, local=local) for moment in moments
+        )
+        # Another tier's or model feature's change is no change of these prices.
+        if not rows or row != rows[-1]:
+            rows.append(row)
+            kept.append(day)
+    if all(plan == row[0] for row in rows for plan in row):
+        times, rows = times[:1], [row[:1] for row in rows]
     return Timeline(
-        tuple(_unix_ns(day) for day in days),
-        tuple(_ns_of_day(t) for t in times),
-        tuple(plans),
+        tuple(_unix_ns(day) for day in kept[1:]),
+        tuple(_ns_of_day(part) for part in times),
+        tuple(plan for row in rows for plan in row),
     )
+
+
+def _plan(
+    match: Match | None,
+    tier: str,
+    contracts: Sequence[Contract],
+    moment: datetime,
+    *,
+    local: bool,
+) -> Plan:
+    card = FREE_CARD if local else (card_at(match, tier, moment) if match else None)
+    contract = next((c for c in contracts if c.valid_on(moment.date())), None)
+    return _overlay(contract, card)
+
+
+def _before(days: Sequence[datetime]) -> datetime:
+    """Return a day that stands for all time before the first change."""
+    return days[0] - timedelta(days=1) if days else _LONG_AGO
 
 
 def _overlay(contract: Contract | None, card: RateCard | None) -> Plan:

@@ -1,0 +1,26 @@
+"""Conventions of writing LLM data: raw attributes in, records out.
+
+One module a dialect, tables first. To add a convention, write its module, name it in
+`registry.DIALECTS` and put a capture with its truth into the tests' corpus.
+"""
+
+from __future__ import annotations
+
+from .context import DEFAULT_DIMENSIONS, Context, Dimension, dimension
+from .read import read_log, read_span
+from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
+from .verdicts import LABELS, label_key
+
+__all__ = [
+    "DEFAULT_DIMENSIONS",
+    "DIALECTS",
+    "INDEXED_KEYS",
+    "LABELS",
+    "Context",
+    "Dimension",
+    "dimension",
+    "label_key",
+    "read_log",
+    "read_span",
+    "wanted_keys",
+]

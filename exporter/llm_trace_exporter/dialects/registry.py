@@ -1,0 +1,116 @@
+"""Every dialect, in the order in which a record is offered to them, and the keys they read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ..otlp.raw import Attributes, RawLog, RawSpan
+from . import (
+    coding_agents,
+    confident,
+    frameworks,
+    langfuse,
+    langsmith,
+    litellm,
+    logfire,
+    mlflow,
+    openinference,
+    openlit,
+    openllmetry,
+    semconv,
+    trulens,
+    vercel_ai,
+)
+from .context import CONTEXT_KEYS, Dimension
+from .table import Dialect, Fields
+
+DIALECTS: tuple[Dialect, ...] = (
+    coding_agents.CLAUDE_CODE,
+    coding_agents.CODEX,
+    coding_agents.GEMINI_CLI,
+    frameworks.ANTHROPIC_SDK,
+    litellm.DIALECT,
+    openinference.DIALECT,
+    langfuse.DIALECT,
+    langsmith.DIALECT,
+    mlflow.DIALECT,
+    vercel_ai.DIALECT,
+    trulens.DIALECT,
+    openlit.DIALECT,
+    logfire.DIALECT,
+    frameworks.STRANDS,
+    frameworks.GOOGLE_ADK,
+    frameworks.AGENT_FRAMEWORK,
+    frameworks.PORTKEY,
+    frameworks.HELICONE,
+    frameworks.WEAVE,
+    frameworks.DATADOG,
+    openllmetry.DIALECT,
+    confident.DIALECT,
+    semconv.DIALECT,
+)
+"""Vendor keys are read before generic ones: the most particular dialect comes first."""
+
+
+def _table(dialect: Dialect) -> Fields:
+    facts = {*dialect.fields, *semconv.FIELDS}
+    return {
+        fact: dialect.fields.get(fact, ()) + semconv.FIELDS.get(fact, ())
+        for fact in facts
+    }
+
+
+TABLES: dict[str, Fields] = {d.name: _table(d) for d in DIALECTS}
+"""Dialect name -> where each fact is written, own keys first."""
+
+_EVENT_KEYS = (
+    "exception.type",
+    "exception.message",
+    "gen_ai.evaluation.name",
+    "gen_ai.evaluation.score.value",
+    "gen_ai.evaluation.score.label",
+    "gen_ai.evaluation.evaluator.source",
+    "error.type",
+    "event.name",
+    "finish_reason",
+    "llm.output_messages.0.message.role",
+)
+
+INDEXED_KEYS = re.compile(
+    r"(?:(?:trace|session)\.)?(?:evaluations|annotations)\.\d{1,4}\.(?:evaluation|annotation)"
+    r"\.(?:name|score|label|annotator_kind)"
+    r"|retrieval\.documents\.\d{1,4}\.document\.(?:score|id|metadata|content)"
+)
+"""Keys with an index in them. Of a document only the key is of use, never its value."""
+
+
+def wanted_keys(dimensions: Iterable[Dimension]) -> frozenset[str]:
+    """Every attribute key that some dialect or dimension reads."""
+    found = {where.attr for table in TABLES.values() for at in table.values() for where in at}
+    for dialect in DIALECTS:
+        found.update(dialect.marks, dialect.kind_keys, dialect.resources)
+    found.update(_EVENT_KEYS)
+    found.update(where.attr for where in CONTEXT_KEYS)
+    found.update(where.attr for d in dimensions for where in d.keys)
+    return frozenset(found)
+
+
+def dialect_of(record: RawSpan | RawLog, disabled: frozenset[str]) -> Dialect | None:
+    """The first dialect that knows the record by scope, mark or resource."""
+    attrs, scope = record.attrs, record.scope.name
+    is_log = isinstance(record, RawLog)
+    for dialect in DIALECTS:
+        if (
+            (dialect.scopes and scope.startswith(dialect.scopes))
+            or any(mark in attrs for mark in dialect.marks)
+            or (dialect.resources and _marked(record.resource.attrs, dialect))
+        ) and dialect.name not in disabled:
+            if is_log and not dialect.logs:
+                continue
+            return dialect
+    return semconv.DIALECT if is_log else None
+
+
+def _marked(resource: Attributes, dialect: Dialect) -> bool:
+    return any(mark in resource for mark in dialect.resources)

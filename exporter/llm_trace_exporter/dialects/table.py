@@ -1,0 +1,197 @@
+"""What a dialect is: tables of attribute keys, and a little code where a table cannot say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..otlp.raw import Attributes, RawEvent, RawLog, RawSpan, Value
+from .values import count, flag, inside, number, parse_object, text, usd
+
+Role = Literal[
+    "call", "lends", "fallback", "step", "verdict", "evaluator", "structure", "copy", "ignore"
+]
+"""What a record is.
+
+`call` a request to a model; `lends` a call told better by a span, to which it only adds facts;
+`fallback` a call that counts where its emitter sends no spans, and else lends;
+`step` a pipeline step; `verdict` the result of a judge;
+`evaluator` a judge at work, whose calls are its own; `structure` anything that only encloses;
+`copy` a fact that another record tells better; `ignore` nothing that is known.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one record is, and which operation or step."""
+
+    role: Role
+    name: str = ""
+    """The operation of a call, the kind of a step, or why a copy is discarded."""
+    judge: bool = False
+    """The calls beneath are a judge's own."""
+
+
+CHAT = Kind("call", "chat")
+EMBEDDINGS = Kind("call", "embeddings")
+RERANK = Kind("call", "rerank")
+RETRIEVAL = Kind("step", "retrieval")
+TOOL = Kind("step", "tool")
+AGENT = Kind("step", "agent")
+WORKFLOW = Kind("step", "workflow")
+GUARDRAIL = Kind("step", "guardrail")
+MEMORY = Kind("step", "memory")
+OTHER = Kind("step", "other")
+STRUCTURE = Kind("structure")
+EVALUATOR = Kind("evaluator")
+VERDICT = Kind("verdict")
+COPY = Kind("copy", "rollup")
+TOLD_ELSEWHERE = Kind("copy", "duplicate")
+"""The same fact comes on another signal, which is the one that counts."""
+IGNORE = Kind("ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where one fact is written."""
+
+    attr: str
+    path: tuple[str, ...] = ()
+    """Keys inside the object that the attribute holds as JSON or Python repr."""
+    scale: float = 1.0
+    """Factor to the base unit."""
+    additive: bool = False
+    """For cache counts: the input count beside it does not contain them."""
+
+
+def key(attr: str, *path: str, scale: float = 1.0, additive: bool = False) -> Key:
+    """A Key; `key("a", "b", "c")` is member c of member b of the object in attribute a."""
+    return Key(attr, path, scale, additive)
+
+
+def keys(*attrs: str | Key) -> tuple[Key, ...]:
+    """An ordered list of Keys; plain strings are attribute names."""
+    return tuple(a if isinstance(a, Key) else Key(a) for a in attrs)
+
+
+Fields = Mapping[str, tuple[Key, ...]]
+"""Fact -> where it may be written, in reading order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One convention of writing LLM data on spans and log records."""
+
+    name: str
+    marks: tuple[str, ...] = ()
+    """Attributes of which any one gives the dialect away."""
+    scopes: tuple[str, ...] = ()
+    """Prefixes of instrumentation scope names that give it away."""
+    resources: tuple[str, ...] = ()
+    """Resource attributes of which any one gives it away."""
+    kind_keys: tuple[str, ...] = ()
+    """Attributes that say what a span is, in reading order; the first known value decides."""
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    """Lower-case value of a kind attribute -> what the span is."""
+    fields: Fields = field(default_factory=dict)
+    """Own keys, read before those of the OTel conventions."""
+    alone: tuple[str, ...] = ()
+    """Facts read from the own keys only."""
+    exclusive_cache: bool = False
+    """Input counts do not contain cached tokens."""
+    made_up_ids: bool = False
+    """Response ids on the wire are not the provider's."""
+    always_streams: bool = False
+    untrusted_cost: bool = False
+    """Reported cost ignores discounts: a price from elsewhere is better."""
+    first_token_events: tuple[str, ...] = ()
+    refine: Callable[[View, Kind], Kind] | None = None
+    """Last word on what a span is, where the kind attribute alone misleads."""
+    logs: Mapping[str, Kind] = field(default_factory=dict)
+    """Event name of a log record -> what it is."""
+    refine_log: Callable[[View, Kind], Kind] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """One record seen through one dialect: facts by name instead of attributes by key."""
+
+    record: RawSpan | RawLog
+    dialect: Dialect
+    table: Fields
+    objects: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def attrs(self) -> Attributes:
+        """The record's attributes."""
+        return self.record.attrs
+
+    @property
+    def events(self) -> tuple[RawEvent, ...]:
+        """Span events; none on a log record."""
+        return self.record.events if isinstance(self.record, RawSpan) else ()
+
+    def span_name(self) -> str:
+        """The span's name; empty on a log record."""
+        return self.record.name if isinstance(self.record, RawSpan) else ""
+
+    def record_failed(self) -> bool:
+        """Whether the span's status is an error."""
+        return isinstance(self.record, RawSpan) and self.record.status_code == 2
+
+    def at(self, where: Key) -> Value:
+        """The raw value a Key points to."""
+        value = self.record.attrs.get(where.attr)
+        if value is None or not where.path:
+            return value
+        if where.attr not in self.objects:
+            self.objects[where.attr] = parse_object(value)
+        return inside(self.objects[where.attr], where.path)
+
+    def text(self, fact: str) -> str:
+        """First non-empty text of a fact."""
+        for where in self.table.get(fact, ()):
+            if found := text(self.at(where)):
+                return found
+        return ""
+
+    def raw(self, fact: str) -> Value:
+        """First present value of a fact, as it came."""
+        for where in self.table.get(fact, ()):
+            if (found := self.at(where)) is not None:
+                return found
+        return None
+
+    def count(self, fact: str) -> int | None:
+        """First token count of a fact."""
+        found = self.counted(fact)
+        return None if found is None else found[0]
+
+    def counted(self, fact: str) -> tuple[int, Key] | None:
+        """First token count of a fact and where it stood."""
+        for where in self.table.get(fact, ()):
+            if (found := count(self.at(where))) is not None:
+                return found, where
+        return None
+
+    def usd(self, fact: str) -> float | None:
+        """First amount of dollars of a fact."""
+        for where in self.table.get(fact, ()):
+            if (found := usd(self.at(where))) is not None:
+                return found
+        return None
+
+    def number(self, fact: str) -> float | None:
+        """First number of a fact, in its base unit."""
+        for where in self.table.get(fact, ()):
+            if (found := number(self.at(where))) is not None:
+                return found * where.scale
+        return None
+
+    def flag(self, fact: str) -> bool | None:
+        """First yes or no of a fact."""
+        for where in self.table.get(fact, ()):
+            if (found := flag(self.at(where))) is not None:
+                return found
+        return None

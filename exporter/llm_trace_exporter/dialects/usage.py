@@ -1,0 +1,52 @@
+"""Token counts of one record, made disjoint.
+
+Whether the input contains cached tokens is a property of the emitter, never of the provider. A
+count of cached tokens larger than the input proves that it does not; nothing proves that it does.
+"""
+
+from __future__ import annotations
+
+from ..model import Tokens
+from .table import View
+
+
+def read_tokens(view: View, exclusive_cache: bool) -> Tokens | None:
+    """Disjoint counts; None when the record says nothing, or only zeros (which say nothing).
+
+    Raises: RejectedRecord for counts that cannot be true.
+    """
+    given_input, given_output = view.count("input"), view.count("output")
+    if not given_input and not given_output:
+        return None
+    total_input, total_output = given_input or 0, given_output or 0
+    cache_read = view.counted("cache_read")
+    cache_write = view.counted("cache_write")
+    read = cache_read[0] if cache_read else 0
+    write = cache_write[0] if cache_write else 0
+    additive = any(found[1].additive for found in (cache_read, cache_write) if found and found[0])
+    audio_input = min(view.count("audio_input") or 0, total_input)
+    audio_output = min(view.count("audio_output") or 0, total_output)
+    reasoning = view.counted("reasoning")
+    thought = reasoning[0] if reasoning else 0
+    extra_input = view.count("tool_input") or 0
+    total = view.count("total")
+
+    if extra_input and total == total_input + extra_input + total_output + thought:
+        total_input += extra_input
+    uncached = total_input
+    if not (exclusive_cache or additive or read + write > total_input):
+        uncached -= read + write
+    thought_apart = thought > total_output or (
+        thought > 0 and total == total_input + total_output + thought
+    )
+    if reasoning and reasoning[1].additive:
+        thought_apart = True
+    return Tokens(
+        input=max(0, uncached - audio_input),
+        cache_read=read,
+        cache_write=write,
+        output=max(0, total_output - (0 if thought_apart else thought) - audio_output),
+        reasoning=thought,
+        audio_input=min(audio_input, max(0, uncached)),
+        audio_output=min(audio_output, max(0, total_output - (0 if thought_apart else thought))),
+    )

@@ -1,0 +1,210 @@
+"""Results of judges and ratings of users, from every carrier that OTLP has for them.
+
+OTel: log record or span event `gen_ai.evaluation.result`, or a span whose operation is
+`evaluation`. OpenInference: `evaluations.N.evaluation.*` on the judged span, `trace.` and
+`session.` before it for a wider subject, `annotations.N.annotation.*`. TruLens: `eval_root` spans.
+Traceloop: guards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..model import Feedback, JudgeKind, Origin, Rating, Verdict, VerdictValue
+from ..otlp.raw import Attributes
+from .values import flag, inside, number, parse_object, text
+
+LABELS: Mapping[str, VerdictValue] = {
+    **dict.fromkeys(
+        (
+            "pass", "passed", "relevant", "correct", "non-toxic", "not toxic", "not biased",
+            "unbiased", "yes", "true", "good", "factual", "not hallucinated", "grounded",
+            "faithful", "safe", "compliant", "success", "supported", "complete", "helpful",
+            "coherent", "appropriate", "positive",
+        ),
+        "pass",
+    ),
+    **dict.fromkeys(
+        (
+            "fail", "failed", "irrelevant", "not relevant", "incorrect", "toxic", "biased",
+            "hallucinated", "hallucination", "no", "false", "bad", "not factual", "ungrounded",
+            "not grounded", "unfaithful", "unsafe", "not safe", "non-compliant", "failure",
+            "unsupported", "not supported", "incomplete", "unhelpful", "incoherent",
+            "inappropriate", "negative",
+        ),
+        "fail",
+    ),
+    **dict.fromkeys(("error", "errored", "exception"), "error"),
+}  # fmt: skip
+"""Label, in lower case with blanks for underscores -> verdict."""
+
+RATINGS: Mapping[str, Rating] = {
+    **dict.fromkeys(
+        ("positive", "thumbs-up", "thumbs up", "up", "like", "liked", "good", "yes", "+1", "helpful",
+         "correct", "pass", "true", "accepted"),
+        "positive",
+    ),
+    **dict.fromkeys(
+        ("negative", "thumbs-down", "thumbs down", "down", "dislike", "disliked", "bad", "no", "-1",
+         "unhelpful", "incorrect", "fail", "false", "rejected"),
+        "negative",
+    ),
+    **dict.fromkeys(("neutral", "none", "0"), "neutral"),
+}  # fmt: skip
+
+_ON_SPAN = re.compile(
+    r"^(?:(?:trace|session)\.)?(?:evaluations|annotations)\.(\d{1,4})\.(?:evaluation|annotation)\.(\w+)$"
+)
+_KINDS: Mapping[str, JudgeKind] = {"llm": "llm", "code": "code", "human": "human"}
+_MAX_RESULTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result as its carrier told it."""
+
+    name: str
+    score: float | None
+    label: str
+    kind: JudgeKind
+    failed: bool = False
+    """The judge itself broke."""
+    annotation: bool = False
+    """Filed as an annotation, not as an evaluation."""
+
+
+def to_records(
+    results: Iterable[Result],
+    origin: Origin,
+    time_ns: int,
+    labels: Mapping[str, VerdictValue],
+    *,
+    model: str = "",
+    target_end_ns: int = 0,
+    weight: float = 1.0,
+) -> list[Verdict | Feedback]:
+    """Results as records: what people rate is feedback, the rest are verdicts.
+
+    Args:
+        labels: LABELS, with what the configuration adds.
+        time_ns: when the result came, Unix nanoseconds.
+    """
+    found: list[Verdict | Feedback] = []
+    for result in results:
+        if _is_feedback(result):
+            rating = _rating(result)
+            if rating is not None:
+                found.append(
+                    Feedback(
+                        origin=origin,
+                        time_ns=time_ns,
+                        rating=rating,
+                        source=result.name,
+                        model=model,
+                        weight=weight,
+                    )
+                )
+            continue
+        found.append(
+            Verdict(
+                origin=origin,
+                time_ns=time_ns,
+                judge=result.name,
+                kind=result.kind,
+                verdict=_verdict(result, labels),
+                score=result.score,
+                model=model,
+                target_end_ns=target_end_ns,
+                weight=weight,
+            )
+        )
+    return found
+
+
+def otel_result(attrs: Attributes) -> Result | None:
+    """What `gen_ai.evaluation.*` attributes say; None without a name.
+
+    Raises: RejectedRecord for a score that is no finite number.
+    """
+    name = text(attrs.get("gen_ai.evaluation.name"))
+    if not name:
+        return None
+    return Result(
+        name=name,
+        score=number(attrs.get("gen_ai.evaluation.score.value")),
+        label=text(attrs.get("gen_ai.evaluation.score.label")),
+        kind=_otel_kind(attrs),
+        failed=bool(text(attrs.get("error.type"))),
+    )
+
+
+def on_span_results(attrs: Attributes) -> list[Result]:
+    """OpenInference evaluations and annotations that sit on the judged span itself.
+
+    Raises: RejectedRecord for a score that is no finite number.
+    """
+    grouped: dict[tuple[str, str], dict[str, str]] = {}
+    for name in attrs:
+        if (matched := _ON_SPAN.match(name)) is not None:
+            if len(grouped) >= _MAX_RESULTS:
+                break
+            family = name[: matched.start(1)]
+            grouped.setdefault((family, matched[1]), {})[matched[2]] = name
+    return [
+        Result(
+            name=judge,
+            score=number(attrs.get(at.get("score", ""))),
+            label=text(attrs.get(at.get("label", ""))),
+            kind=_KINDS.get(text(attrs.get(at.get("annotator_kind", ""))).lower(), "llm"),
+            annotation="annotations." in family,
+        )
+        for (family, _), at in sorted(grouped.items())
+        if (judge := text(attrs.get(at.get("name", ""))))
+    ]
+
+
+def label_key(label: str) -> str:
+    """A label as LABELS spells it."""
+    return label.strip().lower().replace("_", " ")
+
+
+def _otel_kind(attrs: Attributes) -> JudgeKind:
+    source = attrs.get("gen_ai.evaluation.evaluator.source")
+    if source is None:
+        return "llm"
+    told = inside(parse_object(source), ("name",))
+    return "llm" if "judge" in (text(told) or text(source)).lower() else "code"
+
+
+def _is_feedback(result: Result) -> bool:
+    return "feedback" in result.name.lower() or (result.annotation and result.kind == "human")
+
+
+def _verdict(result: Result, labels: Mapping[str, VerdictValue]) -> VerdictValue:
+    if result.failed:
+        return "error"
+    if not result.label:
+        return "unscored"
+    return labels.get(label_key(result.label), "unscored")
+
+
+def _rating(result: Result) -> Rating | None:
+    if (told := RATINGS.get(label_key(result.label))) is not None:
+        return told
+    if result.score is None:
+        return None
+    if result.score < 0:
+        return "negative"
+    # 0 is a thumb down where scores run from 0 to 1, and neutral nowhere that is known.
+    return "positive" if result.score > 0.5 else "negative"
+
+
+def guard_result(name: str, status: str, error: str) -> Result | None:
+    """A guard's outcome as a verdict; None when it tells none. Guards are functions."""
+    if not name or not status:
+        return None
+    passed = flag(status)
+    label = status if passed is None else ("pass" if passed else "fail")
+    return Result(name=name, score=None, label=label, kind="code", failed=bool(error))

@@ -1,0 +1,1 @@
+"""Metrics: the families, their labels and series, and how they are rendered."""

@@ -1,0 +1,370 @@
+"""Every metric family, declared once.
+
+The store, the exposition, the reference page in the docs and the tests of dashboards and alerts
+read this one table. Renaming anything here breaks users' queries: it needs a changelog line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_trace_exporter.metrics.vocabulary import (
+    DISCARD_REASONS,
+    FINISH_REASONS,
+    UNPRICED_REASONS,
+)
+
+PREFIX = "llm_"
+
+MetricType = Literal["counter", "gauge", "histogram", "info"]
+Section = Literal["Requests", "Steps", "Quality", "Exporter"]
+
+REQUEST = ("service", "environment", "provider", "model", "operation", "purpose")
+ROUTE = ("service", "environment", "provider")
+STEP = ("service", "environment")
+QUALITY = ("service", "environment", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric family of the contract."""
+
+    name: str
+    """As users query it: counters end in `_total`, infos in `_info`."""
+    type: MetricType
+    section: Section
+    unit: str
+    """Base unit, the last word of the name before `_total`; empty for plain counts."""
+    labels: tuple[str, ...]
+    """In rendering order, without the configured dimensions."""
+    help: str
+    query: str
+    """A PromQL expression that answers the question the family is there for."""
+    with_dimensions: bool = False
+    """Whether the configured dimensions follow the labels."""
+    buckets: str = ""
+    """Key into `vocabulary.BUCKETS`; histograms only."""
+    exemplars: bool = False
+    """Whether its samples can carry a trace id."""
+    reasons: tuple[str, ...] = ()
+    """Values of the `reason` label, where the family has one and they are fixed."""
+    expires: bool = True
+    """Whether a series that is not updated for the idle time is dropped."""
+
+    @property
+    def base_name(self) -> str:
+        """The OpenMetrics family name: without the suffix that its sample carries."""
+        suffix = {"counter": "_total", "info": "_info"}.get(self.type, "")
+        return self.name.removesuffix(suffix)
+
+    @property
+    def sample_names(self) -> tuple[str, ...]:
+        """Names of the samples it renders."""
+        if self.type == "histogram":
+            return tuple(self.name + s for s in ("_bucket", "_sum", "_count"))
+        return (self.name,)
+
+
+def _requests(
+    name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
+    *, buckets: str = "", exemplars: bool = False, reasons: tuple[str, ...] = (),
+) -> Family:  # fmt: skip
+    labels = REQUEST + own
+    return Family(
+        name, kind, "Requests", unit, labels, text, query, True, buckets, exemplars, reasons
+    )
+
+
+def _steps(
+    name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
+    *, buckets: str = "", exemplars: bool = False,
+) -> Family:  # fmt: skip
+    return Family(name, kind, "Steps", unit, STEP + own, text, query, True, buckets, exemplars)
+
+
+def _quality(
+    name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
+    *, buckets: str = "", exemplars: bool = False,
+) -> Family:  # fmt: skip
+    return Family(name, kind, "Quality", unit, QUALITY + own, text, query, True, buckets, exemplars)
+
+
+def _exporter(
+    name: str, kind: MetricType, unit: str, labels: tuple[str, ...], text: str, query: str,
+    *, buckets: str = "", reasons: tuple[str, ...] = (),
+) -> Family:  # fmt: skip
+    full = PREFIX + "exporter_" + name
+    return Family(
+        full, kind, "Exporter", unit, labels, text, query,
+        buckets=buckets, reasons=reasons, expires=False,
+    )  # fmt: skip
+
+
+FAMILIES: tuple[Family, ...] = (
+    _requests(
+        "llm_requests_total", "counter", "", ("outcome", "error_type"),
+        "LLM calls, each counted once whichever instrumentation reported it.",
+        'sum by (provider, model) (rate(llm_requests_total{outcome="error", purpose=""}[5m])) '
+        '/ sum by (provider, model) (rate(llm_requests_total{purpose=""}[5m]))',
+    ),
+    _requests(
+        "llm_request_duration_seconds", "histogram", "seconds", ("outcome",),
+        "Wall time of whole LLM calls, in seconds.",
+        "histogram_quantile(0.95, sum by (le, model) "
+        '(rate(llm_request_duration_seconds_bucket{purpose=""}[5m])))',
+        buckets="seconds", exemplars=True,
+    ),
+    _requests(
+        "llm_request_time_to_first_token_seconds", "histogram", "seconds", (),
+        "Time from the request to the first token, in seconds; streaming calls that report it.",
+        "histogram_quantile(0.95, sum by (le, model) "
+        "(rate(llm_request_time_to_first_token_seconds_bucket[5m])))",
+        buckets="first_token_seconds",
+    ),
+    _requests(
+        "llm_request_time_per_output_token_seconds", "histogram", "seconds", (),
+        "Seconds per output token after the first: (duration - time to first token) / "
+        "(output tokens - 1); streaming calls of two and more output tokens.",
+        "histogram_quantile(0.5, sum by (le, model) "
+        "(rate(llm_request_time_per_output_token_seconds_bucket[5m])))",
+        buckets="per_token_seconds",
+    ),
+    _requests(
+        "llm_tokens_total", "counter", "tokens", ("type",),
+        "Tokens by disjoint type: input is uncached input, output is without reasoning, so the "
+        "sum over types is every token once.",
+        "sum by (service, type) (rate(llm_tokens_total[5m]))",
+    ),
+    _requests(
+        "llm_request_input_tokens", "histogram", "tokens", (),
+        "Input tokens per call, all input types together; calls with known usage.",
+        "histogram_quantile(0.95, sum by (le, model) "
+        "(rate(llm_request_input_tokens_bucket[5m])))",
+        buckets="tokens",
+    ),
+    _requests(
+        "llm_request_output_tokens", "histogram", "tokens", (),
+        "Output tokens per call, all output types together; calls with known usage.",
+        "histogram_quantile(0.95, sum by (le, model) "
+        "(rate(llm_request_output_tokens_bucket[5m])))",
+        buckets="tokens",
+    ),
+    _requests(
+        "llm_cost_usd_total", "counter", "usd", ("type", "cost_source"),
+        "US dollars spent, by token type and by where the price came from.",
+        "sum by (service, model) (increase(llm_cost_usd_total[1d]))",
+    ),
+    _requests(
+        "llm_request_cost_usd", "histogram", "usd", (),
+        "US dollars per call; calls of which at least a part could be priced.",
+        "sum by (service) (rate(llm_request_cost_usd_sum[1h])) "
+        "/ sum by (service) (rate(llm_request_cost_usd_count[1h]))",
+        buckets="dollars", exemplars=True,
+    ),
+    _requests(
+        "llm_unpriced_requests_total", "counter", "", ("reason",),
+        "Calls that could not be priced, wholly or in part; they are never counted as $0.",
+        "sum by (model, reason) (increase(llm_unpriced_requests_total[1h]))",
+        reasons=UNPRICED_REASONS,
+    ),
+    _requests(
+        "llm_unpriced_tokens_total", "counter", "tokens", ("reason", "type"),
+        "Tokens without a price, by disjoint type.",
+        "sum by (model, type) (increase(llm_unpriced_tokens_total[1h]))",
+        reasons=UNPRICED_REASONS,
+    ),
+    _requests(
+        "llm_finish_reasons_total", "counter", "", ("reason",),
+        "Why generations ended; a call that returns several choices counts each.",
+        'sum by (model) (rate(llm_finish_reasons_total{reason="length"}[15m])) '
+        "/ sum by (model) (rate(llm_finish_reasons_total[15m]))",
+        reasons=FINISH_REASONS,
+    ),
+    Family(
+        "llm_model_routing_total", "counter", "Requests", "",
+        (*ROUTE, "request_model", "response_model"),
+        "Calls by the model that was asked for and the model that answered; both known.",
+        "sum by (request_model, response_model) (rate(llm_model_routing_total[1h]))",
+    ),
+    _requests(
+        "llm_gateway_events_total", "counter", "", ("event",),
+        "What gateways and SDKs did besides the call itself: retries, fallbacks, cache hits.",
+        "sum by (service, event) (rate(llm_gateway_events_total[5m]))",
+    ),
+    _steps(
+        "llm_step_duration_seconds", "histogram", "seconds", ("step", "name", "outcome"),
+        "Wall time of pipeline steps that are not LLM calls, in seconds.",
+        "histogram_quantile(0.95, sum by (le, step, name) "
+        "(rate(llm_step_duration_seconds_bucket[5m])))",
+        buckets="seconds", exemplars=True,
+    ),
+    _steps(
+        "llm_tool_calls_total", "counter", "", ("tool", "outcome", "error_type"),
+        "Tools that were executed, MCP tools included.",
+        'sum by (tool) (rate(llm_tool_calls_total{outcome="error"}[5m])) '
+        "/ sum by (tool) (rate(llm_tool_calls_total[5m]))",
+    ),
+    _steps(
+        "llm_retrieved_documents", "histogram", "", ("name",),
+        "Documents that came back per retrieval.",
+        'sum by (name) (rate(llm_retrieved_documents_bucket{le="0.0"}[15m])) '
+        "/ sum by (name) (rate(llm_retrieved_documents_count[15m]))",
+        buckets="documents",
+    ),
+    _steps(
+        "llm_retrieval_top_score", "histogram", "", ("name",),
+        "Best score per retrieval, as the retriever scales it; scores below 0 count as 0.",
+        "histogram_quantile(0.1, sum by (le, name) "
+        "(rate(llm_retrieval_top_score_bucket[1h])))",
+        buckets="score", exemplars=True,
+    ),
+    _steps(
+        "llm_guardrail_checks_total", "counter", "", ("guardrail", "action"),
+        "Guardrail checks by what the guardrail did.",
+        'sum by (guardrail) (rate(llm_guardrail_checks_total{action="block"}[5m]))',
+    ),
+    _quality(
+        "llm_judge_verdicts_total", "counter", "", ("judge", "kind", "verdict"),
+        "Results of judges; the failure rate is fail / (pass + fail), a broken judge is error.",
+        'sum by (judge) (rate(llm_judge_verdicts_total{verdict="fail"}[1h])) '
+        '/ sum by (judge) (rate(llm_judge_verdicts_total{verdict=~"pass|fail"}[1h]))',
+        exemplars=True,
+    ),
+    _quality(
+        "llm_judge_score", "histogram", "", ("judge", "kind"),
+        "Numeric scores scaled to 0-1 by the judge's declared range; others are left out.",
+        "histogram_quantile(0.1, sum by (le, judge) (rate(llm_judge_score_bucket[1h])))",
+        buckets="score", exemplars=True,
+    ),
+    _quality(
+        "llm_judge_lag_seconds", "histogram", "seconds", ("judge",),
+        "Time from the end of the judged work to its verdict, in seconds.",
+        "histogram_quantile(0.95, sum by (le, judge) (rate(llm_judge_lag_seconds_bucket[1h])))",
+        buckets="lag_seconds",
+    ),
+    Family(
+        "llm_judge_baseline_failure_ratio", "gauge", "Quality", "ratio", ("judge",),
+        "Failure ratio promised for a judge before launch, 0-1, as configured.",
+        'sum by (judge) (rate(llm_judge_verdicts_total{verdict="fail"}[1h])) '
+        '/ sum by (judge) (rate(llm_judge_verdicts_total{verdict=~"pass|fail"}[1h])) '
+        "> 2 * sum by (judge) (llm_judge_baseline_failure_ratio)",
+        expires=False,
+    ),
+    _quality(
+        "llm_feedback_total", "counter", "", ("rating", "source"),
+        "Feedback of end users.",
+        'sum by (service) (rate(llm_feedback_total{rating="negative"}[1h])) '
+        "/ sum by (service) (rate(llm_feedback_total[1h]))",
+    ),
+    _exporter(
+        "build_info", "info", "", ("version", "python"),
+        "Always 1; its labels say what is running.",
+        "count by (version) (llm_exporter_build_info)",
+    ),
+    _exporter(
+        "spans_received_total", "counter", "", ("source", "dialect"),
+        "Spans taken in, by the convention that read them.",
+        "sum by (dialect) (rate(llm_exporter_spans_received_total[5m]))",
+    ),
+    _exporter(
+        "log_records_received_total", "counter", "", ("source", "dialect"),
+        "Log records taken in, by the convention that read them.",
+        "sum by (dialect) (rate(llm_exporter_log_records_received_total[5m]))",
+    ),
+    _exporter(
+        "metrics_requests_total", "counter", "", ("source",),
+        "OTLP metrics requests answered and not consumed: the numbers come from traces.",
+        "sum by (source) (rate(llm_exporter_metrics_requests_total[5m]))",
+    ),
+    _exporter(
+        "requests_rejected_total", "counter", "", ("source", "reason"),
+        "Whole requests refused; nothing of them was counted.",
+        "sum by (source, reason) (rate(llm_exporter_requests_rejected_total[5m]))",
+    ),
+    _exporter(
+        "discarded_total", "counter", "", ("reason",),
+        "Records taken in that count for nothing themselves, such as a copy of a call.",
+        "sum by (reason) (rate(llm_exporter_discarded_total[5m]))",
+        reasons=DISCARD_REASONS,
+    ),
+    _exporter(
+        "discarded_tokens_total", "counter", "tokens", ("reason",),
+        "Tokens written on discarded records: what summing every span would have over-counted.",
+        "sum(increase(llm_exporter_discarded_tokens_total[1d])) "
+        "/ sum(increase(llm_tokens_total[1d]))",
+        reasons=DISCARD_REASONS,
+    ),
+    _exporter(
+        "ingest_duration_seconds", "histogram", "seconds", ("source",),
+        "Time to decode, apply and commit one request, in seconds.",
+        "histogram_quantile(0.99, sum by (le) "
+        "(rate(llm_exporter_ingest_duration_seconds_bucket[5m])))",
+        buckets="work_seconds",
+    ),
+    _exporter(
+        "ingest_lag_seconds", "histogram", "seconds", (),
+        "Time from the end of a span, or the time of a log record, to its arrival, in seconds.",
+        "histogram_quantile(0.95, sum by (le) "
+        "(rate(llm_exporter_ingest_lag_seconds_bucket[5m])))",
+        buckets="lag_seconds",
+    ),
+    _exporter(
+        "pending_calls", "gauge", "", (),
+        "Calls that wait for their last tellers before they are counted.",
+        "sum(llm_exporter_pending_calls)",
+    ),
+    _exporter(
+        "trace_table_entries", "gauge", "", ("table",),
+        "Entries in the bounded memories behind roll-up accounting and duplicate suppression.",
+        "max by (table) (llm_exporter_trace_table_entries)",
+    ),
+    _exporter(
+        "trace_table_evicted_total", "counter", "", ("table",),
+        "Entries dropped for want of room before their time: a late copy may count twice.",
+        "sum by (table) (rate(llm_exporter_trace_table_evicted_total[5m]))",
+    ),
+    _exporter(
+        "series", "gauge", "", ("family",),
+        "Label sets held per family; a histogram's label set renders several samples.",
+        "llm_exporter_series / llm_exporter_series_limit",
+    ),
+    _exporter(
+        "series_limit", "gauge", "", ("family",),
+        "Label sets a family may hold; past it open labels are rendered as other.",
+        "llm_exporter_series >= llm_exporter_series_limit",
+    ),
+    _exporter(
+        "label_overflow_total", "counter", "", ("label",),
+        "Records whose value of this label was past the label's cap and became other.",
+        "sum by (label) (increase(llm_exporter_label_overflow_total[1h]))",
+    ),
+    _exporter(
+        "scrape_duration_seconds", "gauge", "seconds", (),
+        "Time the last complete exposition took to render, in seconds.",
+        "max(llm_exporter_scrape_duration_seconds)",
+    ),
+    _exporter(
+        "scrape_bytes", "gauge", "bytes", (),
+        "Size of the last complete exposition before compression, in bytes.",
+        "max(llm_exporter_scrape_bytes)",
+    ),
+    _exporter(
+        "price_catalog_timestamp_seconds", "gauge", "seconds", (),
+        "Unix time at which the list prices in use were published.",
+        "time() - max(llm_exporter_price_catalog_timestamp_seconds)",
+    ),
+    _exporter(
+        "config_last_reload_successful", "gauge", "", (),
+        "Whether the last attempt to load the configuration succeeded: 1 or 0.",
+        "llm_exporter_config_last_reload_successful == 0",
+    ),
+    _exporter(
+        "config_last_reload_success_timestamp_seconds", "gauge", "seconds", (),
+        "Unix time of the last successful load of the configuration.",
+        "time() - max(llm_exporter_config_last_reload_success_timestamp_seconds)",
+    ),
+)  # fmt: skip
+
+FAMILY: Mapping[str, Family] = {family.name: family for family in FAMILIES}

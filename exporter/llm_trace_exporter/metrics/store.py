@@ -1,0 +1,290 @@
+"""The store: every series of every family, bounded in number, dropped when idle.
+
+Threading: `Store.lock` guards all of it. It is reentrant, so an application can hold it around
+its own state and a batch of records; rendering takes it for a thousand series at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
+
+from llm_trace_exporter.errors import ConfigError
+from llm_trace_exporter.metrics.catalogue import FAMILIES, Family
+from llm_trace_exporter.metrics.labels import DEFAULT_CAP, Dimension, LabelPolicy
+from llm_trace_exporter.metrics.series import (
+    NOT_NEW,
+    Counter,
+    Gauge,
+    Histogram,
+    HistogramRow,
+    ScalarRow,
+    Series,
+    label_text,
+)
+from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL, OTHER
+
+CHUNK = 1000
+"""Series copied per hold of the lock: below a millisecond."""
+
+_LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*\Z")
+_RESERVED = frozenset(label for f in FAMILIES if f.with_dimensions for label in f.labels) | {
+    "le",
+    "quantile",
+    "job",
+    "instance",
+}
+
+S = TypeVar("S", Counter, Gauge, Histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What an operator can choose about series."""
+
+    dimensions: tuple[Dimension, ...] = ()
+    caps: Mapping[str, int] = field(default_factory=dict)
+    """Distinct values by label name."""
+    default_cap: int = DEFAULT_CAP
+    """Distinct values of a label that `caps` does not name."""
+    buckets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Upper bounds by kind of `vocabulary.BUCKETS`, where they differ from the defaults."""
+    max_series_per_family: int = 20_000
+    """Label sets."""
+    zero_hold_s: float = 35.0
+    """Seconds for which a new series is rendered as 0; 0 shows values at once."""
+    idle_expiry_s: float = 86_400.0
+    """Seconds after which a series that is not updated is dropped; 0 keeps all."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would render an exposition that Prometheus cannot read.
+
+        Raises:
+            ConfigError: With one line per problem.
+        """
+        problems = [*_dimension_problems(self.dimensions), *_bucket_problems(self.buckets)]
+        if problems:
+            raise ConfigError(problems)
+
+    def all_caps(self) -> dict[str, int]:
+        """Caps by label, those of the dimensions included."""
+        return {**self.caps, **{d.label: d.cap for d in self.dimensions}}
+
+
+def _dimension_problems(dimensions: tuple[Dimension, ...]) -> Iterator[str]:
+    seen: set[str] = set()
+    for label in (d.label for d in dimensions):
+        if not _LABEL_NAME.match(label):
+            yield f"dimension {label!r}: not a label name (letters, digits and _)"
+        elif label in _RESERVED:
+            yield f"dimension {label!r}: this label exists already with another meaning"
+        elif label in seen:
+            yield f"dimension {label!r}: given twice"
+        seen.add(label)
+
+
+def _bucket_problems(buckets: Mapping[str, tuple[float, ...]]) -> Iterator[str]:
+    for kind, bounds in buckets.items():
+        if kind not in BUCKETS:
+            yield f"buckets {kind!r}: unknown kind; one of {', '.join(BUCKETS)}"
+        elif not bounds or any(not 0 <= b < float("inf") for b in bounds):
+            yield f"buckets {kind!r}: bounds must be finite numbers from 0 up, at least one"
+        elif any(a >= b for a, b in pairwise(bounds)):
+            yield f"buckets {kind!r}: bounds must ascend"
+
+
+class FamilySeries(Generic[S]):
+    """The series of one family by their label values.
+
+    A key holds one value per `label_names`, in that order, already cleaned and capped.
+    """
+
+    def __init__(self, family: Family, options: StoreOptions, clock: Callable[[], float]) -> None:
+        """Start without series."""
+        self.family = family
+        self.series: dict[tuple[str, ...], S] = {}
+        self._clock = clock
+        self._apply(options)
+
+    def _apply(self, options: StoreOptions) -> None:
+        dimensions = tuple(d.label for d in options.dimensions)
+        self.label_names = self.family.labels + (dimensions if self.family.with_dimensions else ())
+        self.limit = options.max_series_per_family
+        kind = self.family.buckets
+        self.bounds = tuple(float(b) for b in options.buckets.get(kind, BUCKETS.get(kind, ())))
+        self._is_free = tuple(name not in LABEL or LABEL[name].is_open for name in self.label_names)
+
+    def get(self, key: tuple[str, ...]) -> S:
+        """Return the series of a label set; born now if it is new.
+
+        Past the family's limit the open labels become `other`: sums stay right, and what is
+        added is at most one series per combination of closed labels.
+        """
+        found = self.series.get(key)
+        if found is not None:
+            return found
+        if len(self.series) >= self.limit:
+            pairs = zip(key, self._is_free, strict=True)
+            key = tuple(OTHER if is_free else value for value, is_free in pairs)
+            found = self.series.get(key)
+            if found is not None:
+                return found
+        born = self.series[key] = self._new(key)
+        return born
+
+    def _new(self, key: tuple[str, ...]) -> S:
+        text = label_text(self.label_names, key)
+        now_s = self._clock()
+        made: Series
+        if self.family.type == "histogram":
+            made = Histogram(text, now_s, self.bounds)
+        elif self.family.type == "counter":
+            made = Counter(text, now_s)
+        else:
+            made = Gauge(text, now_s)
+        return made  # type: ignore[return-value]  # the family's type decides S
+
+    def reconfigure(self, options: StoreOptions) -> None:
+        """Change labels, limit and buckets; what was counted moves to the new label sets.
+
+        Histograms whose bounds change start from 0: their past cannot be told in new buckets.
+        """
+        names, bounds, old = self.label_names, self.bounds, self.series
+        self._apply(options)
+        if self.bounds != bounds:
+            self.series = {}
+        elif self.label_names != names:
+            self.series = {}
+            for key, series in old.items():
+                self._move(dict(zip(names, key, strict=True)), series)
+
+    def _move(self, values: Mapping[str, str], series: S) -> None:
+        moved = self.get(tuple(values.get(name, "") for name in self.label_names))
+        # Held at 0 it would show all its past as growth when the hold ends.
+        moved.born_s = NOT_NEW
+        moved.absorb(series)
+
+    def drop_idle(self, before_s: float) -> int:
+        """Drop the series that were last updated before a time; return how many."""
+        idle = [key for key, series in self.series.items() if series.touched_s < before_s]
+        for key in idle:
+            del self.series[key]
+        return len(idle)
+
+    def values_in_use(self, label: str) -> set[str]:
+        """Return the values that a label has in any series."""
+        if label not in self.label_names:
+            return set()
+        at = self.label_names.index(label)
+        return {key[at] for key in self.series}
+
+
+class Store:
+    """All families; see the module for threading."""
+
+    def __init__(
+        self,
+        options: StoreOptions | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Create every family of the catalogue; `clock` gives monotonic seconds."""
+        self.options = options or StoreOptions()
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.policy = LabelPolicy(self.options.all_caps(), self.options.default_cap)
+        self._families: dict[str, FamilySeries[Any]] = {
+            family.name: FamilySeries(family, self.options, clock) for family in FAMILIES
+        }
+        self._watchers: list[Callable[[], None]] = []
+        self._next_sweep_s = clock()
+
+    def counters(self, name: str) -> FamilySeries[Counter]:
+        """Return the series of a counter family; KeyError if it is not in the catalogue."""
+        return self._families[name]
+
+    def gauges(self, name: str) -> FamilySeries[Gauge]:
+        """Return the series of a gauge or info family; KeyError if not in the catalogue."""
+        return self._families[name]
+
+    def histograms(self, name: str) -> FamilySeries[Histogram]:
+        """Return the series of a histogram family; KeyError if not in the catalogue."""
+        return self._families[name]
+
+    def watch(self, forget: Callable[[], None]) -> None:
+        """Have `forget` called, under the lock, whenever held references to series go stale."""
+        self._watchers.append(forget)
+
+    def reconfigure(self, options: StoreOptions) -> None:
+        """Apply new options without losing what was counted."""
+        with self.lock:
+            self.options = options
+            self.policy.set_caps(options.all_caps(), options.default_cap)
+            for family in self._families.values():
+                family.reconfigure(options)
+            self._forget()
+
+    def expire(self) -> int:
+        """Drop idle series, at most once a minute; return how many were dropped."""
+        now_s, idle_s = self.clock(), self.options.idle_expiry_s
+        with self.lock:
+            if idle_s <= 0 or now_s < self._next_sweep_s:
+                return 0
+            self._next_sweep_s = now_s + min(60.0, idle_s / 10)
+        dropped = 0
+        for family in self._families.values():
+            if family.family.expires:
+                dropped += self._drop_idle(family, now_s - idle_s)
+        if dropped:
+            self._free_label_values()
+        return dropped
+
+    def _drop_idle(self, family: FamilySeries[Any], before_s: float) -> int:
+        with self.lock:
+            dropped = family.drop_idle(before_s)
+            if dropped:
+                self._forget()
+            return dropped
+
+    def _forget(self) -> None:
+        for forget in self._watchers:
+            forget()
+
+    def _free_label_values(self) -> None:
+        with self.lock:
+            for label in self.policy.full_labels():
+                users = (family.values_in_use(label) for family in self._families.values())
+                self.policy.retain(label, set().union(*users))
+
+    def update_limits(self) -> None:
+        """Refresh the gauges that show how many series there are and may be."""
+        held = self.gauges("llm_exporter_series")
+        limits = self.gauges("llm_exporter_series_limit")
+        with self.lock:
+            now_s = self.clock()
+            for name, family in self._families.items():
+                held.get((name,)).set(len(family.series), now_s)
+                limits.get((name,)).set(family.limit, now_s)
+
+    def scalar_rows(self, name: str) -> Iterator[ScalarRow]:
+        """Yield what to render of a counter, gauge or info family."""
+        yield from self._rows(self.counters(name))
+
+    def histogram_rows(self, name: str) -> Iterator[HistogramRow]:
+        """Yield what to render of a histogram family."""
+        yield from self._rows(self.histograms(name))
+
+    def _rows(self, family: FamilySeries[Any]) -> Iterator[Any]:
+        with self.lock:
+            every = list(family.series.values())
+            hold_s = self.options.zero_hold_s
+            born_after_s = self.clock() - hold_s if hold_s > 0 else float("inf")
+        for start in range(0, len(every), CHUNK):
+            with self.lock:
+                rows = [series.row(born_after_s) for series in every[start : start + CHUNK]]
+            yield from rows

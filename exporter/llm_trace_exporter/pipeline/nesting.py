@@ -1,0 +1,131 @@
+"""Calls nested in one trace: the innermost is the call, what encloses it only adds facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..model import LlmCall
+from .merge import lend
+from .trace_table import Pending, Trace
+
+
+@dataclass(slots=True, eq=False)
+class Leaf:
+    """One call, and everyone who told it."""
+
+    call: LlmCall
+    tellers: list[Pending]
+    scopes: set[str]
+    late: bool = False
+    """Told after the call, or the one enclosing it, was applied."""
+
+    @property
+    def naive_tokens(self) -> int:
+        """Tokens that all tellers together wrote."""
+        return sum(teller.naive_tokens for teller in self.tellers)
+
+
+@dataclass(slots=True, eq=False)
+class _Twig:
+    pending: Pending
+    call: LlmCall
+    inner: list[tuple[_Twig, bool]] = field(default_factory=list)
+    """Calls right beneath, and whether a tool or agent stands between."""
+
+
+def leaves_of(trace: Trace, due: Iterable[Pending]) -> list[Leaf]:
+    """The calls of every nest that holds one of the due tellers."""
+    twigs = {
+        id(p): _Twig(p, p.record) for p in trace.calls if isinstance(p.record, LlmCall)
+    }
+    outermost: dict[int, _Twig] = {}
+    outer_of: dict[int, _Twig] = {}
+    for twig in twigs.values():
+        found = _encloser(trace, twig.pending)
+        if found is not None and (outer := twigs.get(id(found[0]))) is not None:
+            outer.inner.append((twig, found[1]))
+            outer_of[id(twig)] = outer
+    for pending in due:
+        twig_at = twigs.get(id(pending))
+        if twig_at is None:
+            continue
+        for _ in range(len(twigs)):
+            above = outer_of.get(id(twig_at))
+            if above is None:
+                break
+            twig_at = above
+        outermost[id(twig_at)] = twig_at
+    found_leaves: list[Leaf] = []
+    for top in outermost.values():
+        found_leaves.extend(_resolve(top, set()))
+    return [leaf for leaf in found_leaves if any(not t.settled for t in leaf.tellers)]
+
+
+def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:
+    if pending.signal == "log":
+        return None
+    crossed = False
+    for _, node in trace.above(pending.span_id):
+        if node.call is not None and node.call is not pending:
+            return node.call, crossed
+        crossed = crossed or node.role in ("tool", "agent")
+    return None
+
+
+def _resolve(twig: _Twig, seen: set[int]) -> list[Leaf]:
+    """Leaves at and beneath a teller, with its facts lent to them."""
+    if id(twig) in seen:
+        return []
+    seen.add(id(twig))
+    beneath: list[Leaf] = []
+    crossed = False
+    for inner, between in twig.inner:
+        beneath.extend(_resolve(inner, seen))
+        crossed = crossed or between
+    own = Leaf(twig.call, [twig.pending], {twig.call.origin.scope}, late=twig.pending.settled)
+    if not beneath or (crossed and _is_apart(twig.call, beneath)):
+        return [*beneath, own]
+    if twig.pending.settled:
+        for leaf in beneath:
+            leaf.late = True
+        return beneath
+    _absorb(own, beneath)
+    return beneath
+
+
+def _is_apart(outer: LlmCall, beneath: list[Leaf]) -> bool:
+    """Whether a call with tools or agents beneath it is one of its own, not their sum."""
+    if outer.tokens is None:
+        return False
+    return outer.tokens.total != sum(b.call.tokens.total for b in beneath if b.call.tokens)
+
+
+def _absorb(outer: Leaf, beneath: list[Leaf]) -> None:
+    """Merge an enclosing teller into the call it tells; of several, into the one that answered."""
+    answered = [leaf for leaf in beneath if not leaf.call.error_type] or beneath
+    target = max(answered, key=lambda leaf: (leaf.call.end_ns, leaf.call.origin.span_id))
+    target.tellers.extend(outer.tellers)
+    target.scopes |= outer.scopes
+    if target.late:
+        return
+    sole = len(answered) == 1
+    unknown = all(leaf.call.tokens is None for leaf in beneath)
+    target.call = lend(
+        target.call, outer.call, with_usage=unknown or sole, with_cost=sole or len(beneath) == 1
+    )
+    for leaf in beneath:
+        if leaf is not target and not leaf.late:
+            leaf.call = lend(leaf.call, _asker(outer.call), with_usage=False, with_cost=False)
+
+
+def _asker(outer: LlmCall) -> LlmCall:
+    """An enclosing call reduced to who asked: all that is true for every attempt beneath it."""
+    return LlmCall(
+        origin=outer.origin,
+        start_ns=outer.start_ns,
+        end_ns=outer.start_ns,
+        operation=outer.operation,
+        provider=outer.provider,
+        purpose=outer.purpose,
+    )

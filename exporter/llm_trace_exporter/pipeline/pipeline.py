@@ -1,0 +1,358 @@
+"""Readings in, what counts out: each call, step, verdict and rating once.
+
+A call is applied once, when all its tellers have had their say: `settle` seconds after it came,
+or when everything is settled at shutdown and at the end of a replay. Until then it waits in the
+trace table, so what comes out does not depend on the order in which the tellers came in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
+from .copies import CopyIndex, distinct, merge_copies
+from .merge import lend
+from .nesting import Leaf, leaves_of
+from .steps import absorb, encloses_agent, merged_into
+from .trace_table import Node, Pending, Trace, TraceTable
+
+DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much is waited for and remembered."""
+
+    settle_s: float = 10.0
+    max_pending: int = 200_000
+    """Calls and steps that wait; beyond it the oldest are settled early."""
+    max_spans: int = 300_000
+    """Spans in the trace table."""
+    max_age_s: float = 3600.0
+    """Age at which an unseen trace is forgotten."""
+    max_remembered: int = 100_000
+    """Response ids, log fingerprints, verdicts and sessions, each."""
+
+
+@dataclass(slots=True)
+class Output:
+    """What a round of settling came to."""
+
+    records: list[Record] = field(default_factory=list)
+    discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)
+    """Reason -> (records, tokens that they wrote)."""
+
+    def discard(self, reason: DiscardReason, records: int, tokens: int) -> None:
+        """Note what does not count."""
+        if records or tokens:
+            before = self.discarded.get(reason, (0, 0))
+            self.discarded[reason] = (before[0] + records, before[1] + tokens)
+
+
+class _Remembered:
+    """A bounded set; the oldest members are forgotten first."""
+
+    def __init__(self, limit: int) -> None:
+        self._members: OrderedDict[object, None] = OrderedDict()
+        self._limit = limit
+
+    def __contains__(self, member: object) -> bool:
+        return member in self._members
+
+    def add(self, member: object) -> bool:
+        """Remember; whether it is new."""
+        if member in self._members:
+            return False
+        self._members[member] = None
+        if len(self._members) > self._limit:
+            self._members.popitem(last=False)
+        return True
+
+
+class Pipeline:
+    """Not safe for threads: one caller at a time."""
+
+    def __init__(self, limits: Limits = Limits()) -> None:
+        self._limits = limits
+        self._table = TraceTable(limits.max_spans, limits.max_age_s)
+        self._queue: deque[Pending] = deque()
+        self._index = CopyIndex()
+        self._applied_ids = _Remembered(limits.max_remembered)
+        self._fingerprints = _Remembered(limits.max_remembered)
+        self._verdicts = _Remembered(limits.max_remembered)
+        self._span_groups = _Remembered(limits.max_remembered)
+        self._output = Output()
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """Calls and steps that are not settled yet."""
+        return self._waiting
+
+    @property
+    def remembered_spans(self) -> int:
+        """Spans in the trace table."""
+        return self._table.spans
+
+    @property
+    def evicted_traces(self) -> int:
+        """Traces forgotten for want of room."""
+        return self._table.evicted
+
+    def add(self, reading: Reading, now_s: float) -> None:
+        """Take in what one span or log record said, at monotonic time `now_s`."""
+        if reading.signal == "span":
+            self._add_span(reading, now_s)
+        else:
+            self._add_log(reading, now_s)
+
+    def settle(self, now_s: float) -> None:
+        """Settle all whose time is up, and make room where limits are passed."""
+        due: list[Pending] = []
+        while self._queue and (
+            self._queue[0].settled
+            or self._queue[0].deadline_s <= now_s
+            or self._waiting - len(due) > self._limits.max_pending
+        ):
+            pending = self._queue.popleft()
+            if not pending.settled:
+                due.append(pending)
+        self._settle(due)
+        for trace in self._table.overdue(now_s):
+            self._forget(trace)
+
+    def settle_all(self) -> None:
+        """Settle everything now: shutdown, or the end of a replay."""
+        due = [pending for pending in self._queue if not pending.settled]
+        self._queue.clear()
+        self._settle(due)
+
+    def drain(self) -> Output:
+        """What came out since the last call."""
+        output, self._output = self._output, Output()
+        return output
+
+    def _add_span(self, reading: Reading, now_s: float) -> None:
+        trace = self._table.trace(reading.trace_id, now_s)
+        if reading.span_id in trace.nodes:
+            self._output.discard("duplicate", 1, reading.naive_tokens)
+            return
+        if reading.group:
+            self._span_groups.add(reading.group)
+        node = Node(reading.parent_span_id, reading.role)
+        self._table.add(trace, reading.span_id, node)
+        for record in reading.records:
+            if isinstance(record, LlmCall):
+                node.call = self._wait(record, trace, reading, now_s)
+            elif isinstance(record, Step):
+                node.step = self._wait(record, trace, reading, now_s)
+            else:
+                self._judged(record)
+        self._discard_dropped(reading)
+
+    def _add_log(self, reading: Reading, now_s: float) -> None:
+        if reading.drop == "not_llm":
+            self._output.discard("not_llm", 1, 0)
+            return
+        if not self._fingerprints.add(reading.fingerprint):
+            self._output.discard("duplicate", 1, reading.naive_tokens)
+            return
+        trace = (
+            self._table.trace(reading.trace_id, now_s)
+            if reading.trace_id
+            else Trace(b"")
+        )
+        for record in reading.records:
+            if isinstance(record, LlmCall | Step):
+                self._wait(record, trace, reading, now_s)
+            else:
+                self._judged(record)
+        self._discard_dropped(reading)
+
+    def _discard_dropped(self, reading: Reading) -> None:
+        if reading.drop:
+            self._output.discard(
+                reading.drop, 0 if reading.records else 1, reading.naive_tokens
+            )
+
+    def _wait(
+        self, record: LlmCall | Step, trace: Trace, reading: Reading, now_s: float
+    ) -> Pending:
+        is_call = isinstance(record, LlmCall)
+        pending = Pending(
+            record=record,
+            trace=trace,
+            span_id=reading.span_id,
+            signal=reading.signal,
+            standing=reading.standing,
+            group=reading.group,
+            naive_tokens=reading.naive_tokens if is_call else 0,
+            deadline_s=now_s + self._limits.settle_s,
+        )
+        (trace.calls if is_call else trace.steps).append(pending)
+        trace.waiting += 1
+        self._waiting += 1
+        self._queue.append(pending)
+        self._index.add(pending)
+        return pending
+
+    def _judged(self, record: Verdict | Feedback) -> None:
+        origin = record.origin
+        said = (
+            (record.judge, record.verdict, record.score)
+            if isinstance(record, Verdict)
+            else (record.source, record.rating)
+        )
+        if origin.trace_id and not self._verdicts.add((origin.trace_id, origin.span_id, *said)):
+            self._output.discard("duplicate", 1, 0)
+            return
+        self._output.records.append(record)
+
+    def _settle(self, due: list[Pending]) -> None:
+        if not due:
+            return
+        self._settle_calls([p for p in due if isinstance(p.record, LlmCall)])
+        for pending in due:
+            if isinstance(pending.record, Step) and not pending.settled:
+                self._settle_step(pending)
+
+    def _settle_calls(self, due: list[Pending]) -> None:
+        if not due:
+            return
+        group = distinct(
+            other for pending in due for other in (pending, *self._index.candidates(pending))
+        )
+        by_trace: dict[int, tuple[Trace, list[Pending]]] = {}
+        for pending in group:
+            by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
+        leaves: list[Leaf] = []
+        for trace, members in by_trace.values():
+            found = leaves_of(trace, _with_same_span(trace, members))
+            leaves.extend(_with_details(found))
+        for leaf in merge_copies(leaves):
+            self._apply(leaf)
+
+    def _apply(self, leaf: Leaf) -> None:
+        waiting = [teller for teller in leaf.tellers if not teller.settled]
+        for teller in waiting:
+            self._done(teller)
+        reason = self._refusal(leaf)
+        if reason is not None:
+            self._output.discard(reason, len(waiting), sum(t.naive_tokens for t in waiting))
+            return
+        call = leaf.call
+        if call.response_id:
+            self._applied_ids.add((call.origin.service, call.response_id))
+        counted = call.tokens.total if call.tokens else 0
+        logs = [t for t in leaf.tellers if t.signal == "log" and call.origin.signal == "span"]
+        copied = sum(t.naive_tokens for t in logs)
+        self._output.discard("duplicate", len(logs), copied)
+        self._output.discard(
+            "rollup",
+            len(leaf.tellers) - len(logs) - 1,
+            max(0, leaf.naive_tokens - copied - counted),
+        )
+        self._output.records.append(_with_purpose(leaf))
+
+    def _refusal(self, leaf: Leaf) -> DiscardReason | None:
+        """Why nothing that was told here counts; None when it does."""
+        call = leaf.call
+        if leaf.late:
+            return "late"
+        standings = {teller.standing for teller in leaf.tellers}
+        if "counts" not in standings:
+            seen = any(t.group in self._span_groups for t in leaf.tellers if t.group)
+            if seen or "fallback" not in standings:
+                return "duplicate"
+        if call.origin.signal == "log" and _told_by_span(leaf.tellers[0]):
+            return "duplicate"
+        cached = any(event == "cache_hit" for event, _ in call.gateway_events)
+        if not cached and (call.origin.service, call.response_id) in self._applied_ids:
+            return "late"
+        if call.tokens is None and not call.model and not call.error_type:
+            return "not_llm"
+        return None
+
+    def _settle_step(self, pending: Pending) -> None:
+        step = pending.record
+        assert isinstance(step, Step)
+        trace = pending.trace
+        self._done(pending)
+        if pending.standing == "fallback" and pending.group in self._span_groups:
+            self._output.discard("duplicate", 1, 0)
+            return
+        outer = merged_into(trace, pending)
+        if outer is not None:
+            if not outer.settled and isinstance(outer.record, Step):
+                outer.record = absorb(outer.record, step)
+            self._output.discard("rollup", 1, 0)
+            return
+        for inner in trace.steps:
+            if inner is not pending and merged_into(trace, inner) is pending:
+                if inner.applied:
+                    self._output.discard("late", 1, 0)
+                    return
+                if inner.settled:
+                    continue
+                self._done(inner)
+                self._output.discard("rollup", 1, 0)
+                if isinstance(inner.record, Step):
+                    step = absorb(step, inner.record)
+        if step.kind == "agent" and not step.named and encloses_agent(trace, pending):
+            step = replace(step, kind="workflow")
+        pending.applied = True
+        self._output.records.append(step)
+
+    def _done(self, pending: Pending) -> None:
+        pending.settled = True
+        pending.trace.waiting -= 1
+        self._waiting -= 1
+        self._index.remove(pending)
+
+    def _forget(self, trace: Trace) -> None:
+        self._settle([p for p in (*trace.calls, *trace.steps) if not p.settled])
+        self._table.drop(trace)
+
+
+def _with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
+    """The members, and the waiting log records and spans that name the same span."""
+    spans = {member.span_id for member in members if member.span_id}
+    return members + [p for p in trace.calls if not p.settled and p.span_id in spans]
+
+
+def _with_details(leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Leaves with log records that name their span merged in."""
+    found = list(leaves)
+    by_span: dict[bytes, Leaf] = {}
+    for leaf in found:
+        for teller in leaf.tellers:
+            if teller.signal == "span":
+                by_span[teller.span_id] = leaf
+    kept: list[Leaf] = []
+    for leaf in found:
+        teller = leaf.tellers[0]
+        target = by_span.get(teller.span_id) if teller.signal == "log" else None
+        if target is None:
+            kept.append(leaf)
+            continue
+        if not target.late:
+            target.call = lend(target.call, leaf.call, with_usage=True, with_cost=True)
+        target.tellers.extend(leaf.tellers)
+    return kept
+
+
+def _told_by_span(log: Pending) -> bool:
+    """Whether the span that a log record names was a call, and is settled already."""
+    node = log.trace.nodes.get(log.span_id)
+    return node is not None and node.call is not None and node.call.settled
+
+
+def _with_purpose(leaf: Leaf) -> LlmCall:
+    """The call, marked when a judge made it."""
+    for teller in leaf.tellers:
+        if any(node.role == "evaluator" for _, node in teller.trace.above(teller.span_id)):
+            return replace(leaf.call, purpose="judge")
+    return leaf.call

@@ -1,0 +1,60 @@
+"""Steps nested in one trace: one execution told by two spans is one step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model import Step
+from .trace_table import Pending, Trace
+
+
+def merged_into(trace: Trace, pending: Pending) -> Pending | None:
+    """The enclosing step that tells the same execution; None when there is none.
+
+    Only spans that are no step, call or agent of their own may stand between. A retrieval inside
+    a retrieval is one; a tool inside a tool is one when the two have one name, or one has none.
+    """
+    step = pending.record
+    if not isinstance(step, Step) or pending.signal == "log":
+        return None
+    if step.kind not in ("tool", "retrieval"):
+        return None
+    for _, node in trace.above(pending.span_id):
+        if node.role in ("agent", "evaluator") or node.call is not None:
+            return None
+        outer = node.step
+        if outer is None or not isinstance(outer.record, Step):
+            continue
+        if outer.record.kind == step.kind and _same_execution(outer.record, step):
+            return outer
+        if outer.record.kind != "other":
+            return None
+    return None
+
+
+def absorb(outer: Step, inner: Step) -> Step:
+    """The enclosing step with what only the inner one knows."""
+    return replace(
+        outer,
+        name=outer.name if outer.named or not inner.named else inner.name,
+        named=outer.named or inner.named,
+        error_type=outer.error_type or inner.error_type,
+        documents=outer.documents if outer.documents is not None else inner.documents,
+        top_score=outer.top_score if outer.top_score is not None else inner.top_score,
+    )
+
+
+def encloses_agent(trace: Trace, pending: Pending) -> bool:
+    """Whether another agent runs inside this one."""
+    for other in trace.steps:
+        if other is pending or not isinstance(other.record, Step) or other.record.kind != "agent":
+            continue
+        if any(span_id == pending.span_id for span_id, _ in trace.above(other.span_id)):
+            return True
+    return False
+
+
+def _same_execution(outer: Step, inner: Step) -> bool:
+    return (
+        inner.kind == "retrieval" or outer.name == inner.name or not (outer.named and inner.named)
+    )

@@ -1,0 +1,109 @@
+"""What is remembered of traces: who encloses whom, and what still waits to be settled."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..model import LlmCall, Role, Signal, Standing, Step
+
+MAX_DEPTH = 64
+"""Enclosing spans that are looked at; a deeper nest reads as unknown."""
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A call or step as one record told it, until it is settled; then the memory of it."""
+
+    record: LlmCall | Step
+    trace: Trace
+    span_id: bytes
+    signal: Signal
+    standing: Standing
+    group: str
+    naive_tokens: int
+    deadline_s: float
+    settled: bool = False
+    """Settled one way or the other: applied, merged or discarded."""
+    applied: bool = False
+    """Steps: counted under its own name."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One span's place in its trace."""
+
+    parent: bytes
+    role: Role
+    call: Pending | None = None
+    step: Pending | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """The spans of one trace that were seen."""
+
+    trace_id: bytes
+    nodes: dict[bytes, Node] = field(default_factory=dict)
+    """Span id -> node."""
+    calls: list[Pending] = field(default_factory=list)
+    steps: list[Pending] = field(default_factory=list)
+    waiting: int = 0
+    """How many of them are not settled yet."""
+    seen_s: float = 0.0
+
+    def above(self, span_id: bytes) -> Iterator[tuple[bytes, Node]]:
+        """The spans that enclose this one, inside out, as far as they were seen."""
+        node = self.nodes.get(span_id)
+        for _ in range(MAX_DEPTH):
+            if node is None or not node.parent:
+                return
+            span_id = node.parent
+            node = self.nodes.get(span_id)
+            if node is None:
+                return
+            yield span_id, node
+
+
+class TraceTable:
+    """Traces by id, the longest unseen first; bounded in spans and in age."""
+
+    def __init__(self, max_spans: int, max_age_s: float) -> None:
+        self._traces: OrderedDict[bytes, Trace] = OrderedDict()
+        self._max_spans = max_spans
+        self._max_age_s = max_age_s
+        self.spans = 0
+        self.evicted = 0
+        """Traces forgotten for want of room, before their age was up."""
+
+    def trace(self, trace_id: bytes, now_s: float) -> Trace:
+        """The trace with this id, made if need be; it counts as seen now."""
+        trace = self._traces.get(trace_id)
+        if trace is None:
+            trace = self._traces[trace_id] = Trace(trace_id)
+        else:
+            self._traces.move_to_end(trace_id)
+        trace.seen_s = now_s
+        return trace
+
+    def add(self, trace: Trace, span_id: bytes, node: Node) -> None:
+        """Remember a span."""
+        trace.nodes[span_id] = node
+        self.spans += 1
+
+    def overdue(self, now_s: float) -> Iterator[Trace]:
+        """Traces that must go now: too many spans, or too long unseen. Caller drops each."""
+        while self._traces:
+            oldest = next(iter(self._traces.values()))
+            crowded = self.spans > self._max_spans
+            if not crowded and now_s - oldest.seen_s <= self._max_age_s:
+                return
+            if crowded:
+                self.evicted += 1
+            yield oldest
+
+    def drop(self, trace: Trace) -> None:
+        """Forget a trace."""
+        if self._traces.pop(trace.trace_id, None) is not None:
+            self.spans -= len(trace.nodes)
