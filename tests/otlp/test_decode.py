@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 
 
 def keys() -> KeyFilter:
-    return KeyFilter(KEYS, ("kept.", "llm."))
+    return KeyFilter(KEYS, re.compile(r"(?:kept|llm)\..*", re.DOTALL))
 
 
 def good_span(**fields: Any) -> Span:

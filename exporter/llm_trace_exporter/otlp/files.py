@@ -6,7 +6,8 @@ mixed; all of them plain, gzip or zstd; folders, in the order of their names; st
 
 The signal is taken from the name (`NNN.traces.pb`), else from the content. The three protobuf
 requests have the same outline, so their content is told apart by parsing strictly: a span has an
-id of 16 bytes where a log record has a time and a metric its name. A protobuf request any record reads as `traces`, which is as empty.
+id of 16 bytes where a log record has a time and a metric its name. A protobuf request without any
+record reads as `traces`, which is as empty.
 """
 
 from __future__ import annotations
