@@ -100,7 +100,7 @@ class Origin:
     dialect: str
     """The convention that was read: `openinference`, `semconv`, ..."""
     scope: str
-    """Instrumentation scope name, shortened; tells two instrumentations of one call apart."""
+    """Instrumentation scope, shortened; tells two instrumentations of one call apart."""
     service: str
     environment: str
     dimensions: tuple[str, ...]

@@ -10,7 +10,7 @@ from typing import Literal
 from ..errors import RejectedRecord
 from ..model import Origin, Signal, VerdictValue
 from ..otlp.raw import Attributes, RawLog, RawSpan
-from .table import Key, keys
+from .table import Dialect, Key, keys
 from .values import inside, parse_object, text
 from .verdicts import LABELS
 
@@ -121,7 +121,9 @@ _ENVIRONMENT = keys(
 CONTEXT_KEYS: tuple[Key, ...] = (*_SERVICE, *_ENVIRONMENT)
 
 
-def origin_of(record: RawSpan | RawLog, signal: Signal, dialect: str, context: Context) -> Origin:
+def origin_of(
+    record: RawSpan | RawLog, signal: Signal, dialect: Dialect, context: Context
+) -> Origin:
     """Who sent the record, and its dimension values."""
     attrs, resource = record.attrs, record.resource.attrs
     return Origin(
@@ -129,8 +131,8 @@ def origin_of(record: RawSpan | RawLog, signal: Signal, dialect: str, context: C
         span_id=record.span_id,
         parent_span_id=record.parent_span_id if isinstance(record, RawSpan) else b"",
         signal=signal,
-        dialect=dialect,
-        scope=record.scope.name[:128],
+        dialect=dialect.name,
+        scope=_teller(record, dialect),
         service=_first(resource, attrs, _SERVICE) or "unknown_service",
         environment=_first(attrs, resource, _ENVIRONMENT),
         dimensions=tuple(_first(attrs, resource, d.keys) for d in context.dimensions),
@@ -173,6 +175,12 @@ def _adjusted_count(digits: str) -> float:
     if weight > MAX_WEIGHT:
         raise RejectedRecord("a sampling threshold is absurdly high")
     return weight
+
+
+def _teller(record: RawSpan | RawLog, dialect: Dialect) -> str:
+    if dialect.tellers_by_name and isinstance(record, RawSpan):
+        return f"{record.scope.name} {record.name}"[:128]
+    return record.scope.name[:128]
 
 
 def _first(first: Attributes, second: Attributes, where: tuple[Key, ...]) -> str:

@@ -1,6 +1,8 @@
 """LiteLLM, SDK callback and proxy. Source: BerriAI/litellm, `litellm/integrations/opentelemetry.py`.
 
-The response model behind a proxy is the proxy's alias, so the provider's own name is read first.
+The response model behind a proxy is the proxy's alias, which differs from the model it asked for;
+then the provider's own name is what served. Without a proxy that name is the first of a fallback
+chain, and the response model is right.
 The cached split is only in a Python repr. Ids that LiteLLM invents are UUIDs.
 """
 
@@ -23,7 +25,7 @@ DIALECT = Dialect(
     kind_keys=("gen_ai.operation.name", "llm.request.type"),
     kinds=OPERATIONS,
     fields={
-        "response_model": keys("litellm.provider.model", "gen_ai.response.model"),
+        "served_model": keys("litellm.provider.model"),
         "routed_from": keys("litellm.model_group", "gen_ai.request.model"),
         "cache_read": keys(
             key(_USAGE, "prompt_tokens_details", "cached_tokens"),

@@ -14,7 +14,7 @@ from .table import IGNORE, Dialect, Kind, View, keys
 
 def _refine(view: View, kind: Kind) -> Kind:
     """A bare error span says in its name what it was: `chat gpt-4o-mini`."""
-    if kind is not IGNORE:
+    if kind is not IGNORE or not view.record_failed():
         return kind
     words = view.span_name().split()
     return OPERATIONS.get(words[0], IGNORE) if len(words) == 2 else IGNORE

@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 from .semconv import OPERATIONS
-from .table import AGENT, COPY, OTHER, STRUCTURE, TOOL, WORKFLOW, Dialect, key, keys
+from .table import (
+    AGENT,
+    COPY,
+    IGNORE,
+    OTHER,
+    STRUCTURE,
+    TOOL,
+    WORKFLOW,
+    Dialect,
+    Kind,
+    View,
+    keys,
+)
+
+
+def _refine(view: View, kind: Kind) -> Kind:
+    """A task or workflow around nothing else may itself be the request or retrieval it names."""
+    if kind not in (OTHER, WORKFLOW):
+        return kind
+    named = OPERATIONS.get(view.text("operation").lower(), IGNORE)
+    return named if named.role == "call" or named.name == "retrieval" else kind
+
 
 DIALECT = Dialect(
     name="openllmetry",
@@ -28,11 +49,12 @@ DIALECT = Dialect(
         "guardrail.run": COPY,
     },
     fields={
+        "operation": keys("gen_ai.operation.name"),
         "tool": keys("gen_ai.tool.name", "traceloop.entity.name"),
         "agent": keys("gen_ai.agent.name", "traceloop.entity.name"),
         "workflow": keys("traceloop.workflow.name", "traceloop.entity.name"),
         "retriever": keys("db.system", "gen_ai.data_source.id"),
-        "retries": keys(key("traceloop.retry.count")),
     },
     first_token_events=("gen_ai.content.completion.chunk",),
+    refine=_refine,
 )

@@ -39,7 +39,7 @@ _IDS_IN_NAMES = re.compile(
 )
 _OPERATION_IN_NAME = re.compile(
     r"^(?:execute_tool|running tool:?|invoke_agent|invoke_workflow|retrieval|vector_db_retrieve"
-    r"|apply_guardrail)\s+|\.(?:tool|agent|workflow|task|guard)$"
+    r"|apply_guardrail)\s+|\.(?:tool|agent|workflow|task|guard|__call__)$"
 )
 _ACTIONS: dict[str, GuardrailAction] = {
     **dict.fromkeys(("passed", "pass", "allow", "allowed", "none", "true", "success"), "allow"),
@@ -64,7 +64,7 @@ def read_span(span: RawSpan, context: Context) -> Reading:
         return _reading(span, "span", "", drop="not_llm")
     view = View(span, dialect, TABLES[dialect.name])
     kind = _span_kind(view)
-    origin = origin_of(span, "span", dialect.name, context)
+    origin = origin_of(span, "span", dialect, context)
     weight = weight_of(span, origin.service, context)
     tokens = read_tokens(view, _exclusive(view, context))
     naive = tokens.total if tokens else 0
@@ -102,7 +102,7 @@ def read_log(log: RawLog, context: Context) -> Reading:
             kind = dialect.refine_log(view, kind)
     if dialect is None or view is None or kind is IGNORE:
         return _reading(log, "log", "", drop="not_llm")
-    origin = origin_of(log, "log", dialect.name, context)
+    origin = origin_of(log, "log", dialect, context)
     weight = weight_of(log, origin.service, context)
     tokens = read_tokens(view, _exclusive(view, context))
     naive = tokens.total if tokens else 0
@@ -233,6 +233,10 @@ def _call(view: View, kind: Kind, origin: Origin, context: Context, weight: floa
     tokens = read_tokens(view, _exclusive(view, context))
     streaming, ttft_s = _streaming(view, start_ns)
     request_model, response_model = view.text("request_model"), view.text("response_model")
+    served_model = view.text("served_model")
+    is_alias = not request_model or not response_model.startswith(request_model)
+    if served_model and is_alias:
+        response_model = served_model
     if not request_model and not response_model:
         request_model = _model_in_name(view)
     response_id = view.text("response_id")
@@ -355,7 +359,8 @@ def _model_in_name(view: View) -> str:
 def _reported_cost(view: View, *, failed: bool) -> ReportedCost | None:
     total = view.usd("cost")
     currency = view.text("cost_currency")
-    if total is None or (currency and currency.upper() != "USD") or (failed and total == 0):
+    unknown = total == 0 and (failed or view.dialect.untrusted_cost)
+    if total is None or unknown or (currency and currency.upper() != "USD"):
         return None
     parts = tuple(
         (type_, amount)

@@ -96,12 +96,10 @@ class Dialect:
     """Lower-case value of a kind attribute -> what the span is."""
     fields: Fields = field(default_factory=dict)
     """Own keys, read before those of the OTel conventions."""
-    alone: tuple[str, ...] = ()
-    """Facts read from the own keys only."""
     exclusive_cache: bool = False
     """Input counts do not contain cached tokens."""
-    made_up_ids: bool = False
-    """Response ids on the wire are not the provider's."""
+    tellers_by_name: bool = False
+    """One scope tells for several instrumentations, which only the span's name tells apart."""
     always_streams: bool = False
     untrusted_cost: bool = False
     """Reported cost ignores discounts: a price from elsewhere is better."""

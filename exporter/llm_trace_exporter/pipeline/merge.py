@@ -140,5 +140,5 @@ SLACK_NS = 50_000_000
 
 def _same_usage(one: Tokens | None, other: Tokens | None) -> bool:
     if one is None or other is None:
-        return False
+        return one is other
     return one.input_all == other.input_all and one.output_all == other.output_all

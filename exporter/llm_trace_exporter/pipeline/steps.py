@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..model import Step
+from ..model import LlmCall, Step
 from .trace_table import Pending, Trace
 
 
@@ -17,9 +17,11 @@ def merged_into(trace: Trace, pending: Pending) -> Pending | None:
     step = pending.record
     if not isinstance(step, Step) or pending.signal == "log":
         return None
-    if step.kind not in ("tool", "retrieval"):
+    if step.kind not in ("tool", "retrieval", "agent"):
         return None
     for _, node in trace.above(pending.span_id):
+        if step.kind == "agent" and node.step is not None:
+            return node.step if _same_agent(node.step.record, step) else None
         if node.role in ("agent", "evaluator") or node.call is not None:
             return None
         outer = node.step
@@ -52,6 +54,16 @@ def encloses_agent(trace: Trace, pending: Pending) -> bool:
         if any(span_id == pending.span_id for span_id, _ in trace.above(other.span_id)):
             return True
     return False
+
+
+def _same_agent(outer: LlmCall | Step, inner: Step) -> bool:
+    """Whether two instrumentations tell one agent, one right inside the other."""
+    return (
+        isinstance(outer, Step)
+        and outer.kind == "agent"
+        and outer.origin.scope != inner.origin.scope
+        and (inner.name == outer.name or (not inner.named and inner.name.startswith(outer.name)))
+    )
 
 
 def _same_execution(outer: Step, inner: Step) -> bool:

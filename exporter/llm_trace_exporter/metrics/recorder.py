@@ -1,0 +1,281 @@
+"""From settled records to series: what each record adds to which family.
+
+Every amount is multiplied by the record's weight, the number of records it stands for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from llm_trace_exporter.metrics.bundles import (
+    NO_LABELS,
+    Bundles,
+    CallSeries,
+    FeedbackSeries,
+    Labeller,
+    RouteSeries,
+    StepSeries,
+    VerdictSeries,
+)
+from llm_trace_exporter.metrics.series import MAX_AMOUNT, Mark
+from llm_trace_exporter.metrics.store import Store
+from llm_trace_exporter.model import (
+    TOKEN_TYPES,
+    Feedback,
+    LlmCall,
+    Origin,
+    PricedCall,
+    Step,
+    Tokens,
+    Verdict,
+)
+
+_TYPE_KEYS = tuple((name, (name,)) for name in TOKEN_TYPES)
+
+
+class Recorder:
+    """Counts records; safe to call from several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        score_ranges: Mapping[str, tuple[float, float]] | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Count into a store.
+
+        Args:
+            store: Where the series are.
+            score_ranges: By judge, its scores that mean 0 and 1.
+            wall_clock: Unix seconds, for exemplars: they carry the time of counting, because
+                Prometheus refuses exemplars of a series that go back in time.
+        """
+        self._store = store
+        self._clock = store.clock
+        self._wall_clock = wall_clock
+        self._score_ranges = dict(score_ranges or {})
+        self._labeller = labeller = Labeller(store)
+        self._calls = Bundles(store, partial(CallSeries, labeller))
+        self._routes = Bundles(store, partial(RouteSeries, labeller))
+        self._steps = Bundles(store, partial(StepSeries, labeller))
+        self._verdicts = Bundles(store, partial(VerdictSeries, labeller))
+        self._feedback = Bundles(store, partial(FeedbackSeries, labeller))
+
+    def judges(
+        self,
+        score_ranges: Mapping[str, tuple[float, float]],
+        baseline_failure_ratios: Mapping[str, float],
+    ) -> None:
+        """Replace what the configuration says about judges, by judge."""
+        with self._store.lock:
+            self._score_ranges = dict(score_ranges)
+            family = self._store.gauges("llm_judge_baseline_failure_ratio")
+            family.series.clear()
+            for judge, ratio in baseline_failure_ratios.items():
+                shown, _ = self._labeller.admit(("judge",), (judge,))
+                family.get(shown).set(ratio, self._clock())
+
+    def call(self, priced: PricedCall) -> None:
+        """Count one settled call."""
+        with self._store.lock:
+            self._call(priced)
+
+    def _call(self, priced: PricedCall) -> None:
+        call = priced.call
+        origin = call.origin
+        now_s = self._clock()
+        key = (
+            origin.service,
+            origin.environment,
+            priced.provider,
+            priced.model,
+            call.operation,
+            call.purpose,
+            origin.dimensions,
+        )
+        series = self._calls.by_key.get(key) or self._calls.make(key)
+        for overflow in series.overflows:
+            overflow.add(1, now_s)
+        for sibling in series.siblings:
+            sibling.touched_s = now_s
+        weight = _weight(call.weight)
+        mark = self._mark(origin)
+        self._count_latency(call, series, weight, now_s, mark)
+        if call.tokens is not None:
+            _count_tokens(call.tokens, series, weight, now_s)
+        _count_money(priced, series, weight, now_s, mark)
+        for reason in call.finish_reasons:
+            series.finish[(reason,)].add(weight, now_s)
+        for event, times in call.gateway_events:
+            series.gateway[(event,)].add(times * weight, now_s)
+        if call.request_model and call.response_model:
+            self._count_route(priced, weight, now_s)
+
+    def _count_latency(
+        self, call: LlmCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
+    ) -> None:
+        error = call.error_type
+        duration_s = call.duration_s
+        outcome = "error" if error else "ok"
+        series.requests[outcome, error].add(weight, now_s)
+        series.duration[(outcome,)].observe(duration_s, weight, now_s, mark)
+        ttft_s = call.ttft_s
+        if not call.streaming or ttft_s is None:
+            return
+        series.ttft[NO_LABELS].observe(ttft_s, weight, now_s)
+        intervals = call.tokens.output_all - 1 if call.tokens else 0
+        if intervals > 0 and ttft_s <= duration_s:
+            per_token_s = (duration_s - ttft_s) / intervals
+            series.per_token[NO_LABELS].observe(per_token_s, weight, now_s)
+
+    def _count_route(self, priced: PricedCall, weight: float, now_s: float) -> None:
+        call = priced.call
+        key = (
+            call.origin.service,
+            call.origin.environment,
+            priced.provider,
+            call.request_model,
+            call.response_model,
+        )
+        series = self._routes.by_key.get(key) or self._routes.make(key)
+        for overflow in series.overflows:
+            overflow.add(1, now_s)
+        series.routed.add(weight, now_s)
+
+    def step(self, step: Step) -> None:
+        """Count one step; a tool, retrieval or guardrail counts in its own families too."""
+        with self._store.lock:
+            self._step(step)
+
+    def _step(self, step: Step) -> None:
+        origin = step.origin
+        now_s = self._clock()
+        action = step.guardrail_action
+        guards = "guards" if action else ""
+        key = (
+            origin.service,
+            origin.environment,
+            step.kind,
+            step.name,
+            guards,
+            origin.dimensions,
+        )
+        series = self._steps.by_key.get(key) or self._steps.make(key)
+        for overflow in series.overflows:
+            overflow.add(1, now_s)
+        for sibling in series.siblings:
+            sibling.touched_s = now_s
+        weight = _weight(step.weight)
+        mark = self._mark(origin)
+        outcome = "error" if step.error_type else "ok"
+        series.duration[(outcome,)].observe(step.duration_s, weight, now_s, mark)
+        if step.kind == "tool":
+            series.tools[outcome, step.error_type].add(weight, now_s)
+        if step.documents is not None:
+            series.documents[NO_LABELS].observe(step.documents, weight, now_s)
+        score = step.top_score
+        if score is not None:
+            # A negative observation would make the sum, which is a counter, fall.
+            score = 0.0 if score < 0 else score
+            series.top_score[NO_LABELS].observe(score, weight, now_s, mark)
+        if action:
+            series.checks[(action,)].add(weight, now_s)
+
+    def verdict(self, verdict: Verdict) -> None:
+        """Count one result of a judge."""
+        with self._store.lock:
+            self._verdict(verdict)
+
+    def _verdict(self, verdict: Verdict) -> None:
+        origin = verdict.origin
+        now_s = self._clock()
+        key = (
+            origin.service,
+            origin.environment,
+            verdict.model,
+            verdict.judge,
+            verdict.kind,
+            origin.dimensions,
+        )
+        series = self._verdicts.by_key.get(key) or self._verdicts.make(key)
+        for overflow in series.overflows:
+            overflow.add(1, now_s)
+        for sibling in series.siblings:
+            sibling.touched_s = now_s
+        weight = _weight(verdict.weight)
+        mark = self._mark(origin)
+        failed = mark if verdict.verdict == "fail" else None
+        series.verdicts[(verdict.verdict,)].add(weight, now_s, failed)
+        score = self._scaled_score(verdict)
+        if score is not None:
+            series.score[NO_LABELS].observe(score, weight, now_s, mark)
+        if verdict.target_end_ns > 0:
+            lag_s = max(0, verdict.time_ns - verdict.target_end_ns) / 1e9
+            series.lag[NO_LABELS].observe(lag_s, weight, now_s)
+
+    def _scaled_score(self, verdict: Verdict) -> float | None:
+        """Return the score between 0 and 1; None if there is none or its scale is unknown."""
+        score = verdict.score
+        if score is None:
+            return None
+        low, high = self._score_ranges.get(verdict.judge, (0.0, 1.0))
+        if low == high:
+            return None
+        scaled = (score - low) / (high - low)
+        return scaled if 0 <= scaled <= 1 else None
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Count one rating by an end user."""
+        with self._store.lock:
+            origin = feedback.origin
+            now_s = self._clock()
+            key = (
+                origin.service,
+                origin.environment,
+                feedback.model,
+                feedback.source,
+                origin.dimensions,
+            )
+            series = self._feedback.by_key.get(key) or self._feedback.make(key)
+            for overflow in series.overflows:
+                overflow.add(1, now_s)
+            for sibling in series.siblings:
+                sibling.touched_s = now_s
+            series.by_rating[(feedback.rating,)].add(_weight(feedback.weight), now_s)
+
+    def _mark(self, origin: Origin) -> Mark | None:
+        if len(origin.trace_id) != 16:
+            return None
+        return origin.trace_id, origin.span_id, self._wall_clock()
+
+
+def _weight(weight: float) -> float:
+    """Return a usable weight: what claims an impossible one stands for itself."""
+    return weight if 0 < weight <= MAX_AMOUNT else 1.0
+
+
+def _count_tokens(tokens: Tokens, series: CallSeries, weight: float, now_s: float) -> None:
+    for name, key in _TYPE_KEYS:
+        count = getattr(tokens, name)
+        if count:
+            series.tokens[key].add(count * weight, now_s)
+    series.input_tokens[NO_LABELS].observe(tokens.input_all, weight, now_s)
+    series.output_tokens[NO_LABELS].observe(tokens.output_all, weight, now_s)
+
+
+def _count_money(
+    priced: PricedCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
+) -> None:
+    for line in priced.cost:
+        series.cost[line.type, line.source].add(line.usd * weight, now_s)
+    usd = priced.cost_usd
+    if usd is not None:
+        series.cost_per_call[NO_LABELS].observe(usd, weight, now_s, mark)
+    reason = priced.unpriced
+    if reason is not None:
+        series.unpriced[(reason,)].add(weight, now_s)
+        for name, count in priced.unpriced_tokens:
+            series.unpriced_tokens[reason, name].add(count * weight, now_s)

@@ -1,0 +1,126 @@
+"""The exporter about itself: what it received, refused, dropped and how it is doing."""
+
+from __future__ import annotations
+
+import platform
+
+from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
+from llm_trace_exporter.metrics.store import Store
+from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS
+
+_P = "llm_exporter_"
+
+
+class SelfMetrics:
+    """Counts the exporter's own work; safe to call from several threads.
+
+    Label values passed in are words of this program, never texts from outside.
+    """
+
+    def __init__(self, store: Store, version: str) -> None:
+        """Count into a store; what alerts look at is there at 0 from the start."""
+        self._store = store
+        self._clock = store.clock
+        self._spans = Children(store.counters(_P + "spans_received_total"))
+        self._logs = Children(store.counters(_P + "log_records_received_total"))
+        self._metrics = Children(store.counters(_P + "metrics_requests_total"))
+        self._rejected = Children(store.counters(_P + "requests_rejected_total"))
+        self._discarded = Children(store.counters(_P + "discarded_total"))
+        self._discarded_tokens = Children(store.counters(_P + "discarded_tokens_total"))
+        self._ingest = Children(store.histograms(_P + "ingest_duration_seconds"))
+        self._lag = Children(store.histograms(_P + "ingest_lag_seconds"))
+        self._evicted = Children(store.counters(_P + "trace_table_evicted_total"))
+        self._set("build_info", 1, version, platform.python_version())
+        store.watch(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        with self._store.lock:
+            for held in (
+                self._spans,
+                self._logs,
+                self._metrics,
+                self._rejected,
+                self._discarded,
+                self._discarded_tokens,
+                self._evicted,
+            ):
+                held.clear()
+            self._ingest.clear()
+            self._lag.clear()
+            for reason in DISCARD_REASONS:
+                self._discarded[(reason,)].add(0, 0)
+                self._discarded_tokens[(reason,)].add(0, 0)
+            overflows = self._store.counters(_P + "label_overflow_total")
+            dimensions = (d.label for d in self._store.options.dimensions)
+            for label in (*(label.name for label in LABELS if label.is_open), *dimensions):
+                overflows.get((label,))
+
+    def spans_received(self, source: str, dialect: str, n: int = 1) -> None:
+        """Count spans taken in; `dialect` is empty where none knows them."""
+        with self._store.lock:
+            self._spans[source, dialect].add(n, self._clock())
+
+    def log_records_received(self, source: str, dialect: str, n: int = 1) -> None:
+        """Count log records taken in; `dialect` is empty where none knows them."""
+        with self._store.lock:
+            self._logs[source, dialect].add(n, self._clock())
+
+    def metrics_request(self, source: str) -> None:
+        """Count one OTLP metrics request, answered and not consumed."""
+        with self._store.lock:
+            self._metrics[(source,)].add(1, self._clock())
+
+    def rejected(self, source: str, reason: str) -> None:
+        """Count one request refused as a whole."""
+        with self._store.lock:
+            self._rejected[source, reason].add(1, self._clock())
+
+    def discarded(self, reason: str, n: float = 1, tokens: float = 0) -> None:
+        """Count records that count for nothing, and the tokens written on them."""
+        with self._store.lock:
+            now_s = self._clock()
+            self._discarded[(reason,)].add(n, now_s)
+            self._discarded_tokens[(reason,)].add(tokens, now_s)
+
+    def ingest_duration(self, source: str, seconds: float) -> None:
+        """Record how long one request took to decode, apply and commit."""
+        with self._store.lock:
+            self._ingest[(source,)].observe(seconds, 1, self._clock())
+
+    def ingest_lag(self, seconds: float, n: float = 1) -> None:
+        """Record how old `n` records were at arrival; clocks that run ahead count as 0."""
+        with self._store.lock:
+            self._lag[NO_LABELS].observe(max(0.0, seconds), n, self._clock())
+
+    def pending_calls(self, n: int) -> None:
+        """Say how many calls wait to settle."""
+        self._set("pending_calls", n)
+
+    def table_entries(self, table: str, n: int) -> None:
+        """Say how many entries one bounded memory holds."""
+        self._set("trace_table_entries", n, table)
+
+    def table_evicted(self, table: str, n: int = 1) -> None:
+        """Count entries dropped for want of room before their time."""
+        with self._store.lock:
+            self._evicted[(table,)].add(n, self._clock())
+
+    def scraped(self, seconds: float, size_bytes: int) -> None:
+        """Say how long the last complete exposition took and how big it was."""
+        self._set("scrape_duration_seconds", seconds)
+        self._set("scrape_bytes", size_bytes)
+
+    def price_catalogue(self, published_s: float) -> None:
+        """Say when the list prices in use were published, in Unix seconds."""
+        self._set("price_catalog_timestamp_seconds", published_s)
+
+    def config_loaded(self, is_success: bool, unix_s: float) -> None:
+        """Say how the last attempt to load the configuration went, and when it was."""
+        self._set("config_last_reload_successful", 1 if is_success else 0)
+        if is_success:
+            self._set("config_last_reload_success_timestamp_seconds", unix_s)
+
+    def _set(self, name: str, value: float, *labels: str) -> None:
+        with self._store.lock:
+            self._store.gauges(_P + name).get(labels).set(value, self._clock())
