@@ -1,0 +1,117 @@
+"""Real receivers on free ports of 127.0.0.1, with a sink that decodes and remembers."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from llm_trace_exporter.errors import DecodeError
+from llm_trace_exporter.otlp.attributes import KeyFilter
+from llm_trace_exporter.otlp.decode import (
+    decode_logs,
+    decode_logs_json,
+    decode_traces,
+    decode_traces_json,
+)
+from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
+from llm_trace_exporter.otlp.http_receiver import HttpReceiver
+from llm_trace_exporter.otlp.raw import RawLog, RawSpan
+from llm_trace_exporter.otlp.sink import Encoding, Outcome, RefusalReason, SignalName, Source
+from llm_trace_exporter.server import GrpcServer, HttpServer
+
+LIMIT = 1_000_000
+"""`max_request_bytes` of the receivers under test."""
+READ_TIMEOUT_S = 1.0
+MAX_REQUESTS = 8
+
+_DECODERS = {
+    ("traces", "protobuf"): decode_traces,
+    ("traces", "json"): decode_traces_json,
+    ("logs", "protobuf"): decode_logs,
+    ("logs", "json"): decode_logs_json,
+}
+
+
+@dataclass
+class RecordingSink:
+    """Decodes what comes, keeps it, and fails on demand."""
+
+    spans: list[RawSpan] = field(default_factory=list)
+    logs: list[RawLog] = field(default_factory=list)
+    calls: list[tuple[SignalName, Encoding, Source]] = field(default_factory=list)
+    refusals: list[tuple[Source, RefusalReason]] = field(default_factory=list)
+    failure: Exception | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Exports wait for it; open unless a test closes it."""
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    _keep: KeyFilter = field(default_factory=lambda: KeyFilter((), re.compile(".*", re.DOTALL)))
+
+    def export(
+        self, signal: SignalName, encoding: Encoding, body: bytes, source: Source
+    ) -> Outcome:
+        self.arrived.release()
+        self.gate.wait(20)
+        if self.failure:
+            raise self.failure
+        self.calls.append((signal, encoding, source))
+        if signal == "metrics":
+            return Outcome()
+        batch = _DECODERS[signal, encoding](body, self._keep)
+        self.spans += batch.spans
+        self.logs += batch.logs
+        return Outcome(len(batch.rejected), "; ".join(sorted(set(batch.rejected))))
+
+    def refused(self, source: Source, reason: RefusalReason) -> None:
+        self.refusals.append((source, reason))
+
+
+@pytest.fixture
+def sink() -> RecordingSink:
+    made = RecordingSink()
+    made.gate.set()
+    return made
+
+
+@pytest.fixture
+def http_address(sink: RecordingSink) -> Iterator[str]:
+    """host:port of an OTLP/HTTP receiver."""
+    receiver = HttpReceiver(
+        sink,
+        max_request_bytes=LIMIT,
+        max_concurrent_requests=MAX_REQUESTS,
+        read_timeout_s=READ_TIMEOUT_S,
+    )
+    server = HttpServer("otlp-http", receiver, ["127.0.0.1:0"])
+    server.start()
+    yield server.addresses[0]
+    sink.gate.set()
+    server.stop(2)
+    receiver.close()
+
+
+@pytest.fixture
+def grpc_address(sink: RecordingSink) -> Iterator[str]:
+    """host:port of an OTLP/gRPC receiver."""
+    receiver = GrpcReceiver(
+        sink,
+        max_request_bytes=LIMIT,
+        max_concurrent_requests=MAX_REQUESTS,
+        read_timeout_s=READ_TIMEOUT_S,
+    )
+    server = GrpcServer(receiver, "127.0.0.1:0")
+    server.start()
+    yield server.addresses[0]
+    sink.gate.set()
+    server.stop(2)
+    receiver.close()
+
+
+def bad_body() -> bytes:
+    """Bytes that are no OTLP request."""
+    body = b"\x0a\xffnot a request"
+    with pytest.raises(DecodeError):
+        decode_traces(body, KeyFilter(()))
+    return body
