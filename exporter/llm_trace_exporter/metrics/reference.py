@@ -1,0 +1,121 @@
+"""The reference page of the docs, written from the catalogue.
+
+```
+python -m llm_trace_exporter.metrics.reference docs/metrics.md            write the page
+python -m llm_trace_exporter.metrics.reference --check docs/metrics.md    exit 1 if it is stale
+```
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from llm_trace_exporter.metrics.catalogue import FAMILIES, Family
+from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL, LABELS
+
+_INTRODUCTION = """\
+# Metrics
+
+Every family on `/metrics`, with its labels and a query to start from. This page is written from
+the catalogue in the code: `python -m llm_trace_exporter.metrics.reference docs/metrics.md`.
+
+- Units are seconds, tokens, US dollars, bytes and ratios from 0 to 1. Counters end in `_total`.
+- *dimensions* stands for the labels of your own `dimensions` in the configuration.
+- A label whose value is empty is absent: match that with `label=""`.
+- Labels from outside (*capped* below) hold a limited number of distinct values; what comes after
+  is `other`, counted in `llm_exporter_label_overflow_total`. A family that is full shows `other`
+  for all of them. Sums stay right in both cases.
+- A new series is 0 for its first `zero_hold`, then shows its value, so that `rate` and `increase`
+  see its first increment. Label sets that belong together, such as all verdicts of a judge, are
+  born together.
+- A series that nothing updates for `series.idle_expiry` is dropped and restarts from 0 when it
+  returns. The exporter's own series stay.
+- With head sampling, one record counts for as many as it stands for. Counters then have
+  fractions; bucket counts are rounded to whole numbers.
+- OpenMetrics carries exemplars (`trace_id`, `span_id`) on the families marked so. Their time is
+  the time of counting. On `llm_judge_verdicts_total` only failed verdicts carry them.
+"""
+
+_SECTIONS = {
+    "Requests": "One LLM call counts once, whoever instrumented it.",
+    "Steps": "Pipeline steps that are not LLM calls; they have neither tokens nor cost.",
+    "Quality": "Verdicts of judges and feedback of end users.",
+    "Exporter": "The exporter about itself.",
+}
+
+
+def render_reference() -> str:
+    """Return the page as Markdown."""
+    return "\n".join(_blocks()) + "\n"
+
+
+def _blocks() -> Iterator[str]:
+    yield _INTRODUCTION
+    for section, text in _SECTIONS.items():
+        yield f"## {section}\n\n{text}\n"
+        for family in FAMILIES:
+            if family.section == section:
+                yield _family(family)
+    yield _labels()
+    yield _buckets()
+
+
+def _family(family: Family) -> str:
+    labels = [f"`{name}`" for name in family.labels]
+    if family.with_dimensions:
+        labels.append("*dimensions*")
+    facts = [
+        family.type,
+        f"unit {family.unit}" if family.unit else "",
+        f"[{family.buckets}](#buckets) buckets" if family.buckets else "",
+        "exemplars" if family.exemplars else "",
+    ]
+    lines = [f"### `{family.name}`\n", f"{family.help}\n", f"- Type: {_joined(facts)}"]
+    lines.append(f"- Labels: {_joined(labels) or 'none'}")
+    if family.reasons:
+        lines.append(f"- `reason`: {_joined([f'`{r}`' for r in family.reasons])}")
+    return "\n".join(lines) + f"\n\n```promql\n{family.query}\n```\n"
+
+
+def _joined(parts: list[str]) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _labels() -> str:
+    used = {name for family in FAMILIES for name in family.labels}
+    rows = ["## Labels\n", "| label | meaning | values |", "|---|---|---|"]
+    for label in (label for label in LABELS if label.name in used):
+        values = (
+            "capped" if LABEL[label.name].is_open else _joined([f"`{v}`" for v in label.values])
+        )
+        rows.append(f"| `{label.name}` | {label.help} | {values} |")
+    return "\n".join(rows) + "\n"
+
+
+def _buckets() -> str:
+    rows = ["## Buckets\n", "Upper bounds; `+Inf` follows.\n", "| kind | bounds |", "|---|---|"]
+    rows += [f"| `{kind}` | {' '.join(map(repr, b))} |" for kind, b in BUCKETS.items()]
+    return "\n".join(rows)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the page; return the exit code."""
+    parser = argparse.ArgumentParser(prog="llm_trace_exporter.metrics.reference")
+    parser.add_argument("path", type=Path, help="the page")
+    parser.add_argument("--check", action="store_true", help="only say whether it is stale")
+    options = parser.parse_args(arguments)
+    page = render_reference()
+    if not options.check:
+        options.path.write_text(page, encoding="utf-8")
+        return 0
+    if options.path.is_file() and options.path.read_text(encoding="utf-8") == page:
+        return 0
+    print(f"{options.path} is stale: write it again", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
