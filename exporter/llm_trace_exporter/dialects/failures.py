@@ -111,7 +111,7 @@ def classify(status: float | None, classes: Iterable[str], text: str) -> ErrorTy
         classes: names or codes of the error, best first, with or without module path.
         text: whatever prose there is; only read, never kept.
     """
-    text = text[:_TEXT_CHARS]
+    text = _prose(text)
     names = [name for name in classes if name]
     found = _by_status(status)
     if found is None:
@@ -122,6 +122,14 @@ def classify(status: float | None, classes: Iterable[str], text: str) -> ErrorTy
         if pattern.search(text) or any(pattern.search(name) for name in names):
             return refined
     return found
+
+
+def _prose(text: str) -> str:
+    """The text without the source lines of a traceback, which name errors that did not happen."""
+    if "Traceback (most recent call last)" not in text:
+        return text[:_TEXT_CHARS]
+    lines = text[-_TEXT_CHARS:].splitlines() + text[:_TEXT_CHARS].splitlines()
+    return "\n".join(line for line in lines if line[:1] not in (" ", "\t"))
 
 
 def _by_status(status: float | None) -> ErrorType | None:

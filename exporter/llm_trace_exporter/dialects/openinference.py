@@ -25,7 +25,9 @@ _FIRST_TOKEN = "First Token Stream Event"
 
 
 def _refine(view: View, kind: Kind) -> Kind:
-    """LlamaIndex marks its argument preparation as LLM too: no answer, so no request."""
+    """LlamaIndex marks its argument preparation as LLM too, OpenAI Agents a handoff as TOOL."""
+    if kind is TOOL and view.span_name().startswith("handoff to "):
+        return STRUCTURE
     if kind is not CHAT or view.record_failed():
         return kind
     answered = (

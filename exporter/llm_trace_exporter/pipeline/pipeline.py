@@ -16,7 +16,7 @@ from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
 from .copies import CopyIndex, distinct, merge_copies
 from .merge import lend
 from .nesting import Leaf, leaves_of
-from .steps import absorb, encloses_agent, merged_into
+from .steps import absorb, merged_into, only_directs
 from .trace_table import Node, Pending, Trace, TraceTable
 
 DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
@@ -301,7 +301,7 @@ class Pipeline:
                 self._output.discard("rollup", 1, 0)
                 if isinstance(inner.record, Step):
                     step = absorb(step, inner.record)
-        if step.kind == "agent" and not step.named and encloses_agent(trace, pending):
+        if step.kind == "agent" and not step.named and only_directs(trace, pending):
             step = replace(step, kind="workflow")
         pending.applied = True
         self._output.records.append(step)

@@ -46,14 +46,22 @@ def absorb(outer: Step, inner: Step) -> Step:
     )
 
 
-def encloses_agent(trace: Trace, pending: Pending) -> bool:
-    """Whether another agent runs inside this one."""
-    for other in trace.steps:
-        if other is pending or not isinstance(other.record, Step) or other.record.kind != "agent":
-            continue
-        if any(span_id == pending.span_id for span_id, _ in trace.above(other.span_id)):
-            return True
-    return False
+def only_directs(trace: Trace, pending: Pending) -> bool:
+    """Whether other agents run inside this one and it makes no call of its own."""
+    if any(_agent_around(trace, call) is pending for call in trace.calls):
+        return False
+    return any(
+        any(node.step is pending for _, node in trace.above(other.span_id))
+        for other in trace.steps
+        if other is not pending and isinstance(other.record, Step) and other.record.kind == "agent"
+    )
+
+
+def _agent_around(trace: Trace, call: Pending) -> Pending | None:
+    for _, node in trace.above(call.span_id):
+        if node.role == "agent":
+            return node.step
+    return None
 
 
 def _same_agent(outer: LlmCall | Step, inner: Step) -> bool:
