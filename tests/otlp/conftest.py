@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from llm_trace_exporter.errors import DecodeError
+
 from llm_trace_exporter.otlp.attributes import KeyFilter
 from llm_trace_exporter.otlp.decode import (
     decode_logs,
@@ -109,9 +110,9 @@ def grpc_address(sink: RecordingSink) -> Iterator[str]:
     receiver.close()
 
 
-def bad_body() -> bytes:
-    """Bytes that are no OTLP request."""
-    body = b"\x0a\xffnot a request"
-    with pytest.raises(DecodeError):
-        decode_traces(body, KeyFilter(()))
-    return body
+def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    """Return when `condition` holds; fail when it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.01)

@@ -9,6 +9,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from llm_trace_exporter.errors import DecodeError
 from llm_trace_exporter.otlp.compression import TooLarge, UnsupportedEncoding, decompress
 

@@ -14,6 +14,11 @@ import pytest
 from google.protobuf import json_format
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
 from llm_trace_exporter.errors import DecodeError
 from llm_trace_exporter.otlp import decode
 from llm_trace_exporter.otlp.decode import (
@@ -24,10 +29,6 @@ from llm_trace_exporter.otlp.decode import (
     decode_traces_json,
 )
 from llm_trace_exporter.otlp.raw import Attributes, Batch, RawSpan
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 KEYS = ("a", "b", "gen_ai.request.model", "service.name", "kept." + "k" * 140)
 DECODERS = (decode_traces, decode_logs, decode_traces_json, decode_logs_json)
@@ -540,9 +541,30 @@ json_values = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "resourceSpans resourceLogs resource scopeSpans scopeLogs spans logRecords "
-                "attributes key value intValue arrayValue kvlistValue values traceId kind "
-                "startTimeUnixNano events status body bytesValue doubleValue".split()
+                [
+                    "resourceSpans",
+                    "resourceLogs",
+                    "resource",
+                    "scopeSpans",
+                    "scopeLogs",
+                    "spans",
+                    "logRecords",
+                    "attributes",
+                    "key",
+                    "value",
+                    "intValue",
+                    "arrayValue",
+                    "kvlistValue",
+                    "values",
+                    "traceId",
+                    "kind",
+                    "startTimeUnixNano",
+                    "events",
+                    "status",
+                    "body",
+                    "bytesValue",
+                    "doubleValue",
+                ]
             ),
             inner,
             max_size=4,

@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -18,11 +17,12 @@ import zstandard
 from google.protobuf import json_format
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
-from llm_trace_exporter.errors import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from llm_trace_exporter.errors import Overloaded
 from tests.otlp import payloads
-from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingSink
+from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingSink, wait_for
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -294,13 +294,6 @@ def test_client_that_leaves_is_counted(http_address: str, sink: RecordingSink) -
         )
     wait_for(lambda: sink.refusals == [("otlp_http", "aborted")])
     assert sink.calls == []
-
-
-def wait_for(condition: Any, timeout_s: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
 
 
 def test_more_requests_than_allowed_are_told_to_come_back(

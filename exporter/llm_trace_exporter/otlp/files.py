@@ -199,8 +199,9 @@ def _is_metric(raw: bytes) -> bool:
 
 _LOOKS: dict[SignalName, Callable[[bytes], bool]] = {
     "traces": _is_span,
-    "logs": _is_log,
+    # Before logs: a metric's data may pass for a log record's body, never the other way round.
     "metrics": _is_metric,
+    "logs": _is_log,
 }
 
 

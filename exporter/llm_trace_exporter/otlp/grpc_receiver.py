@@ -87,8 +87,6 @@ class GrpcReceiver:
                 return await self._export(signal, messages)
             except Refusal as refusal:
                 self._sink.refused("otlp_grpc", refusal.reason)
-                if refusal.reason in ("aborted", "too_large"):
-                    return b""  # the call has been answered by the library, or nobody listens
                 await _abort(context, status(refusal))
                 raise
 
@@ -104,6 +102,7 @@ class GrpcReceiver:
                     self._workers, self._sink.export, signal, "protobuf", body, "otlp_grpc"
                 )
         except StopAsyncIteration as error:
+            # The library has turned the message away: that looks as if none had been sent.
             raise Refusal("too_large", "no message, or one larger than the limit") from error
         except Exception as error:
             raise refusal_of(error) from error
