@@ -30,36 +30,28 @@ class Leaf:
 class _Twig:
     pending: Pending
     call: LlmCall
-    inner: list[tuple[_Twig, bool]] = field(default_factory=list)
-    """Calls right beneath, and whether a tool or agent stands between."""
+    outer: _Twig | None = None
+    inner: list[_Twig] = field(default_factory=list)
+    """Calls right beneath."""
+    crossed: bool = False
+    """A tool or agent stands between this call and the outer one."""
+    leaves: list[Leaf] | None = None
 
 
 def leaves_of(trace: Trace, due: Iterable[Pending]) -> list[Leaf]:
-    """The calls of every nest that holds one of the due tellers."""
-    twigs = {
-        id(p): _Twig(p, p.record) for p in trace.calls if isinstance(p.record, LlmCall)
-    }
-    outermost: dict[int, _Twig] = {}
-    outer_of: dict[int, _Twig] = {}
+    """The calls of every nest that holds one of the due tellers.
+
+    Without recursion: how deep calls nest is the sender's choice.
+    """
+    twigs = {id(p): _Twig(p, p.record) for p in trace.calls if isinstance(p.record, LlmCall)}
     for twig in twigs.values():
         found = _encloser(trace, twig.pending)
         if found is not None and (outer := twigs.get(id(found[0]))) is not None:
-            outer.inner.append((twig, found[1]))
-            outer_of[id(twig)] = outer
-    for pending in due:
-        twig_at = twigs.get(id(pending))
-        if twig_at is None:
-            continue
-        for _ in range(len(twigs)):
-            above = outer_of.get(id(twig_at))
-            if above is None:
-                break
-            twig_at = above
-        outermost[id(twig_at)] = twig_at
-    found_leaves: list[Leaf] = []
-    for top in outermost.values():
-        found_leaves.extend(_resolve(top, set()))
-    return [leaf for leaf in found_leaves if any(not t.settled for t in leaf.tellers)]
+            twig.outer, twig.crossed = outer, found[1]
+            outer.inner.append(twig)
+    tops = _outermost(twigs[id(p)] for p in due if id(p) in twigs)
+    leaves = [leaf for top in tops for leaf in _resolve(top)]
+    return [leaf for leaf in leaves if any(not teller.settled for teller in leaf.tellers)]
 
 
 def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:
@@ -73,17 +65,40 @@ def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:
     return None
 
 
-def _resolve(twig: _Twig, seen: set[int]) -> list[Leaf]:
-    """Leaves at and beneath a teller, with its facts lent to them."""
-    if id(twig) in seen:
-        return []
-    seen.add(id(twig))
-    beneath: list[Leaf] = []
-    crossed = False
-    for inner, between in twig.inner:
-        beneath.extend(_resolve(inner, seen))
-        crossed = crossed or between
+def _outermost(twigs: Iterable[_Twig]) -> list[_Twig]:
+    """The outermost call around each, once; a ring of parents is cut where it was entered."""
+    top_of: dict[int, _Twig] = {}
+    tops: dict[int, _Twig] = {}
+    for start in twigs:
+        path: dict[int, _Twig] = {}
+        twig = start
+        while id(twig) not in top_of and twig.outer is not None and id(twig) not in path:
+            path[id(twig)] = twig
+            twig = twig.outer
+        if id(twig) in path:
+            assert twig.outer is not None
+            twig.outer.inner.remove(twig)
+            twig.outer = None
+        top = top_of.get(id(twig), twig)
+        top_of.update(dict.fromkeys((*path, id(twig)), top))
+        tops[id(top)] = top
+    return list(tops.values())
+
+
+def _resolve(top: _Twig) -> list[Leaf]:
+    """Leaves at and beneath a teller, with its facts lent to them; the innermost first."""
+    order = [top]
+    for twig in order:
+        order.extend(twig.inner)
+    for twig in reversed(order):
+        twig.leaves = _leaves_at(twig)
+    return top.leaves or []
+
+
+def _leaves_at(twig: _Twig) -> list[Leaf]:
+    beneath = [leaf for inner in twig.inner for leaf in inner.leaves or ()]
     own = Leaf(twig.call, [twig.pending], {twig.call.origin.scope}, late=twig.pending.settled)
+    crossed = any(inner.crossed for inner in twig.inner)
     if not beneath or (crossed and _is_apart(twig.call, beneath)):
         return [*beneath, own]
     if twig.pending.settled:

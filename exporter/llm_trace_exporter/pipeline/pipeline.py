@@ -16,8 +16,8 @@ from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
 from .copies import CopyIndex, distinct, merge_copies
 from .merge import lend
 from .nesting import Leaf, leaves_of
-from .steps import absorb, merged_into, only_directs
-from .trace_table import Node, Pending, Trace, TraceTable
+from .steps import StepsOfTrace, absorb, merged_into
+from .trace_table import MAX_WAITING_IN_TRACE, Node, Pending, Trace, TraceTable
 
 DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
 
@@ -197,6 +197,8 @@ class Pipeline:
         self._waiting += 1
         self._queue.append(pending)
         self._index.add(pending)
+        if trace.waiting > MAX_WAITING_IN_TRACE:
+            self._settle(trace.unsettled())
         return pending
 
     def _judged(self, record: Verdict | Feedback) -> None:
@@ -215,9 +217,15 @@ class Pipeline:
         if not due:
             return
         self._settle_calls([p for p in due if isinstance(p.record, LlmCall)])
+        views: dict[int, StepsOfTrace] = {}
         for pending in due:
             if isinstance(pending.record, Step) and not pending.settled:
-                self._settle_step(pending)
+                view = views.get(id(pending.trace))
+                if view is None:
+                    view = views[id(pending.trace)] = StepsOfTrace(pending.trace)
+                self._settle_step(pending, view)
+        for trace in {id(p.trace): p.trace for p in due}.values():
+            trace.forget_settled()
 
     def _settle_calls(self, due: list[Pending]) -> None:
         if not due:
@@ -276,7 +284,7 @@ class Pipeline:
             return "not_llm"
         return None
 
-    def _settle_step(self, pending: Pending) -> None:
+    def _settle_step(self, pending: Pending, nested: StepsOfTrace) -> None:
         step = pending.record
         assert isinstance(step, Step)
         trace = pending.trace
@@ -290,18 +298,17 @@ class Pipeline:
                 outer.record = absorb(outer.record, step)
             self._output.discard("rollup", 1, 0)
             return
-        for inner in trace.steps:
-            if inner is not pending and merged_into(trace, inner) is pending:
-                if inner.applied:
-                    self._output.discard("late", 1, 0)
-                    return
-                if inner.settled:
-                    continue
-                self._done(inner)
-                self._output.discard("rollup", 1, 0)
-                if isinstance(inner.record, Step):
-                    step = absorb(step, inner.record)
-        if step.kind == "agent" and not step.named and only_directs(trace, pending):
+        for inner in nested.inner_of(pending):
+            if inner.applied:
+                self._output.discard("late", 1, 0)
+                return
+            if inner.settled:
+                continue
+            self._done(inner)
+            self._output.discard("rollup", 1, 0)
+            if isinstance(inner.record, Step):
+                step = absorb(step, inner.record)
+        if step.kind == "agent" and not step.named and nested.only_directs(pending):
             step = replace(step, kind="workflow")
         pending.applied = True
         self._output.records.append(step)
@@ -313,7 +320,7 @@ class Pipeline:
         self._index.remove(pending)
 
     def _forget(self, trace: Trace) -> None:
-        self._settle([p for p in (*trace.calls, *trace.steps) if not p.settled])
+        self._settle(trace.unsettled())
         self._table.drop(trace)
 
 

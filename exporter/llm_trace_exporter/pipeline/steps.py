@@ -46,19 +46,44 @@ def absorb(outer: Step, inner: Step) -> Step:
     )
 
 
-def only_directs(trace: Trace, pending: Pending) -> bool:
-    """Whether other agents run inside this one and it makes no call of its own."""
-    if any(_agent_around(trace, call) is pending for call in trace.calls):
-        return False
-    return any(
-        any(node.step is pending for _, node in trace.above(other.span_id))
-        for other in trace.steps
-        if other is not pending and isinstance(other.record, Step) and other.record.kind == "agent"
-    )
+class StepsOfTrace:
+    """How the steps of one trace nest, as far as it is known now."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._inner: dict[int, list[Pending]] | None = None
+        self._directors: set[int] | None = None
+
+    def inner_of(self, pending: Pending) -> list[Pending]:
+        """Steps that tell the same execution from inside."""
+        if self._inner is None:
+            self._inner = {}
+            for step in self._trace.steps:
+                outer = merged_into(self._trace, step)
+                if outer is not None:
+                    self._inner.setdefault(id(outer), []).append(step)
+        return self._inner.get(id(pending), [])
+
+    def only_directs(self, pending: Pending) -> bool:
+        """Whether other agents run inside this one and it makes no call of its own."""
+        if self._directors is None:
+            self._directors = _directors(self._trace)
+        return id(pending) in self._directors
 
 
-def _agent_around(trace: Trace, call: Pending) -> Pending | None:
-    for _, node in trace.above(call.span_id):
+def _directors(trace: Trace) -> set[int]:
+    calling = {id(_agent_around(trace, call)) for call in trace.calls}
+    enclosing: set[int] = set()
+    for step in trace.steps:
+        if isinstance(step.record, Step) and step.record.kind == "agent":
+            around = _agent_around(trace, step)
+            if around is not None:
+                enclosing.add(id(around))
+    return enclosing - calling
+
+
+def _agent_around(trace: Trace, inside: Pending) -> Pending | None:
+    for _, node in trace.above(inside.span_id):
         if node.role == "agent":
             return node.step
     return None

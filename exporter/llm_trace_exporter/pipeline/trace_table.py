@@ -11,6 +11,12 @@ from ..model import LlmCall, Role, Signal, Standing, Step
 MAX_DEPTH = 64
 """Enclosing spans that are looked at; a deeper nest reads as unknown."""
 
+MAX_WAITING_IN_TRACE = 5_000
+"""Calls and steps of one trace that wait; beyond it the trace is settled early."""
+
+MAX_SETTLED_IN_TRACE = 500
+"""Settled calls, and steps, that a trace remembers by the list."""
+
 
 @dataclass(slots=True, eq=False)
 class Pending:
@@ -52,6 +58,17 @@ class Trace:
     waiting: int = 0
     """How many of them are not settled yet."""
     seen_s: float = 0.0
+
+    def unsettled(self) -> list[Pending]:
+        """What still waits."""
+        return [p for p in (*self.calls, *self.steps) if not p.settled]
+
+    def forget_settled(self) -> None:
+        """Keep but the newest of what is settled: a late teller may still ask for it."""
+        for told in (self.calls, self.steps):
+            if len(told) > 2 * MAX_SETTLED_IN_TRACE:
+                old = told[:-MAX_SETTLED_IN_TRACE]
+                told[: len(old)] = [p for p in old if not p.settled]
 
     def above(self, span_id: bytes) -> Iterator[tuple[bytes, Node]]:
         """The spans that enclose this one, inside out, as far as they were seen."""
