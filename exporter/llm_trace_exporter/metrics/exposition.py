@@ -24,6 +24,9 @@ from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
 from llm_trace_exporter.metrics.series import NOT_NEW, Exemplar, HistogramRow, ScalarRow
 from llm_trace_exporter.metrics.store import Store
 
+CHUNK_CHARS = 1 << 18
+"""A large exposition is rendered and encoded in pieces of about this size."""
+
 _END = "# EOF\n"
 
 # Both are untyped where they come from.
@@ -36,6 +39,14 @@ class Page:
     """One rendered exposition."""
 
     body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One exposition that is rendered while it is read."""
+
+    chunks: Iterator[bytes]
     content_type: str
 
 
@@ -80,24 +91,48 @@ class Exposition:
         self._wall_clock = wall_clock
 
     def render(self, accept: str = "", names: Collection[str] = ()) -> Page:
-        """Render what an Accept header asks for.
+        """Render in one piece; see `stream` for the arguments."""
+        stream = self.stream(accept, names)
+        return Page(b"".join(stream.chunks), stream.content_type)
+
+    def stream(self, accept: str = "", names: Collection[str] = ()) -> Stream:
+        """Render what an Accept header asks for, piece by piece.
 
         Args:
             accept: The header, as sent.
             names: Values of `name[]`: only these samples, or all samples of these families.
                 Empty renders everything.
         """
+        choice = choose(accept)
+        return Stream(self._timed(choice, frozenset(names)), choice.content_type)
+
+    def _timed(self, choice: Choice, names: frozenset[str]) -> Iterator[bytes]:
+        spent_s, size_bytes = 0.0, 0
+        # The time that a slow reader takes between two pieces is not ours.
         started_s = time.perf_counter()
+        for chunk in self._chunks(choice, names):
+            spent_s += time.perf_counter() - started_s
+            size_bytes += len(chunk)
+            yield chunk
+            started_s = time.perf_counter()
+        if not names:
+            self._own.scraped(spent_s, size_bytes)
+
+    def _chunks(self, choice: Choice, names: frozenset[str]) -> Iterator[bytes]:
         self._store.expire()
         self._store.update_limits()
         if self._before is not None:
             self._before()
-        choice = choose(accept)
-        body = "".join(self._lines(choice.format, frozenset(names))).encode()
-        page = Page(body + self._collectors(choice, frozenset(names)), choice.content_type)
-        if not names:
-            self._own.scraped(time.perf_counter() - started_s, len(page.body))
-        return page
+        held: list[str] = []
+        size = 0
+        for text in self._lines(choice.format, names):
+            held.append(text)
+            size += len(text)
+            if size >= CHUNK_CHARS:
+                yield "".join(held).encode("utf-8", "replace")
+                held.clear()
+                size = 0
+        yield "".join(held).encode("utf-8", "replace") + self._collectors(choice, names)
 
     def _lines(self, format_: Format, names: frozenset[str]) -> Iterator[str]:
         is_open = format_ is Format.OPENMETRICS
