@@ -140,7 +140,7 @@ def _by_status(status: float | None) -> ErrorType | None:
 
 
 def _by_class(name: str) -> ErrorType | None:
-    if name.isdigit():
+    if name.isascii() and name.isdigit():
         return _by_status(int(name[:4]))
     short = name.rpartition(".")[2][:200]
     for pattern, found in _CLASSES:

@@ -317,7 +317,7 @@ def _error(view: View) -> ErrorType:
 
 def _is_status(view: View) -> bool:
     written = text(view.raw("http_status"))
-    return written.isdigit() and len(written) == 3
+    return len(written) == 3 and written.isascii() and written.isdigit()
 
 
 def _code_in_text(view: View) -> str:

@@ -76,7 +76,7 @@ class Pipeline:
     """Not safe for threads: one caller at a time."""
 
     def __init__(self, limits: Limits = Limits()) -> None:
-        self._limits = limits
+        self.limits = limits
         self._table = TraceTable(limits.max_spans, limits.max_age_s)
         self._queue: deque[Pending] = deque()
         self._index = CopyIndex()
@@ -115,7 +115,7 @@ class Pipeline:
         while self._queue and (
             self._queue[0].settled
             or self._queue[0].deadline_s <= now_s
-            or self._waiting - len(due) > self._limits.max_pending
+            or self._waiting - len(due) > self.limits.max_pending
         ):
             pending = self._queue.popleft()
             if not pending.settled:
@@ -190,7 +190,7 @@ class Pipeline:
             standing=reading.standing,
             group=reading.group,
             naive_tokens=reading.naive_tokens if is_call else 0,
-            deadline_s=now_s + self._limits.settle_s,
+            deadline_s=now_s + self.limits.settle_s,
         )
         (trace.calls if is_call else trace.steps).append(pending)
         trace.waiting += 1
