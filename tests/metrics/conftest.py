@@ -71,7 +71,9 @@ class Meter:
             self.store, self.own, created=self.created, wall_clock=lambda: UNIX_S
         )
 
-    def call(self, *, origin: dict[str, Any] | None = None, priced: Any = (), **changes: Any) -> None:
+    def call(
+        self, *, origin: dict[str, Any] | None = None, priced: Any = (), **changes: Any
+    ) -> None:
         """Record the sample call with some fields changed."""
         call = replace(CALL, origin=replace(ORIGIN, **(origin or {})), **changes)
         given = {"provider": call.provider, "model": call.model, **dict(priced)}
@@ -100,7 +102,7 @@ class Meter:
         parse = parse_open if "openmetrics" in accept else parse_text
         return {metric.name: metric for metric in parse(self.page(accept))}
 
-    def samples(self, name: str, **labels: str) -> dict[tuple[tuple[str, str], ...], float]:
+    def samples(self, name: str, /, **labels: str) -> dict[tuple[tuple[str, str], ...], float]:
         """Return the samples of a name whose labels include some, by all their labels."""
         return {
             tuple(sorted(sample.labels.items())): sample.value
@@ -109,7 +111,7 @@ class Meter:
             if sample.name == name and labels.items() <= sample.labels.items()
         }
 
-    def total(self, name: str, **labels: str) -> float:
+    def total(self, name: str, /, **labels: str) -> float:
         """Return the sum of the samples of a name whose labels include some; -1 if none."""
         found = self.samples(name, **labels)
         return sum(found.values()) if found else -1.0
@@ -119,9 +121,7 @@ class Meter:
 def new_meter() -> Callable[..., Meter]:
     """Make meters without a hold and with one dimension, `feature`."""
 
-    def make(
-        *, score_ranges: Any = None, created: bool = False, **options: Any
-    ) -> Meter:
+    def make(*, score_ranges: Any = None, created: bool = False, **options: Any) -> Meter:
         given = {"dimensions": (Dimension("feature"),), "zero_hold_s": 0.0, **options}
         return Meter(StoreOptions(**given), score_ranges or {}, created)
 

@@ -232,8 +232,8 @@ def _histogram_lines(
         labels = f"{{{text}}}" if text else ""
         start = f"{name}_bucket{{{text}," if text else f"{name}_bucket{{"
         lines, count = _bucket_lines(start, ends, counts, exemplars if is_open else None)
-        lines.append(f"{name}_sum{labels} {_number(total)}\n")
         lines.append(f"{name}_count{labels} {count}\n")
+        lines.append(f"{name}_sum{labels} {_number(total)}\n")
         if offset_s is not None and born_s != NOT_NEW:
             lines.append(f"{name}_created{labels} {born_s + offset_s:.3f}\n")
         yield "".join(lines)
