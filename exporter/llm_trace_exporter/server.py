@@ -91,7 +91,7 @@ class GrpcServer:
         """Where it listens, once started, with its real port number."""
         self._receiver = receiver
         self._wanted = address
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Future[float] = Future()
         self._thread: threading.Thread | None = None
 
@@ -111,15 +111,14 @@ class GrpcServer:
 
     def stop(self, deadline_s: float) -> None:
         """Take no new calls, finish what is under way for at most `deadline_s`, close."""
-        if self._thread is None:
+        if self._thread is None or self._loop is None or self._stop.done():
             return
         with suppress(RuntimeError):  # the loop has ended already
             self._loop.call_soon_threadsafe(self._stop.set_result, deadline_s)
         self._thread.join(deadline_s + 2)
 
     def _run(self, bound: Future[int]) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(bound))
+        asyncio.run(self._serve(bound))
 
     async def _serve(self, bound: Future[int]) -> None:
         server = self._receiver.server()
@@ -130,6 +129,7 @@ class GrpcServer:
         except (ExporterError, RuntimeError) as error:
             bound.set_exception(_cannot_listen(self.name, self._wanted, error))
             return
+        self._loop = asyncio.get_running_loop()
         bound.set_result(number)
         deadline_s = await asyncio.wrap_future(self._stop)
         await server.stop(deadline_s)

@@ -32,6 +32,7 @@ PACKED = {
     "x-gzip": gzip.compress(TEXT),
     " GZIP ": gzip.compress(TEXT),
     "deflate": zlib.compress(TEXT),
+    "zlib": zlib.compress(TEXT),
     "zstd": zstandard.compress(TEXT),
 }
 ONE_PER_FORMAT = [

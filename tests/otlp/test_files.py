@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.errors import DecodeError
-from llm_trace_exporter.otlp import files
 from llm_trace_exporter.otlp.files import FileRequest, iter_requests, requests_of
 from tests.otlp import payloads
 
@@ -121,7 +120,7 @@ def test_folder_is_read_in_order_and_recursively(tmp_path: Path) -> None:
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.sys, "stdin", SimpleNamespace(buffer=io.BytesIO(payloads.logs())))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(payloads.logs())))
     (request,) = iter_requests("-", no_note)
     assert (request.signal, request.name) == ("logs", "-")
 

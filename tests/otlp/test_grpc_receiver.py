@@ -25,24 +25,25 @@ METHODS = {
 
 
 @pytest.fixture
-def channel(grpc_address: str) -> Iterator[grpc.Channel]:
+def channel(grpc_address: str) -> Iterator[Any]:
     with grpc.insecure_channel(
         grpc_address, options=[("grpc.max_send_message_length", -1)]
     ) as opened:
         yield opened
 
 
-def export(channel: grpc.Channel, body: bytes, signal: str = "traces", **options: Any) -> bytes:
+def export(channel: Any, body: bytes, signal: str = "traces", **options: Any) -> bytes:
     answer: bytes = channel.unary_unary(METHODS[signal])(body, timeout=10, **options)
     return answer
 
 
-def failure(channel: grpc.Channel, body: bytes, **options: Any) -> tuple[Any, Status]:
+def failure(channel: Any, body: bytes, **options: Any) -> tuple[Any, Status]:
     """(code, google.rpc.Status) of a call that must fail."""
     with pytest.raises(grpc.RpcError) as caught:
         export(channel, body, **options)
-    metadata = dict(caught.value.trailing_metadata() or ())
-    return caught.value.code(), Status.FromString(metadata.get("grpc-status-details-bin", b""))
+    error: Any = caught.value
+    metadata = dict(error.trailing_metadata() or ())
+    return error.code(), Status.FromString(metadata.get("grpc-status-details-bin", b""))
 
 
 @pytest.mark.parametrize("signal", METHODS)
@@ -50,33 +51,31 @@ def failure(channel: grpc.Channel, body: bytes, **options: Any) -> tuple[Any, St
     "compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate]
 )
 def test_full_success_is_an_empty_message(
-    channel: grpc.Channel, sink: RecordingSink, signal: str, compression: grpc.Compression
+    channel: Any, sink: RecordingSink, signal: str, compression: grpc.Compression
 ) -> None:
     assert export(channel, payloads.BODIES[signal], signal, compression=compression) == b""
     assert sink.calls == [(signal, "protobuf", "otlp_grpc")]
     assert sink.refusals == []
 
 
-def test_empty_request_succeeds(channel: grpc.Channel) -> None:
+def test_empty_request_succeeds(channel: Any) -> None:
     assert export(channel, b"") == b""
 
 
-def test_partial_success_counts_and_explains(channel: grpc.Channel) -> None:
+def test_partial_success_counts_and_explains(channel: Any) -> None:
     answer = ExportTraceServiceResponse.FromString(export(channel, payloads.traces(1, broken=2)))
     assert answer.partial_success.rejected_spans == 2
     assert answer.partial_success.error_message == "invalid span id"
 
 
-def test_bad_data_is_invalid_argument(channel: grpc.Channel, sink: RecordingSink) -> None:
+def test_bad_data_is_invalid_argument(channel: Any, sink: RecordingSink) -> None:
     code, status = failure(channel, b"\x0a\xffnope")
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert status.details[0].Unpack(BadRequest())
     assert sink.refusals == [("otlp_grpc", "malformed")]
 
 
-def test_overload_is_unavailable_with_retry_info(
-    channel: grpc.Channel, sink: RecordingSink
-) -> None:
+def test_overload_is_unavailable_with_retry_info(channel: Any, sink: RecordingSink) -> None:
     sink.failure = Overloaded("busy", retry_after_s=3)
     code, status = failure(channel, payloads.traces())
     retry = RetryInfo()
@@ -88,7 +87,7 @@ def test_overload_is_unavailable_with_retry_info(
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip])
 def test_too_large_is_resource_exhausted_without_retry_info(
-    channel: grpc.Channel, sink: RecordingSink, compression: Any
+    channel: Any, sink: RecordingSink, compression: Any
 ) -> None:
     code, status = failure(channel, bytes(50 * LIMIT), compression=compression)
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -98,7 +97,7 @@ def test_too_large_is_resource_exhausted_without_retry_info(
 
 
 def test_unexpected_failure_is_internal_and_quotes_nothing(
-    channel: grpc.Channel, sink: RecordingSink, caplog: pytest.LogCaptureFixture
+    channel: Any, sink: RecordingSink, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink.failure = ValueError("secret prompt text")
     code, status = failure(channel, payloads.traces())
@@ -107,9 +106,7 @@ def test_unexpected_failure_is_internal_and_quotes_nothing(
     assert "secret" not in caplog.text
 
 
-def test_call_whose_message_never_comes_times_out(
-    channel: grpc.Channel, sink: RecordingSink
-) -> None:
+def test_call_whose_message_never_comes_times_out(channel: Any, sink: RecordingSink) -> None:
     never = threading.Event()
 
     def silence() -> Iterator[bytes]:
@@ -123,26 +120,24 @@ def test_call_whose_message_never_comes_times_out(
     assert sink.refusals == [("otlp_grpc", "timeout")]
 
 
-def test_call_without_a_message_fails(channel: grpc.Channel, sink: RecordingSink) -> None:
+def test_call_without_a_message_fails(channel: Any, sink: RecordingSink) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         channel.stream_unary(METHODS["traces"])(iter(()), timeout=10)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert sink.calls == []
 
 
-def test_unknown_service_is_unimplemented(channel: grpc.Channel) -> None:
+def test_unknown_service_is_unimplemented(channel: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary("/some.Service/Export")(b"", timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_health_probe(channel: grpc.Channel) -> None:
+def test_health_probe(channel: Any) -> None:
     assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=10) == b"\x08\x01"
 
 
-def test_more_calls_than_allowed_are_told_to_come_back(
-    channel: grpc.Channel, sink: RecordingSink
-) -> None:
+def test_more_calls_than_allowed_are_told_to_come_back(channel: Any, sink: RecordingSink) -> None:
     sink.gate.clear()
     method = channel.unary_unary(METHODS["traces"])
     calls = [method.future(payloads.traces(), timeout=10) for _ in range(MAX_REQUESTS + 2)]

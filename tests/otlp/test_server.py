@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -28,8 +29,6 @@ class SlowApp:
         self.gate = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        import asyncio
-
         self.begun.set()
         if Request(scope).url.path == "/slow":
             await asyncio.to_thread(self.gate.wait, 10)
@@ -193,7 +192,10 @@ def test_endless_head_is_refused(app: SlowApp, line: bytes) -> None:
 
 def test_nothing_is_left_running(app: SlowApp, sink: RecordingSink) -> None:
     receiver = GrpcReceiver(sink)
-    servers = [HttpServer("web", app, ["127.0.0.1:0"]), GrpcServer(receiver, "127.0.0.1:0")]
+    servers: list[HttpServer | GrpcServer] = [
+        HttpServer("web", app, ["127.0.0.1:0"]),
+        GrpcServer(receiver, "127.0.0.1:0"),
+    ]
     for server in servers:
         server.start()
     for server in servers:

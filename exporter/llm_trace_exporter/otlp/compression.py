@@ -129,6 +129,7 @@ ENCODINGS: dict[str, Callable[[bytes, int], bytes]] = {
     "gzip": _gzip,
     "x-gzip": _gzip,
     "deflate": _deflate,
+    "zlib": _deflate,  # not registered; what the Collector writes for `compression: zlib`
     "zstd": _zstd,
 }
 """Content-Encoding -> decoder(body, limit)."""

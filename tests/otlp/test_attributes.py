@@ -1,0 +1,149 @@
+"""Attributes in every shape that the wire allows, and in bounded amounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import (
+    KeyValue,
+)
+
+from llm_trace_exporter.errors import DecodeError
+from llm_trace_exporter.otlp import decode
+from llm_trace_exporter.otlp.decode import (
+    decode_logs,
+    decode_traces,
+)
+from llm_trace_exporter.otlp.raw import Attributes
+from tests.otlp.decoding import (
+    KEYS,
+    attributes_of,
+    body_with_attributes,
+    decode_one,
+    decode_one_with,
+    depth_of,
+    field,
+    good_span,
+    keys,
+    nested,
+    request,
+)
+
+
+def test_keys_that_nobody_reads_are_left_out() -> None:
+    span = good_span()
+    for key in ("a", "gen_ai.input.messages", "llm.x", "kept.y", "z" * 300):
+        span.attributes.add(key=key).value.string_value = "text " * 100
+    assert set(decode_one(span).attrs) == {"a", "llm.x", "kept.y"}
+
+
+A_IS_1 = field(1, b"a") + field(2, b"\x18\x01")
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (A_IS_1, {"a": 1}),
+        (field(2, b"\x18\x01") + field(1, b"a"), {"a": 1}),
+        (field(1, b"zzz") + field(2, b"\x18\x01") + field(1, b"a"), {"a": 1}),
+        (field(1, b"a") + field(2, b"\x18\x01") + field(1, b"zzz"), {}),
+        (field(1, b"a") + field(2, b"\x18\x01") + field(2, b"\x18\x02"), {"a": 2}),
+        (A_IS_1 + field(15, b"unknown") + b"\x78\x05", {"a": 1}),
+        (field(15, b"unknown") + A_IS_1, {"a": 1}),
+        (b"\x8a\x00\x01a" + field(2, b"\x18\x01"), {"a": 1}),
+        (b"\x0a\x81\x00a" + field(2, b"\x18\x01"), {"a": 1}),
+        (field(1, b"a") + b"\x12\x82\x80\x00\x18\x01", {"a": 1}),
+        (field(1, b"a") + field(2, b"\x18\x81\x00"), {"a": 1}),
+        (field(1, b"a") + field(2, b"\x10\x02"), {"a": True}),
+        (field(1, b"a"), {"a": None}),
+        (field(1, b"a") + field(2, b""), {"a": None}),
+        (field(1, b"a") + field(2, b"\x40\x07"), {"a": None}),
+        (field(1, b"a") + field(2, b"\x18\x01\x0a\x01x"), {"a": "x"}),
+        (field(1, b"a") + field(2, b"\x0a\x01x\x18\x01"), {"a": 1}),
+        (field(1, b"a") + field(2, field(1, b"caf\xc3")), {"a": "caf\N{REPLACEMENT CHARACTER}"}),
+        (
+            field(1, b"a") + field(2, field(5, field(1, field(1, b"\xff")))),
+            {"a": ["\N{REPLACEMENT CHARACTER}"]},
+        ),
+        (
+            field(1, b"a") + field(2, field(5, field(1, b"\x18\x01")) * 2),
+            {"a": [1, 1]},
+        ),
+        (field(1, KEYS[-1].encode()) + field(2, b"\x18\x01"), {KEYS[-1]: 1}),
+        (field(1, b"\xff") + field(2, b"\x18\x01"), {}),
+        (b"", {}),
+    ],
+)
+def test_every_legal_encoding_of_an_attribute_reads_the_same(
+    part: bytes, expected: Attributes
+) -> None:
+    keep = keys()
+    body = body_with_attributes(part)
+    first = decode_traces(body, keep).spans[0].attrs
+    again = decode_traces(body, keep).spans[0].attrs
+    assert first == again == expected
+
+
+def test_of_equal_keys_the_last_wins() -> None:
+    two = field(1, b"a") + field(2, b"\x18\x02")
+    assert attributes_of(A_IS_1, two) == {"a": 2}
+    assert attributes_of(two, A_IS_1) == {"a": 1}
+
+
+@pytest.mark.parametrize("part", [b"\x0a", b"\x0a\x05a", field(1, b"a") + b"\x12\x7f", b"\x0b"])
+def test_attribute_that_is_no_message_fails_the_request(part: bytes) -> None:
+    with pytest.raises(DecodeError):
+        attributes_of(part)
+
+
+def test_remembered_values_are_independent() -> None:
+    keep = keys()
+    span = good_span()
+    span.attributes.add(key="a").value.array_value.values.add().int_value = 1
+    body = request(span).SerializeToString()
+    first = decode_traces(body, keep).spans[0].attrs["a"]
+    second = decode_traces(body, keep).spans[0].attrs["a"]
+    assert isinstance(second, list)
+    second.append(2)
+    third = decode_traces(body, keep).spans[0].attrs["a"]
+    assert first == third == [1]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    keep = keys()
+    for start in range(0, 60_000, 20_000):
+        span = good_span()
+        for number in range(start, start + 20_000):
+            span.attributes.add(key="a").value.int_value = number
+            span.attributes.add(key=f"llm.{number}").value.array_value.values.add().int_value = 1
+        assert len(decode_one_with(span, keep).attrs) == 20_001
+    sizes = [len(getattr(keep, name)) for name in ("_heads", "_scalars", "_lists")]
+    assert max(sizes) <= 16_384
+    assert len(keep._heads) <= 8_192
+
+
+def test_nesting_is_bounded() -> None:
+    shallow = good_span(attributes=[KeyValue(key="a", value=nested(20))])
+    deep = good_span(attributes=[KeyValue(key="a", value=nested(40))])
+    assert depth_of(decode_one(shallow).attrs["a"]) == 20
+    assert depth_of(decode_one(deep).attrs["a"]) == 32
+    part = b"\x18\x01"
+    for _ in range(3_000):
+        part = field(5, field(1, part))
+    assert depth_of(attributes_of(field(1, b"a") + field(2, part))["a"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("convert", "body"),
+    [
+        (decode_traces, field(1, b"") * (decode.MAX_PARTS + 1)),
+        (decode_logs, field(1, field(2, field(2, b"") * (decode.MAX_PARTS + 1)))),
+        (decode_traces, field(1, field(2, field(2, field(9, b"") * (decode.MAX_PARTS + 1))))),
+        (decode_logs, field(1, field(2, field(2, field(6, b"") * (decode.MAX_PARTS + 1))))),
+    ],
+    ids=["groups", "records", "span attributes", "log attributes"],
+)
+def test_swarm_of_empty_parts_is_refused(convert: Any, body: bytes) -> None:
+    with pytest.raises(DecodeError, match="more than"):
+        convert(body, keys())
