@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -63,12 +64,13 @@ def test_buckets_ascend(bounds: tuple[float, ...]) -> None:
 
 def test_prometheus_can_parse_every_query(promtool: str, tmp_path: Path) -> None:
     rules = "".join(
-        f"  - record: test:{f.base_name}\n    expr: {f.query!r}\n".replace('"', '"')
-        for f in FAMILIES
+        f"  - record: test:{f.base_name}\n    expr: {json.dumps(f.query)}\n" for f in FAMILIES
     )
     path = tmp_path / "rules.yml"
     path.write_text(f"groups:\n- name: queries\n  rules:\n{rules}")
-    run = subprocess.run([promtool, "check", "rules", path], capture_output=True, text=True)
+    run = subprocess.run(
+        [promtool, "check", "rules", path], check=False, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stdout + run.stderr
 
 

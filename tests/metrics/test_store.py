@@ -13,6 +13,7 @@ from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.metrics.labels import Dimension
 from llm_trace_exporter.metrics.series import Counter, Histogram
 from llm_trace_exporter.metrics.store import Store, StoreOptions
+from llm_trace_exporter.model import Origin
 
 NewMeter = Callable[..., Any]
 REQUESTS = "llm_requests_total"
@@ -270,8 +271,6 @@ class TestReconfigure:
 
 
 def meter_origin(dimensions: tuple[str, ...]) -> Any:
-    from llm_trace_exporter.model import Origin
-
     return Origin(b"", b"", b"", "log", "semconv", "", "shop", "", dimensions)
 
 

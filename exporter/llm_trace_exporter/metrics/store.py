@@ -261,6 +261,10 @@ class Store:
                 users = (family.values_in_use(label) for family in self._families.values())
                 self.policy.retain(label, set().union(*users))
 
+    def series_total(self) -> int:
+        """Return how many series there are in all families."""
+        return sum(len(family.series) for family in self._families.values())
+
     def update_limits(self) -> None:
         """Refresh the gauges that show how many series there are and may be."""
         held = self.gauges("llm_exporter_series")
