@@ -1,0 +1,13 @@
+"""Configuration: one YAML file, one JSON Schema, frozen settings.
+
+`load_config` reads the file or raises one ConfigError with every problem in it; `effective_yaml`
+writes settings back as a file that loads to the same settings.
+"""
+
+from __future__ import annotations
+
+from .dump import effective_yaml
+from .load import load_config, parse_config
+from .settings import Settings
+
+__all__ = ["Settings", "effective_yaml", "load_config", "parse_config"]

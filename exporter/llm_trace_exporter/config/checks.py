@@ -1,0 +1,253 @@
+"""What a schema cannot say: ranges of values with units, and how values fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from functools import cache
+from ipaddress import IPv6Address
+from itertools import pairwise
+from typing import Any
+
+from ..dialects import DIALECTS, label_key
+from ..metrics.catalogue import FAMILIES
+from ..metrics.vocabulary import LABELS
+from .bind import Schema
+from .document import Node
+from .problems import Path, Problem, closest, found, one_of
+from .units import duration_s, size_bytes
+from .validate import line_of
+
+Finding = tuple[Path, str, str, str]
+"""Path, what was found, what is allowed, what was probably meant."""
+
+_MAX_PORT = 65_535
+
+
+def check(root: Node, value: Any, schema: Schema, known: Iterable[Path]) -> list[Problem]:
+    """What is wrong beyond the schema.
+
+    Args:
+        root: The tree that the value comes from, for its lines.
+        known: Places with a problem already: neither they nor what is around them is looked at.
+    """
+    bad = set(known)
+    around = {path[:end] for path in bad for end in range(len(path) + 1)}
+    findings = []
+    for path, below, part in _parts(schema, value, (), bad):
+        find = _BY_KIND.get(below.get("x-kind", ""))
+        if find is not None and path not in around:
+            findings += [(path, *finding) for finding in find(part, below)]
+        names = _KEYS.get(below.get("x-key-kind", ""))
+        if names is not None:
+            findings += _unknown_keys(path, part, names())
+    told = bad | {finding[0] for finding in findings}
+    tree = value if isinstance(value, dict) else {}
+    for find_together in _TOGETHER:
+        findings += [finding for finding in find_together(tree) if finding[0] not in told]
+    return [Problem(line_of(root, path), path, *words) for path, *words in findings]
+
+
+def _parts(
+    schema: Schema, value: Any, path: Path, bad: set[Path]
+) -> Iterator[tuple[Path, Schema, Any]]:
+    if path in bad:
+        return
+    yield path, schema, value
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _parts(schema.get("items", {}), item, (*path, index), bad)
+    elif isinstance(value, dict):
+        properties = schema.get("properties", {})
+        member = schema.get("additionalProperties") or {}
+        for key, item in value.items():
+            yield from _parts(properties.get(key, member), item, (*path, key), bad)
+
+
+def _between(read: Callable[[str], float]) -> Callable[[str, Schema], Iterator[tuple[str, ...]]]:
+    def find(text: str, schema: Schema) -> Iterator[tuple[str, ...]]:
+        least, most = schema["x-minimum"], schema["x-maximum"]
+        if not read(least) <= read(text) <= read(most):
+            yield found(text), f"from {least} to {most}", ""
+
+    return find
+
+
+def _address(text: str | list[str], schema: Schema) -> Iterator[tuple[str, ...]]:
+    if not isinstance(text, str) or not text:
+        return
+    host, _, port = text.rpartition(":")
+    if int(port) > _MAX_PORT:
+        yield found(text), f"a port from 0 to {_MAX_PORT}", ""
+    if host.startswith("["):
+        try:
+            IPv6Address(host[1:-1])
+        except ValueError:
+            yield found(text), "an IPv6 address in the brackets", ""
+
+
+def _date(text: str, schema: Schema) -> Iterator[tuple[str, ...]]:
+    if _day(text) is None:
+        yield found(text), schema["title"], ""
+
+
+def _bounds(bounds: list[float], schema: Schema) -> Iterator[tuple[str, ...]]:
+    for before, after in pairwise(bounds):
+        if after <= before:
+            yield f"{after} after {before}", schema["title"], ""
+            return
+
+
+def _label(label: str, schema: Schema) -> Iterator[tuple[str, ...]]:
+    if label in _reserved_labels():
+        yield found(label), "a label name that the metrics do not use themselves", ""
+
+
+_BY_KIND: Mapping[str, Callable[[Any, Schema], Iterator[tuple[str, ...]]]] = {
+    "duration": _between(duration_s),
+    "size": _between(size_bytes),
+    "address": _address,
+    "date": _date,
+    "bounds": _bounds,
+    "range": _bounds,
+    "label": _label,
+}
+
+
+@cache
+def _reserved_labels() -> frozenset[str]:
+    used = {name for family in FAMILIES if family.with_dimensions for name in family.labels}
+    return frozenset(used | {"le", "quantile", "job", "instance"})
+
+
+_KEYS: Mapping[str, Callable[[], list[str]]] = {
+    "dialect": lambda: sorted(dialect.name for dialect in DIALECTS),
+    "capped_label": lambda: [label.name for label in LABELS if label.is_open],
+}
+
+
+def _unknown_keys(path: Path, value: Any, names: list[str]) -> Iterator[Finding]:
+    for key in value if isinstance(value, dict) else ():
+        if key not in names:
+            yield (*path, key), "an unknown name", one_of(names), closest(key, names)
+
+
+def _dimensions(tree: dict[str, Any]) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for index, item in enumerate(_items(tree, "dimensions")):
+        label = item.get("label")
+        if not isinstance(label, str):
+            continue
+        if label in seen:
+            first = f"this label again, first in dimensions[{seen[label]}]"
+            yield ("dimensions", index, "label"), first, "each label once", ""
+        seen.setdefault(label, index)
+
+
+def _contracts(tree: dict[str, Any]) -> Iterator[Finding]:
+    for index, item in enumerate(_items(_mapping(tree, "pricing"), "contracts")):
+        path: Path = ("pricing", "contracts", index)
+        if not item.get("usd_per_million_tokens") and "usd_per_request" not in item:
+            prices = "usd_per_million_tokens, usd_per_request or both"
+            yield path, "a contract without a price", prices, ""
+        since, until = _day(item.get("from")), _day(item.get("until"))
+        if since and until and until < since:
+            yield (*path, "until"), found(item["until"]), f"{since} or a later day", ""
+
+
+def _ages(tree: dict[str, Any]) -> Iterator[Finding]:
+    settle = _seconds(tree.get("settle", "10s"))
+    age = _mapping(tree, "limits").get("trace_age", "1h")
+    age_s = _seconds(age)
+    if settle is not None and age_s is not None and age_s < settle:
+        given = ("limits", "trace_age") if "trace_age" in _mapping(tree, "limits") else ("settle",)
+        yield given, f"trace_age {age} below settle", "a trace_age of at least settle", ""
+
+
+def _paths(tree: dict[str, Any]) -> Iterator[Finding]:
+    path = _mapping(tree, "web").get("telemetry_path")
+    if not isinstance(path, str):
+        return
+    bare = "/" + path.strip("/")
+    if bare in ("/", "/config", "/-") or bare.startswith("/-/"):
+        yield ("web", "telemetry_path"), found(path), "a path without another page", ""
+
+
+def _listeners(tree: dict[str, Any]) -> Iterator[Finding]:
+    otlp = _mapping(tree, "otlp")
+    web = _mapping(tree, "web").get("listen_address", "localhost:9891")
+    places: list[tuple[Path, Any]] = [
+        (("web", "listen_address"), address)
+        for address in (web if isinstance(web, list) else [web])
+    ]
+    for name, default in (("http", "localhost:4318"), ("grpc", "localhost:4317")):
+        address = _mapping(otlp, name).get("listen_address", default)
+        places.append((("otlp", name, "listen_address"), address))
+    taken: dict[str, Path] = {}
+    for path, address in places:
+        if not isinstance(address, str) or not address or address.endswith(":0"):
+            continue
+        if address in taken and taken[address] != path:
+            other = ".".join(map(str, taken[address]))
+            yield path, f"the address of {other}", "an address of its own", ""
+        taken.setdefault(address, path)
+
+
+def _verdicts(tree: dict[str, Any]) -> Iterator[Finding]:
+    verdict_of: dict[str, str] = {}
+    labels = _mapping(_mapping(tree, "judges"), "labels")
+    for verdict in ("pass", "fail", "error"):
+        texts = labels.get(verdict)
+        for index, label in enumerate(texts if isinstance(texts, list) else ()):
+            if not isinstance(label, str):
+                continue
+            first = verdict_of.setdefault(label_key(label), verdict)
+            if first != verdict:
+                path: Path = ("judges", "labels", verdict, index)
+                yield path, f"{found(label)} under {first} too", "each label once", ""
+
+
+def _details(tree: dict[str, Any]) -> Iterator[Finding]:
+    logs = _mapping(tree, "logs")
+    if logs.get("details_services") and logs.get("details", "ignore") == "ignore":
+        path: Path = ("logs", "details_services")
+        yield path, "services, while logs.details is ignore", "logs.details: count with it", ""
+
+
+_TOGETHER: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
+    _dimensions,
+    _contracts,
+    _ages,
+    _paths,
+    _listeners,
+    _verdicts,
+    _details,
+)
+
+
+def _mapping(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = tree.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _items(tree: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    value = tree.get(key)
+    items = value if isinstance(value, list) else []
+    return [item if isinstance(item, dict) else {} for item in items]
+
+
+def _day(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _seconds(text: object) -> float | None:
+    # Not yet known to be a duration: only what the file may say is read as one.
+    if not isinstance(text, str) or not text or len(text) > 60:
+        return None
+    try:
+        return duration_s(text)
+    except KeyError:
+        return None

@@ -1,0 +1,304 @@
+"""Everything an operator can choose, as frozen records with defaults.
+
+Field names are the keys of the file, with the unit added where the file writes it into the value:
+`settle: 10s` is `settle_s`. `schema.json` describes the same keys; where a name differs, the
+schema names the field in `x-attribute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from ..dialects.context import (
+    FEATURE_KEYS,
+    PROMPT_NAME_KEYS,
+    PROMPT_VERSION_KEYS,
+    TEAM_KEYS,
+)
+from ..model import JudgeKind
+
+CacheInclusion = Literal["inclusive", "exclusive"]
+DetailsLogs = Literal["ignore", "count"]
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warn", "error"]
+ReportedCost = Literal["trust", "ignore"]
+
+DEFAULT_CAPS: Mapping[str, int] = {
+    "service": 200,
+    "model": 200,
+    "request_model": 200,
+    "response_model": 200,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The listener of `/metrics`, the probes and the administration pages."""
+
+    listen_addresses: tuple[str, ...] = ("localhost:9891",)
+    """`host:port`, `[v6]:port` or `:port`, at least one."""
+    telemetry_path: str = "/metrics"
+    """Path of the exposition, below `route_prefix`."""
+    route_prefix: str = "/"
+    """Path before all routes, for a reverse proxy."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpHttpSettings:
+    """The OTLP/HTTP receiver."""
+
+    listen_address: str = "localhost:4318"
+    """`host:port`, `[v6]:port` or `:port`; empty: off."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpGrpcSettings:
+    """The OTLP/gRPC receiver."""
+
+    listen_address: str = "localhost:4317"
+    """`host:port`, `[v6]:port` or `:port`; empty: off."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpSettings:
+    """Receiving OTLP."""
+
+    http: OtlpHttpSettings = OtlpHttpSettings()
+    grpc: OtlpGrpcSettings = OtlpGrpcSettings()
+    max_request_bytes: int = 32 * 1024 * 1024
+    """Bytes of one request after decompression."""
+    max_concurrent_requests: int = 64
+    """Requests under way at once, for each receiver."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """What survives a restart."""
+
+    path: str = ":memory:"
+    """SQLite file; `:memory:` keeps nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionSettings:
+    """A label of your own and where its value is written."""
+
+    label: str
+    keys: tuple[str, ...]
+    """Attribute keys, the first one that has a value wins; `attr#a.b` looks into a JSON value."""
+    cap: int = 100
+    """Distinct values."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSettings:
+    """How many distinct values labels may have."""
+
+    caps: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPS))
+    """Distinct values by label."""
+    default_cap: int = 100
+    """Distinct values of a label that `caps` does not name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSettings:
+    """How many series there may be and how long."""
+
+    max_per_family: int = 20_000
+    """Label sets."""
+    idle_expiry_s: float = 86_400.0
+    """Seconds without an update after which a series is dropped; 0 keeps all."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSettings:
+    """Upper bounds of histograms by kind, ascending, without +Inf."""
+
+    seconds: tuple[float, ...] = (
+        0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600,
+    )  # fmt: skip
+    """Seconds."""
+    first_token_seconds: tuple[float, ...] = (
+        0.05, 0.1, 0.2, 0.4, 0.75, 1.5, 3, 6, 12, 30, 60,
+    )  # fmt: skip
+    """Seconds."""
+    per_token_seconds: tuple[float, ...] = (
+        0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1, 2,
+    )  # fmt: skip
+    """Seconds."""
+    tokens: tuple[float, ...] = (16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
+    dollars: tuple[float, ...] = (
+        0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 25,
+    )  # fmt: skip
+    """US dollars."""
+    score: tuple[float, ...] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+    """Scores, 0-1."""
+    documents: tuple[float, ...] = (0, 1, 2, 3, 5, 8, 13, 20, 50, 100)
+    work_seconds: tuple[float, ...] = (
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+    )  # fmt: skip
+    """Seconds."""
+    lag_seconds: tuple[float, ...] = (
+        1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400,
+    )  # fmt: skip
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """How much is waited for and remembered while calls settle."""
+
+    max_pending: int = 200_000
+    """Calls and steps that wait; beyond it the oldest are settled early."""
+    max_spans: int = 300_000
+    """Spans in the trace table."""
+    trace_age_s: float = 3_600.0
+    """Seconds after which a trace that is not seen again is forgotten."""
+    max_remembered: int = 100_000
+    """Response ids, log fingerprints, verdicts and sessions, each."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMetricsSettings:
+    """The OpenMetrics format."""
+
+    created: bool = False
+    """Whether `_created` lines are rendered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingSettings:
+    """Head sampling that the traces themselves do not tell."""
+
+    ratio_by_service: Mapping[str, float] = field(default_factory=dict)
+    """Service to the share of its traces that is sent, in (0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialectSettings:
+    """How one convention is read."""
+
+    enabled: bool = True
+    reported_cost: ReportedCost | None = None
+    """Whether the cost on its spans comes before all other prices; None: the dialect's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogsSettings:
+    """Log records of `gen_ai.client.inference.operation.details`."""
+
+    details: DetailsLogs = "ignore"
+    """`count` takes them for calls."""
+    details_services: tuple[str, ...] = ()
+    """The services whose records `count` is for; empty: every service."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractSettings:
+    """Prices agreed with a provider."""
+
+    model: str
+    """Glob over model names."""
+    provider: str = ""
+    """Empty: every provider."""
+    tier: str = ""
+    """Service tier; empty: every tier."""
+    valid_from: date | None = None
+    """First UTC day; None: since ever."""
+    valid_until: date | None = None
+    """Last UTC day, itself included; None: for ever."""
+    usd_per_million_tokens: Mapping[str, float] = field(default_factory=dict)
+    """Token type to US dollars."""
+    usd_per_request: float | None = None
+    """US dollars per call, on top of its tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricingSettings:
+    """Where prices come from."""
+
+    contracts: tuple[ContractSettings, ...] = ()
+    local_providers: tuple[str, ...] = ()
+    """Providers that cost nothing, besides those that are known to be local."""
+    auto_update: bool = False
+    """Whether newer list prices are fetched from the network."""
+    auto_update_interval_s: float = 3_600.0
+    """Seconds between fetches."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictLabelSettings:
+    """Labels of judges, besides the known ones, by the verdict that they mean."""
+
+    passed: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    errored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """What is known about one judge."""
+
+    score_range: tuple[float, float] | None = None
+    """The scores that mean 0 and 1; None: scores are 0-1 already."""
+    kind: JudgeKind | None = None
+    """Who judges; None: as its results say."""
+    baseline_failure_ratio: float | None = None
+    """The failure ratio promised before launch, 0-1."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgesSettings:
+    """How results of judges are understood."""
+
+    labels: VerdictLabelSettings = VerdictLabelSettings()
+    by_name: Mapping[str, JudgeSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """The exporter's own log."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "text"
+
+
+DEFAULT_DIMENSIONS = (
+    DimensionSettings("feature", FEATURE_KEYS),
+    DimensionSettings("team", TEAM_KEYS),
+    DimensionSettings("prompt_name", PROMPT_NAME_KEYS),
+    DimensionSettings("prompt_version", PROMPT_VERSION_KEYS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration."""
+
+    web: WebSettings = WebSettings()
+    otlp: OtlpSettings = OtlpSettings()
+    settle_s: float = 10.0
+    """Seconds that a call waits for its other tellers before it is counted."""
+    zero_hold_s: float = 35.0
+    """Seconds for which a new series is rendered as 0; 0 shows values at once."""
+    lateness_s: float = 3_600.0
+    """Seconds after which a record that comes in counts as late."""
+    state: StateSettings = StateSettings()
+    dimensions: tuple[DimensionSettings, ...] = DEFAULT_DIMENSIONS
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    series: SeriesSettings = SeriesSettings()
+    buckets: BucketSettings = BucketSettings()
+    limits: LimitSettings = LimitSettings()
+    openmetrics: OpenMetricsSettings = OpenMetricsSettings()
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    dialects: Mapping[str, DialectSettings] = field(default_factory=dict)
+    """By dialect, where it differs from the defaults."""
+    cache_inclusion: Mapping[str, CacheInclusion] = field(default_factory=dict)
+    """Instrumentation scope to whether its input counts contain cached tokens."""
+    logs: LogsSettings = LogsSettings()
+    pricing: PricingSettings = PricingSettings()
+    judges: JudgesSettings = field(default_factory=JudgesSettings)
+    log: LogSettings = LogSettings()

@@ -1,0 +1,204 @@
+"""The schema's findings as problems with lines, plain words and suggestions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from .bind import Schema, load_schema
+from .document import Node
+from .problems import Path, Problem, closest, found, one_of, show_path
+from .units import DURATION_UNITS_MS, SIZE_UNITS, format_size
+
+_TYPES: Mapping[str, str] = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "boolean": "true or false",
+    "number": "a number",
+}
+_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_NUMBER_AND_WORD = re.compile("([0-9]{1,12}) *([A-Za-z]{1,12})")
+_DURATION_WORDS: Mapping[str, str] = {
+    "sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m",
+    "minutes": "m", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "day": "d", "days": "d",
+    "week": "w", "weeks": "w", "year": "y", "years": "y", "millis": "ms", "milliseconds": "ms",
+    **{unit: unit for unit in DURATION_UNITS_MS},
+}  # fmt: skip
+_SIZE_WORDS: Mapping[str, str] = {
+    "k": "KiB", "m": "MiB", "g": "GiB", "ki": "KiB", "mi": "MiB", "gi": "GiB",
+    "bytes": "B", "byte": "B",
+    **{unit.lower(): unit for unit in SIZE_UNITS},
+}  # fmt: skip
+
+
+def _whole_pattern(
+    validator: Draft7Validator, pattern: str, instance: object, schema: Schema
+) -> Iterator[ValidationError]:
+    # `$` also matches before a line feed at the end.
+    if isinstance(instance, str) and re.fullmatch(pattern, instance) is None:
+        yield ValidationError("no match")
+
+
+_Validator = extend(Draft7Validator, {"pattern": _whole_pattern})
+
+
+def validate(root: Node, value: Any, schema: Schema) -> list[Problem]:
+    """What the schema finds wrong with a value, at most one problem for each place.
+
+    Args:
+        root: The tree that the value comes from, for its lines.
+    """
+    problems: dict[Path, Problem] = {}
+    for error in _Validator(schema).iter_errors(value):
+        for problem in _problems(error, root):
+            problems.setdefault(problem.path, problem)
+    return list(problems.values())
+
+
+def without_nothing(value: Any, schema: Schema) -> Any:
+    """A copy without keys and sections that have nothing written after them."""
+    if isinstance(value, list):
+        items = schema.get("items", {})
+        return [without_nothing(item, items) for item in value]
+    if not isinstance(value, dict):
+        return {} if value is None and schema.get("type") == "object" else value
+    known = schema.get("properties", {})
+    member = schema.get("additionalProperties") or {}
+    return {
+        key: without_nothing(item, known.get(key, member))
+        for key, item in value.items()
+        if item is not None or key not in known
+    }
+
+
+def line_of(root: Node, path: Path) -> int:
+    """The line of a place, or of what is around it where it is not written."""
+    node = root
+    for part in path:
+        below = _below(node, part)
+        if below is None:
+            break
+        node = below
+    return node.line
+
+
+def _below(node: Node, part: str | int) -> Node | None:
+    if isinstance(node.value, dict) and isinstance(part, str):
+        return node.value.get(part)
+    if isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
+        return node.value[part]
+    return None
+
+
+def _problems(error: ValidationError, root: Node) -> Iterator[Problem]:
+    path: Path = tuple(error.absolute_path)
+    schema: Schema = error.schema  # type: ignore[assignment]  # no part of it is a bare true
+    instance: Any = error.instance
+    line = line_of(root, path)
+    if "propertyNames" in error.absolute_schema_path:
+        where = (*path, str(instance))
+        yield Problem(line_of(root, where), where, "this key", schema["title"])
+    elif error.validator == "additionalProperties":
+        known = schema["properties"]
+        for key in instance:
+            if key not in known:
+                yield _unknown(key, known, root, path)
+    elif error.validator == "required":
+        for key in schema["required"]:
+            if key not in instance:
+                below = schema["properties"][key]
+                yield Problem(line, (*path, key), "nothing", allowed(below))
+    elif error.validator == "uniqueItems":
+        yield Problem(line, path, "a value twice", "each value once")
+    else:
+        yield Problem(line, path, found(instance), allowed(schema), _suggest(instance, schema))
+
+
+def _unknown(key: str, known: Mapping[str, Schema], root: Node, path: Path) -> Problem:
+    where = (*path, key)
+    guess = closest(key, known) or _elsewhere().get(key, "")
+    return Problem(line_of(root, where), where, "an unknown key", one_of(known), guess)
+
+
+@cache
+def _elsewhere() -> Mapping[str, str]:
+    """Keys that exist once in the schema, with their full path."""
+    places: dict[str, list[str]] = {}
+
+    def visit(schema: Schema, path: Path) -> None:
+        for key, below in schema.get("properties", {}).items():
+            places.setdefault(key, []).append(show_path((*path, key)))
+            visit(below, (*path, key))
+
+    visit(load_schema(), ())
+    return {key: paths[0] for key, paths in places.items() if len(paths) == 1}
+
+
+def allowed(schema: Schema) -> str:
+    """What a place takes, in words."""
+    kind = schema.get("type")
+    if "enum" in schema:
+        return one_of(schema["enum"])
+    if kind == "array":
+        return schema.get("title", _TYPES["array"]) + _how_many(schema)
+    if "title" in schema:
+        text: str = schema["title"]
+        return f"{text}, at most {schema['maxLength']} characters" if text == "text" else text
+    if kind == "integer":
+        return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    words = _TYPES[str(kind)]
+    if "maxProperties" in schema:
+        words += f" of at most {schema['maxProperties']}"
+    return words
+
+
+def _how_many(schema: Schema) -> str:
+    least, most = schema.get("minItems", 0), schema.get("maxItems")
+    return "" if least == most else f", {least} to {most} of them"
+
+
+def _suggest(value: object, schema: Schema) -> str:
+    if isinstance(value, bool):
+        return ""
+    if "enum" in schema:
+        return closest(str(value), schema["enum"])
+    if schema.get("type") == "boolean":
+        return _BOOLEANS.get(str(value).lower(), "")
+    suggest = _SUGGEST.get(schema.get("x-kind", ""))
+    return suggest(str(value)) if suggest is not None and isinstance(value, str | int) else ""
+
+
+def _duration(text: str) -> str:
+    if text.isdecimal():
+        return f"{text}s"
+    matched = _NUMBER_AND_WORD.fullmatch(text.strip())
+    unit = _DURATION_WORDS.get(matched[2].lower(), "") if matched else ""
+    return f"{matched[1]}{unit}" if matched and unit else ""
+
+
+def _size(text: str) -> str:
+    if text.isdecimal() and len(text) <= 12:
+        return format_size(int(text)) if int(text) else ""
+    matched = _NUMBER_AND_WORD.fullmatch(text.strip())
+    unit = _SIZE_WORDS.get(matched[2].lower(), "") if matched else ""
+    return f"{matched[1]}{unit}" if matched and unit else ""
+
+
+def _address(text: str) -> str:
+    if text.isdecimal() and len(text) <= 5:
+        return f":{text}"
+    return text.removeprefix("http://").rstrip("/") if text.startswith("http://") else ""
+
+
+_SUGGEST: Mapping[str, Callable[[str], str]] = {
+    "duration": _duration,
+    "size": _size,
+    "address": _address,
+}
