@@ -18,8 +18,10 @@ from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
 from .model import Feedback, LlmCall, Reading, Step, Verdict
-from .otlp.attributes import KeyFilter
+from .otlp import wire
+from .otlp.attributes import KeyFilter, parse
 from .otlp.decode import decode_logs, decode_logs_json, decode_traces, decode_traces_json
+from .otlp.from_json import load as load_json
 from .otlp.raw import Batch, RawLog, RawSpan
 from .otlp.sink import Encoding, Outcome, RefusalReason, SignalName, Source
 from .pipeline import Limits, Pipeline
@@ -91,12 +93,14 @@ class Intake:
         Raises: DecodeError where `body` is not the message; nothing is counted then.
         """
         if signal == "metrics":
+            parse(wire.Request, body) if encoding == "protobuf" else load_json(body)
             self._own.metrics_request(source)
             return Outcome()
         started_s = time.perf_counter()
         reader = self._reader
         batch = _DECODERS[signal, encoding](body, reader.keys)
         reasons = list(batch.rejected)
+        _date(batch.logs, self._wall_clock_ns())
         spans = _readings(batch.spans, read_span, reader.context, reasons)
         logs = _readings(batch.logs, read_log, reader.context, reasons)
         with self._lock:
@@ -196,6 +200,12 @@ def _readings(
         except RejectedRecord as rejected:
             reasons.append(rejected.reason)
     return found
+
+
+def _date(logs: list[RawLog], now_ns: int) -> None:
+    """Give log records without any time the time of their arrival."""
+    for log in logs:
+        log.time_ns = log.time_ns or now_ns
 
 
 def _message(reasons: list[str]) -> str:

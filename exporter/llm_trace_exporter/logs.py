@@ -8,8 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
-LogFormat = Literal["logfmt", "json"]
-LEVELS = ("debug", "info", "warn", "error")
+LogFormat = Literal["text", "json"]
 
 
 def set_up_logging(level: str, log_format: LogFormat) -> None:

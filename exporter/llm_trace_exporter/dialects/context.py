@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ..errors import RejectedRecord
-from ..model import Origin, Signal, VerdictValue
+from ..model import JudgeKind, Origin, Signal, VerdictValue
 from ..otlp.raw import Attributes, RawLog, RawSpan
 from .table import Dialect, Key, keys
 from .values import inside, parse_object, text
@@ -107,6 +107,8 @@ class Context:
     count_details_logs: frozenset[str] | None = frozenset()
     """Services whose `...operation.details` log records are calls; None means every service."""
     labels: Mapping[str, VerdictValue] = field(default_factory=lambda: LABELS)
+    judge_kinds: Mapping[str, JudgeKind] = field(default_factory=dict)
+    """Judge -> who it is, where its results do not say or say wrong."""
 
 
 _SERVICE = keys("service.name")

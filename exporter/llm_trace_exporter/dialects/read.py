@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Literal
 
 from ..model import (
@@ -495,8 +496,9 @@ def _judged(
     weight: float,
 ) -> list[Verdict | Feedback]:
     record = view.record
+    kinds = context.judge_kinds
     return to_records(
-        results,
+        [replace(r, kind=kinds[r.name]) if r.name in kinds else r for r in results],
         origin,
         time_ns,
         context.labels,

@@ -85,6 +85,11 @@ class CopyIndex:
                             yield other
 
 
+def is_linked(call: LlmCall) -> bool:
+    """Whether the response id links copies: a gateway's cache gives one id to many calls."""
+    return bool(call.response_id) and all(event != "cache_hit" for event, _ in call.gateway_events)
+
+
 def merge_copies(leaves: list[Leaf]) -> list[Leaf]:
     """The same calls with copies merged, each call once."""
     return _merge_by_content(_merge_by_id(leaves))
@@ -95,8 +100,7 @@ def _merge_by_id(leaves: list[Leaf]) -> list[Leaf]:
     rest: list[Leaf] = []
     for leaf in leaves:
         call = leaf.call
-        cached = any(event == "cache_hit" for event, _ in call.gateway_events)
-        if call.response_id and not cached and not leaf.late:
+        if is_linked(call) and not leaf.late:
             groups[call.origin.service, call.response_id].append(leaf)
         else:
             rest.append(leaf)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
-from .copies import CopyIndex, distinct, merge_copies
+from .copies import CopyIndex, distinct, is_linked, merge_copies
 from .merge import lend
 from .nesting import Leaf, leaves_of
 from .steps import StepsOfTrace, absorb, merged_into
@@ -252,7 +252,7 @@ class Pipeline:
             self._output.discard(reason, len(waiting), sum(t.naive_tokens for t in waiting))
             return
         call = leaf.call
-        if call.response_id:
+        if is_linked(call):
             self._applied_ids.add((call.origin.service, call.response_id))
         counted = call.tokens.total if call.tokens else 0
         logs = [t for t in leaf.tellers if t.signal == "log" and call.origin.signal == "span"]
@@ -277,8 +277,7 @@ class Pipeline:
                 return "duplicate"
         if call.origin.signal == "log" and _told_by_span(leaf.tellers[0]):
             return "duplicate"
-        cached = any(event == "cache_hit" for event, _ in call.gateway_events)
-        if not cached and (call.origin.service, call.response_id) in self._applied_ids:
+        if is_linked(call) and (call.origin.service, call.response_id) in self._applied_ids:
             return "late"
         if call.tokens is None and not call.model and not call.error_type:
             return "not_llm"

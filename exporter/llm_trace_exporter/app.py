@@ -1,0 +1,307 @@
+"""The whole exporter, wired from its settings. Only here do all rooms meet."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import __version__
+from .config import Settings, effective_yaml, load_config
+from .dialects import LABELS, Context, dimension, label_key
+from .errors import ExporterError
+from .intake import Intake
+from .metrics.exposition import Exposition, process_registry
+from .metrics.labels import Dimension
+from .metrics.recorder import Recorder
+from .metrics.selfmetrics import SelfMetrics
+from .metrics.store import Store, StoreOptions
+from .model import VerdictValue
+from .otlp.grpc_receiver import GrpcReceiver
+from .otlp.http_receiver import HttpReceiver
+from .pipeline import Limits
+from .pricing import LOCAL_PROVIDERS, Contract, PriceUpdater, Pricing, PricingPolicy
+from .server import GrpcServer, HttpServer
+from .web import Overview, Web
+
+_logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+"""How often waiting calls are looked at."""
+
+DRAIN_S = 10.0
+"""How long requests under way may take when the exporter ends."""
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """What the configuration says about series."""
+    buckets = settings.buckets
+    return StoreOptions(
+        dimensions=tuple(Dimension(d.label, d.cap) for d in settings.dimensions),
+        caps=settings.labels.caps,
+        default_cap=settings.labels.default_cap,
+        buckets={name: getattr(buckets, name) for name in buckets.__slots__},
+        max_series_per_family=settings.series.max_per_family,
+        zero_hold_s=settings.zero_hold_s,
+        idle_expiry_s=settings.series.idle_expiry_s,
+    )
+
+
+def context(settings: Settings) -> Context:
+    """What the configuration says about reading records."""
+    logs = settings.logs
+    services: frozenset[str] | None = frozenset()
+    if logs.details == "count":
+        services = frozenset(logs.details_services) or None
+    judges = settings.judges
+    words: tuple[tuple[tuple[str, ...], VerdictValue], ...] = (
+        (judges.labels.passed, "pass"),
+        (judges.labels.failed, "fail"),
+        (judges.labels.errored, "error"),
+    )
+    labels = {label_key(label): verdict for told, verdict in words for label in told}
+    return Context(
+        dimensions=tuple(dimension(d.label, d.keys) for d in settings.dimensions),
+        disabled=frozenset(name for name, d in settings.dialects.items() if not d.enabled),
+        cache_inclusion=settings.cache_inclusion,
+        sampling=settings.sampling.ratio_by_service,
+        count_details_logs=services,
+        labels={**LABELS, **labels},
+        judge_kinds={name: j.kind for name, j in judges.by_name.items() if j.kind},
+    )
+
+
+def pricing_policy(settings: Settings) -> PricingPolicy:
+    """What the configuration says about prices."""
+    pricing = settings.pricing
+    return PricingPolicy(
+        contracts=tuple(
+            Contract(
+                model=c.model,
+                provider=c.provider,
+                tier=c.tier,
+                valid_from=c.valid_from,
+                valid_until=c.valid_until,
+                usd_per_million_tokens=c.usd_per_million_tokens,
+                usd_per_request=c.usd_per_request,
+            )
+            for c in pricing.contracts
+        ),
+        local_providers=LOCAL_PROVIDERS | frozenset(pricing.local_providers),
+        reported_cost={
+            name: d.reported_cost for name, d in settings.dialects.items() if d.reported_cost
+        },
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """What the configuration says about waiting and remembering."""
+    given = settings.limits
+    return Limits(
+        settle_s=settings.settle_s,
+        max_pending=given.max_pending,
+        max_spans=given.max_spans,
+        max_age_s=given.trace_age_s,
+        max_remembered=given.max_remembered,
+    )
+
+
+class Core:
+    """Everything that counts, without listeners: what `replay` needs."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build the rooms from a configuration."""
+        self.settings = settings
+        self.store = Store(store_options(settings))
+        self.own = SelfMetrics(self.store, __version__)
+        self.recorder = Recorder(self.store)
+        self.pricing = Pricing(pricing_policy(settings))
+        self.intake = Intake(
+            self.store,
+            self.recorder,
+            self.own,
+            self.pricing,
+            context(settings),
+            limits(settings),
+        )
+        self.exposition = Exposition(
+            self.store,
+            self.own,
+            registry=process_registry(),
+            before=self._before_render,
+            created=settings.openmetrics.created,
+        )
+        self._take_judges(settings)
+
+    def apply(self, settings: Settings) -> None:
+        """Go on with another configuration; what was counted stays."""
+        with self.store.lock:
+            self.intake.settle_all()
+            catalogue = self.pricing.catalogue
+            self.pricing = Pricing(pricing_policy(settings), catalogue)
+            self.store.reconfigure(store_options(settings))
+            self.intake.replace(context(settings), self.pricing, limits(settings))
+            self._take_judges(settings)
+            self.settings = settings
+
+    def _take_judges(self, settings: Settings) -> None:
+        by_name = settings.judges.by_name
+        self.recorder.judges(
+            {name: j.score_range for name, j in by_name.items() if j.score_range},
+            {
+                name: j.baseline_failure_ratio
+                for name, j in by_name.items()
+                if j.baseline_failure_ratio is not None
+            },
+        )
+
+    def _before_render(self) -> None:
+        self.intake.refresh_gauges()
+        self.store.update_limits()
+        self.own.price_catalogue(self.pricing.catalogue_timestamp_s)
+
+
+class Exporter:
+    """The running exporter: listeners, the clockwork, reload. Implements `web.Admin`."""
+
+    def __init__(self, settings: Settings, config_path: Path | None = None) -> None:
+        """Prepare; nothing listens before `start`."""
+        self.core = Core(settings)
+        self._config_path = config_path
+        self._first = settings
+        self._started_s = time.monotonic()
+        self._state = "starting"
+        self._stop = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
+        self._reloading = threading.Lock()
+        self._updater: PriceUpdater | None = None
+        receiving = {
+            "max_request_bytes": settings.otlp.max_request_bytes,
+            "max_concurrent_requests": settings.otlp.max_concurrent_requests,
+        }
+        self._web = Web(
+            self,
+            telemetry_path=settings.web.telemetry_path,
+            route_prefix=settings.web.route_prefix,
+        )
+        self.web_server = HttpServer("web", self._web.app, settings.web.listen_addresses)
+        self._http = HttpReceiver(self.core.intake, **receiving)
+        self._otlp: list[HttpServer | GrpcServer] = []
+        if settings.otlp.http.listen_address:
+            self._otlp.append(
+                HttpServer("otlp-http", self._http, [settings.otlp.http.listen_address])
+            )
+        if settings.otlp.grpc.listen_address:
+            receiver = GrpcReceiver(self.core.intake, **receiving)
+            self._otlp.append(GrpcServer(receiver, settings.otlp.grpc.listen_address))
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises: ExporterError naming an address that cannot be had; nothing listens then.
+        """
+        started: list[HttpServer | GrpcServer] = []
+        try:
+            for server in (self.web_server, *self._otlp):
+                server.start()
+                started.append(server)
+        except ExporterError:
+            for server in started:
+                server.stop(1)
+            raise
+        self.core.own.config_loaded(is_success=True, unix_s=time.time())
+        self._ticker.start()
+        pricing = self.core.settings.pricing
+        if pricing.auto_update:
+            self._updater = PriceUpdater(self.core.pricing, pricing.auto_update_interval_s)
+            self._updater.start()
+        self._state = ""
+        for purpose, address in self.listeners():
+            _logger.info("listening for %s on %s", purpose, address)
+
+    def stop(self) -> None:
+        """Drain: take no new data, finish what is under way, count what waits, then end."""
+        self._state = "draining"
+        for server in self._otlp:
+            server.stop(DRAIN_S)
+        self._http.close()
+        self._stop.set()
+        if self._ticker.is_alive():
+            self._ticker.join(TICK_S * 4)
+        if self._updater is not None:
+            self._updater.stop()
+        self.core.intake.settle_all()
+        self.web_server.stop(DRAIN_S)
+        self._web.close()
+
+    def listeners(self) -> tuple[tuple[str, str], ...]:
+        """(what for, address) of everything that listens."""
+        return tuple(self._listeners())
+
+    def unready(self) -> str:
+        """Why traffic should go elsewhere; empty when ready."""
+        return self._state
+
+    def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
+        """The exposition and its content type."""
+        page = self.core.exposition.render(accept, names)
+        return page.body, page.content_type
+
+    def reload(self) -> None:
+        """Take the configuration file anew; on failure the old one stays.
+
+        Raises: ExporterError when it cannot be used.
+        """
+        with self._reloading:
+            try:
+                settings = load_config(self._config_path)
+                self.core.apply(settings)
+            except ExporterError:
+                self.core.own.config_loaded(is_success=False, unix_s=time.time())
+                raise
+            self._note_fixed(settings)
+            self.core.own.config_loaded(is_success=True, unix_s=time.time())
+        _logger.info("configuration reloaded")
+
+    def config_yaml(self) -> str:
+        """The configuration in force."""
+        return effective_yaml(self.core.settings)
+
+    def overview(self) -> Overview:
+        """The landing page's numbers."""
+        with self.core.store.lock:
+            series = self.core.store.series_total()
+        return Overview(
+            version=__version__,
+            uptime_s=time.monotonic() - self._started_s,
+            listeners=self.listeners(),
+            figures=(
+                ("spans and log records taken in", self.core.intake.records),
+                ("calls and steps waiting to settle", self.core.intake.waiting),
+                ("series", series),
+            ),
+        )
+
+    def _listeners(self) -> Iterator[tuple[str, str]]:
+        names = {"web": "metrics", "otlp-http": "OTLP/HTTP", "otlp-grpc": "OTLP/gRPC"}
+        for server in (self.web_server, *self._otlp):
+            for address in server.addresses:
+                yield names[server.name], address
+
+    def _note_fixed(self, settings: Settings) -> None:
+        for name in ("web", "otlp", "log", "openmetrics"):
+            if getattr(settings, name) != getattr(self._first, name):
+                _logger.warning("%s: changes take effect at the next start", name)
+
+    def _tick(self) -> None:
+        while not self._stop.wait(TICK_S):
+            self._guarded(self.core.intake.settle)
+            self._guarded(self.core.store.expire)
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception:
+            _logger.exception("the clockwork failed once and goes on")

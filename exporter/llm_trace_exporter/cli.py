@@ -1,0 +1,329 @@
+"""The command line: `llm-trace-exporter`. Thin: options in, exit codes out.
+
+Exit codes: 0 done, 1 failed while running, 2 the command line or configuration cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from . import __version__
+from .app import Core, Exporter, pricing_policy
+from .config import Settings, load_config
+from .config.units import duration_s
+from .errors import ConfigError, DecodeError, ExporterError
+from .logs import set_up_logging
+from .otlp.files import FileRequest, iter_requests
+from .pricing import Pricing, explain, render, tokens_from_totals
+from .summary import render_summary, summarise
+
+_logger = logging.getLogger(__name__)
+
+_FAILED, _UNUSABLE = 1, 2
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        code: int = options.run(options)
+    except ConfigError as error:
+        print(f"llm-trace-exporter: {error}", file=sys.stderr)
+        return _UNUSABLE
+    except (ExporterError, OSError) as error:
+        print(f"llm-trace-exporter: {error}", file=sys.stderr)
+        return _FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    if options.config_check:
+        return _say_valid(options.config_file)
+    set_up_logging(settings.log.level, settings.log.format)
+    exporter = Exporter(settings, options.config_file)
+    wake = threading.Event()
+    asked: list[str] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        asked.append(signal.Signals(number).name)
+        wake.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    _logger.info("starting llm-trace-exporter %s", __version__)
+    exporter.start()
+    try:
+        if options.replay:
+            _feed(exporter.core, options.replay)
+        if options.summary:
+            _print_summary(exporter.core)
+            _print_addresses(exporter)
+        while True:
+            wake.wait()
+            wake.clear()
+            while asked:
+                name = asked.pop(0)
+                if name != "SIGHUP":
+                    _logger.info("%s: draining", name)
+                    return 0
+                _reload(exporter)
+    finally:
+        exporter.stop()
+
+
+def _reload(exporter: Exporter) -> None:
+    try:
+        exporter.reload()
+    except ExporterError as error:
+        _logger.error("the configuration was not reloaded: %s", error)  # noqa: TRY400
+
+
+def _replay(options: argparse.Namespace) -> int:
+    core = Core(replace(_settings(options), zero_hold_s=0.0))
+    _feed(core, options.paths)
+    if options.summary:
+        _print_summary(core)
+        return 0
+    accept = "application/openmetrics-text" if options.openmetrics else ""
+    sys.stdout.buffer.write(core.exposition.render(accept).body)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _feed(core: Core, paths: Sequence[str]) -> None:
+    """Count the requests of files, and everything that then still waits.
+
+    Raises: ExporterError when a path holds no OTLP.
+    """
+    found = 0
+    for request in _shown(_requests(paths)):
+        found += 1
+        try:
+            core.intake.export(request.signal, request.encoding, request.body, "file")
+        except DecodeError as error:
+            raise ExporterError(f"{request.name}: {error}") from error
+    core.intake.settle_all()
+    if not found:
+        raise ExporterError(f"no OTLP requests in {', '.join(paths)}")
+
+
+def _requests(paths: Sequence[str]) -> Iterator[FileRequest]:
+    for path in paths:
+        try:
+            yield from iter_requests(path, _note)
+        except DecodeError as error:
+            raise ExporterError(f"{path}: {error}") from error
+
+
+def _note(text: str) -> None:
+    print(f"llm-trace-exporter: {text}", file=sys.stderr)
+
+
+def _shown(requests: Iterable[FileRequest]) -> Iterator[FileRequest]:
+    """The same requests, with a progress bar where a person looks on."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from requests
+        return
+    columns = (TextColumn("[progress.description]{task.description}"), BarColumn(),
+               MofNCompleteColumn(), TextColumn("requests"))  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("replaying", total=None)
+        for request in requests:
+            yield request
+            progress.advance(task)
+
+
+def _check(options: argparse.Namespace) -> int:
+    load_config(options.file)
+    return _say_valid(options.file)
+
+
+def _say_valid(path: Path | None) -> int:
+    print(f"{path or 'defaults'}: configuration is valid")
+    return 0
+
+
+def _price(options: argparse.Namespace) -> int:
+    tokens = tokens_from_totals(
+        input_all=options.input,
+        output_all=options.output,
+        cached=options.cached,
+        cache_write=options.cache_write,
+        reasoning=options.reasoning,
+        audio_input=options.audio_input,
+        audio_output=options.audio_output,
+    )
+    pricing = Pricing(pricing_policy(_settings(options)))
+    explanation = explain(
+        pricing, options.provider, options.model, tokens, tier=options.tier, at=options.at
+    )
+    print("\n".join(render(explanation)))
+    return 0 if explanation.total_usd is not None else _FAILED
+
+
+def _version(_: argparse.Namespace) -> int:
+    print(f"llm-trace-exporter {__version__} (python {sys.version.split()[0]})")
+    return 0
+
+
+def _print_summary(core: Core) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(render_summary(summarise(core.store)))
+
+
+def _print_addresses(exporter: Exporter) -> None:
+    lines = [""]
+    for purpose, address in exporter.listeners():
+        scheme = "" if purpose == "OTLP/gRPC" else "http://"
+        path = "/metrics" if purpose == "metrics" else ""
+        lines.append(f"{purpose:<10} {scheme}{address}{path}")
+    print("\n".join([*lines, "", "serving until Ctrl-C"]), flush=True)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The configuration file, with what the command line says on top."""
+    settings = load_config(options.config_file)
+    if getattr(options, "web_listen_address", None):
+        web = replace(settings.web, listen_addresses=tuple(options.web_listen_address))
+        settings = replace(settings, web=web)
+    for name in ("http", "grpc"):
+        address = getattr(options, f"otlp_{name}_listen_address", None)
+        if address is not None:
+            listener = replace(getattr(settings.otlp, name), listen_address=address)
+            settings = replace(settings, otlp=replace(settings.otlp, **{name: listener}))
+    for name in ("zero_hold_s", "settle_s"):
+        if getattr(options, name, None) is not None:
+            settings = replace(settings, **{name: getattr(options, name)})
+    log = settings.log
+    return replace(
+        settings,
+        log=replace(
+            log,
+            level=getattr(options, "log_level", None) or log.level,
+            format=getattr(options, "log_format", None) or log.format,
+        ),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llm-trace-exporter", description="LLM traces in over OTLP, Prometheus metrics out."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _serve_options(_command(commands, "serve", _serve, "receive OTLP and serve metrics"))
+    replay = _command(commands, "replay", _replay, "count recorded OTLP and print the metrics")
+    replay.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for stdin")
+    replay.add_argument("--summary", action="store_true", help="print a table per model instead")
+    replay.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0")
+    _config_option(replay)
+    check = _command(commands, "check", _check, "validate a configuration file")
+    check.add_argument("file", type=Path, metavar="FILE")
+    _price_options(_command(commands, "price", _price, "explain the price of one call"))
+    _command(commands, "version", _version, "print the version")
+    return parser
+
+
+def _command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    return command
+
+
+def _config_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config.file", dest="config_file", type=Path, metavar="FILE", help="YAML configuration"
+    )
+
+
+def _serve_options(serve: argparse.ArgumentParser) -> None:
+    _config_option(serve)
+    serve.add_argument(
+        "--config.check", dest="config_check", action="store_true",
+        help="validate the configuration and exit",
+    )  # fmt: skip
+    serve.add_argument(
+        "--web.listen-address", dest="web_listen_address", action="append", metavar="ADDRESS",
+        help="address of /metrics; may be given several times (default localhost:9891)",
+    )  # fmt: skip
+    for name, default in (("http", "localhost:4318"), ("grpc", "localhost:4317")):
+        serve.add_argument(
+            f"--otlp.{name}.listen-address", dest=f"otlp_{name}_listen_address", metavar="ADDRESS",
+            help=f"address of OTLP/{name}; empty: off (default {default})",
+        )  # fmt: skip
+    serve.add_argument(
+        "--settle", dest="settle_s", type=_duration, metavar="DURATION",
+        help="how long a call waits for its other tellers (default 10s)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--zero-hold", dest="zero_hold_s", type=_duration, metavar="DURATION",
+        help="how long a new series shows 0 (default 35s)",
+    )  # fmt: skip
+    serve.add_argument("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"))
+    serve.add_argument("--log.format", dest="log_format", choices=("text", "json"))
+    serve.add_argument(
+        "--replay", nargs="+", default=[], metavar="PATH", help="count recorded OTLP first"
+    )
+    serve.add_argument(
+        "--summary", action="store_true", help="print a table per model and the addresses"
+    )
+
+
+def _price_options(price: argparse.ArgumentParser) -> None:
+    _config_option(price)
+    price.add_argument("--provider", default="", help="openai, anthropic, aws.bedrock, ...")
+    price.add_argument("--model", required=True)
+    price.add_argument("--tier", default="", help="service tier: batch, flex, priority")
+    price.add_argument("--at", type=_moment, metavar="DATE", help="ISO date or time (default now)")
+    for name, text in (
+        ("input", "all input tokens, cached ones included"),
+        ("cached", "input tokens read from the cache"),
+        ("cache-write", "input tokens written to the cache"),
+        ("output", "all output tokens, reasoning included"),
+        ("reasoning", "reasoning tokens"),
+        ("audio-input", "audio tokens of the input"),
+        ("audio-output", "audio tokens of the output"),
+    ):
+        price.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
+
+
+def _duration(written: str) -> float:
+    try:
+        return duration_s(written)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _moment(written: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not an ISO date or time: {written!r}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
