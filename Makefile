@@ -1,0 +1,54 @@
+VENV ?= .venv
+BIN := $(VENV)/bin
+ifndef PYTHON
+PYTHON := $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
+  $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-long lint docs clean prometheus
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve until Ctrl-C
+	$(BIN)/llm-trace-exporter serve --zero-hold=0s --replay examples/traces --summary
+
+test: $(VENV)/installed-test prometheus ## set up and run the tests
+	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m "not long"
+
+test-long: $(VENV)/installed-test prometheus ## run the tests that take minutes
+	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
+
+lint: $(VENV)/installed-test ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/installed ## regenerate docs/configuration.md and docs/metrics.md
+	$(BIN)/python -m llm_trace_exporter.config.reference docs/configuration.md
+	$(BIN)/python -m llm_trace_exporter.metrics.reference docs/metrics.md
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python3)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $(VENV)/installed $@
+
+# The tests scrape with a real Prometheus. Its Debian package starts a service, which they do not use.
+prometheus:
+	@if command -v prometheus >/dev/null && command -v promtool >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus && \
+	  { service prometheus stop >/dev/null 2>&1 || true; }; \
+	else echo "prometheus and promtool are not on PATH: the tests that need them are skipped"; fi

@@ -1,0 +1,9 @@
+"""What every room's tests share."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# A slow shared machine must not fail a property, and two runs must agree.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
