@@ -21,6 +21,9 @@ Schema = dict[str, Any]
 
 T = TypeVar("T")
 
+_EXACT = 2.0**53
+"""Below it, a float without fraction is written as the integer that it is."""
+
 
 @cache
 def load_schema() -> Schema:
@@ -100,7 +103,7 @@ def _unbind_value(value: Any, schema: Schema) -> Any:
     if isinstance(value, Mapping):
         below = _member_schema(schema)
         return {key: _unbind_value(item, below(key)) for key, item in value.items()}
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return int(value)
     return value
 

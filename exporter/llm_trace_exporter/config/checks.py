@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from ipaddress import IPv6Address
 from itertools import pairwise
 from typing import Any
@@ -18,8 +18,11 @@ from .problems import Path, Problem, closest, found, one_of
 from .units import duration_s, size_bytes
 from .validate import line_of
 
-Finding = tuple[Path, str, str, str]
-"""Path, what was found, what is allowed, what was probably meant."""
+Words = tuple[str, str]
+"""What was found, what is allowed."""
+
+Finding = tuple[Path, str, str]
+"""A place and the words about it."""
 
 _MAX_PORT = 65_535
 
@@ -29,23 +32,28 @@ def check(root: Node, value: Any, schema: Schema, known: Iterable[Path]) -> list
 
     Args:
         root: The tree that the value comes from, for its lines.
+        value: The plain value, without nothings.
+        schema: The schema.
         known: Places with a problem already: neither they nor what is around them is looked at.
     """
     bad = set(known)
     around = {path[:end] for path in bad for end in range(len(path) + 1)}
-    findings = []
+    findings: list[Finding] = []
+    problems: list[Problem] = []
     for path, below, part in _parts(schema, value, (), bad):
         find = _BY_KIND.get(below.get("x-kind", ""))
         if find is not None and path not in around:
-            findings += [(path, *finding) for finding in find(part, below)]
+            findings += [(path, *words) for words in find(part, below)]
         names = _KEYS.get(below.get("x-key-kind", ""))
         if names is not None:
-            findings += _unknown_keys(path, part, names())
+            problems += _unknown_keys(root, path, part, names())
     told = bad | {finding[0] for finding in findings}
     tree = value if isinstance(value, dict) else {}
     for find_together in _TOGETHER:
         findings += [finding for finding in find_together(tree) if finding[0] not in told]
-    return [Problem(line_of(root, path), path, *words) for path, *words in findings]
+    return problems + [
+        Problem(line_of(root, path), path, what, right) for path, what, right in findings
+    ]
 
 
 def _parts(
@@ -64,46 +72,46 @@ def _parts(
             yield from _parts(properties.get(key, member), item, (*path, key), bad)
 
 
-def _between(read: Callable[[str], float]) -> Callable[[str, Schema], Iterator[tuple[str, ...]]]:
-    def find(text: str, schema: Schema) -> Iterator[tuple[str, ...]]:
+def _between(read: Callable[[str], float]) -> Callable[[str, Schema], Iterator[Words]]:
+    def find(text: str, schema: Schema) -> Iterator[Words]:
         least, most = schema["x-minimum"], schema["x-maximum"]
         if not read(least) <= read(text) <= read(most):
-            yield found(text), f"from {least} to {most}", ""
+            yield found(text), f"from {least} to {most}"
 
     return find
 
 
-def _address(text: str | list[str], schema: Schema) -> Iterator[tuple[str, ...]]:
+def _address(text: str | list[str], _: Schema) -> Iterator[Words]:
     if not isinstance(text, str) or not text:
         return
-    host, _, port = text.rpartition(":")
+    host, __, port = text.rpartition(":")
     if int(port) > _MAX_PORT:
-        yield found(text), f"a port from 0 to {_MAX_PORT}", ""
+        yield found(text), f"a port from 0 to {_MAX_PORT}"
     if host.startswith("["):
         try:
             IPv6Address(host[1:-1])
         except ValueError:
-            yield found(text), "an IPv6 address in the brackets", ""
+            yield found(text), "an IPv6 address in the brackets"
 
 
-def _date(text: str, schema: Schema) -> Iterator[tuple[str, ...]]:
+def _date(text: str, schema: Schema) -> Iterator[Words]:
     if _day(text) is None:
-        yield found(text), schema["title"], ""
+        yield found(text), schema["title"]
 
 
-def _bounds(bounds: list[float], schema: Schema) -> Iterator[tuple[str, ...]]:
+def _bounds(bounds: list[float], schema: Schema) -> Iterator[Words]:
     for before, after in pairwise(bounds):
         if after <= before:
-            yield f"{after} after {before}", schema["title"], ""
+            yield f"{after} after {before}", schema["title"]
             return
 
 
-def _label(label: str, schema: Schema) -> Iterator[tuple[str, ...]]:
+def _label(label: str, _: Schema) -> Iterator[Words]:
     if label in _reserved_labels():
-        yield found(label), "a label name that the metrics do not use themselves", ""
+        yield found(label), "a label name that the metrics do not use themselves"
 
 
-_BY_KIND: Mapping[str, Callable[[Any, Schema], Iterator[tuple[str, ...]]]] = {
+_BY_KIND: Mapping[str, Callable[[Any, Schema], Iterator[Words]]] = {
     "duration": _between(duration_s),
     "size": _between(size_bytes),
     "address": _address,
@@ -126,10 +134,11 @@ _KEYS: Mapping[str, Callable[[], list[str]]] = {
 }
 
 
-def _unknown_keys(path: Path, value: Any, names: list[str]) -> Iterator[Finding]:
+def _unknown_keys(root: Node, path: Path, value: Any, names: list[str]) -> Iterator[Problem]:
     for key in value if isinstance(value, dict) else ():
         if key not in names:
-            yield (*path, key), "an unknown name", one_of(names), closest(key, names)
+            where, suggest = (*path, key), partial(closest, key, names)
+            yield Problem(line_of(root, where), where, "an unknown name", one_of(names), suggest)
 
 
 def _dimensions(tree: dict[str, Any]) -> Iterator[Finding]:
@@ -140,7 +149,7 @@ def _dimensions(tree: dict[str, Any]) -> Iterator[Finding]:
             continue
         if label in seen:
             first = f"this label again, first in dimensions[{seen[label]}]"
-            yield ("dimensions", index, "label"), first, "each label once", ""
+            yield ("dimensions", index, "label"), first, "each label once"
         seen.setdefault(label, index)
 
 
@@ -149,10 +158,10 @@ def _contracts(tree: dict[str, Any]) -> Iterator[Finding]:
         path: Path = ("pricing", "contracts", index)
         if not item.get("usd_per_million_tokens") and "usd_per_request" not in item:
             prices = "usd_per_million_tokens, usd_per_request or both"
-            yield path, "a contract without a price", prices, ""
+            yield path, "a contract without a price", prices
         since, until = _day(item.get("from")), _day(item.get("until"))
         if since and until and until < since:
-            yield (*path, "until"), found(item["until"]), f"{since} or a later day", ""
+            yield (*path, "until"), found(item["until"]), f"{since} or a later day"
 
 
 def _ages(tree: dict[str, Any]) -> Iterator[Finding]:
@@ -161,7 +170,7 @@ def _ages(tree: dict[str, Any]) -> Iterator[Finding]:
     age_s = _seconds(age)
     if settle is not None and age_s is not None and age_s < settle:
         given = ("limits", "trace_age") if "trace_age" in _mapping(tree, "limits") else ("settle",)
-        yield given, f"trace_age {age} below settle", "a trace_age of at least settle", ""
+        yield given, f"trace_age {age} below settle", "a trace_age of at least settle"
 
 
 def _paths(tree: dict[str, Any]) -> Iterator[Finding]:
@@ -170,7 +179,7 @@ def _paths(tree: dict[str, Any]) -> Iterator[Finding]:
         return
     bare = "/" + path.strip("/")
     if bare in ("/", "/config", "/-") or bare.startswith("/-/"):
-        yield ("web", "telemetry_path"), found(path), "a path without another page", ""
+        yield ("web", "telemetry_path"), found(path), "a path without another page"
 
 
 def _listeners(tree: dict[str, Any]) -> Iterator[Finding]:
@@ -189,7 +198,7 @@ def _listeners(tree: dict[str, Any]) -> Iterator[Finding]:
             continue
         if address in taken and taken[address] != path:
             other = ".".join(map(str, taken[address]))
-            yield path, f"the address of {other}", "an address of its own", ""
+            yield path, f"the address of {other}", "an address of its own"
         taken.setdefault(address, path)
 
 
@@ -204,14 +213,14 @@ def _verdicts(tree: dict[str, Any]) -> Iterator[Finding]:
             first = verdict_of.setdefault(label_key(label), verdict)
             if first != verdict:
                 path: Path = ("judges", "labels", verdict, index)
-                yield path, f"{found(label)} under {first} too", "each label once", ""
+                yield path, f"{found(label)} under {first} too", "each label once"
 
 
 def _details(tree: dict[str, Any]) -> Iterator[Finding]:
     logs = _mapping(tree, "logs")
     if logs.get("details_services") and logs.get("details", "ignore") == "ignore":
         path: Path = ("logs", "details_services")
-        yield path, "services, while logs.details is ignore", "logs.details: count with it", ""
+        yield path, "services, while logs.details is ignore", "logs.details: count with it"
 
 
 _TOGETHER: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (

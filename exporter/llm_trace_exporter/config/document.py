@@ -25,7 +25,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from .problems import Path, Problem, display, found
+from .problems import Path, Problem, display
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 24
@@ -63,7 +63,7 @@ class Node:
         return self.value
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     """The document cannot be read any further."""
 
 
@@ -91,7 +91,7 @@ def read_document(text: str) -> tuple[Node, list[Problem]]:
     builder = _Builder()
     try:
         builder.read(yaml.parse(text, Loader=yaml.SafeLoader))
-    except _Stop:
+    except _StopError:
         pass
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -132,7 +132,7 @@ class _Builder:
 
     def read(self, events: Iterator[Event]) -> None:
         for event in events:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 1
             if isinstance(event, DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
@@ -148,14 +148,16 @@ class _Builder:
 
     def _stop(self, line: int, what: str, allowed: str) -> None:
         self.problem(line, self._path(), what, allowed)
-        raise _Stop
+        raise _StopError
 
     def _path(self) -> Path:
-        return tuple(
-            at.key if at.key is not None else len(at.node.value)
-            for at in self._open
-            if at.key is not None or isinstance(at.node.value, list)
-        )
+        parts: list[str | int] = []
+        for at in self._open:
+            if isinstance(at.node.value, list):
+                parts.append(len(at.node.value))
+            elif at.key is not None:
+                parts.append(at.key)
+        return tuple(parts)
 
     def _count(self, nodes: int, line: int) -> None:
         self._nodes += nodes
@@ -163,11 +165,10 @@ class _Builder:
             self._stop(line, "too much, aliases followed", f"at most {MAX_NODES} values")
 
     def _wants_key(self) -> bool:
-        return (
-            bool(self._open)
-            and isinstance(self._open[-1].node.value, dict)
-            and (self._open[-1].key is None)
-        )
+        if not self._open:
+            return False
+        parent = self._open[-1]
+        return isinstance(parent.node.value, dict) and parent.key is None
 
     def _refuse_tag(self, tag: str | None, line: int) -> None:
         if tag is not None and tag != "!":
@@ -200,7 +201,7 @@ class _Builder:
         self._put(ended.node)
 
     def _alias(self, event: AliasEvent, line: int) -> None:
-        target = self._anchors.get(event.anchor)
+        target = self._anchors.get(event.anchor or "")
         if target is None:
             self._stop(line, "an alias of nothing that is complete", "an anchor before it")
             return
@@ -243,8 +244,3 @@ def _depth(node: Node) -> int:
     if isinstance(node.value, dict):
         return 1 + max(map(_depth, node.value.values()), default=0)
     return 0
-
-
-def describe(node: Node) -> str:
-    """What a node is, for a problem."""
-    return found(node.plain())

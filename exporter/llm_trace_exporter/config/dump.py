@@ -12,7 +12,7 @@ from .settings import Settings
 class _Dumper(yaml.SafeDumper):
     """Quotes whatever would not be read back as the text that it is."""
 
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, _data: object) -> bool:
         """Write every value in full."""
         return True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
@@ -21,7 +21,15 @@ MAX_SHOWN = 60
 
 MAX_PROBLEMS = 100
 
+Suggest = Callable[[], str]
+"""Finds what was probably meant; empty when nothing is close. Called only for what is told."""
+
 _SIMPLE_KEY = re.compile("[A-Za-z0-9_-]+")
+
+
+def no_suggestion() -> str:
+    """Nothing is close."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +40,13 @@ class Problem:
     path: Path
     found: str
     allowed: str
-    suggestion: str = ""
-    """What was probably meant; empty when nothing is close."""
+    suggest: Suggest = no_suggestion
 
     def text(self, file: str) -> str:
         """The finding as one line."""
         where = f"{file}:{self.line}: " + (f"{show_path(self.path)}: " if self.path else "")
-        hint = f" (did you mean {display(self.suggestion)}?)" if self.suggestion else ""
+        meant = self.suggest()
+        hint = f" (did you mean {display(meant)}?)" if 0 < len(meant) <= MAX_SHOWN else ""
         return f"{where}found {self.found}; allowed: {self.allowed}{hint}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -39,14 +39,25 @@ _SIZE_WORDS: Mapping[str, str] = {
 
 
 def _whole_pattern(
-    validator: Draft7Validator, pattern: str, instance: object, schema: Schema
+    _validator: Draft7Validator, pattern: str, instance: object, _schema: Schema
 ) -> Iterator[ValidationError]:
     # `$` also matches before a line feed at the end.
     if isinstance(instance, str) and re.fullmatch(pattern, instance) is None:
         yield ValidationError("no match")
 
 
-_Validator = extend(Draft7Validator, {"pattern": _whole_pattern})
+def _unique_texts(
+    _validator: Draft7Validator, _unique: bool, instance: object, _schema: Schema
+) -> Iterator[ValidationError]:
+    # The library compares every pair when types are mixed; only texts are asked to be unique.
+    texts = [i for i in instance if isinstance(i, str)] if isinstance(instance, list) else []
+    if len(set(texts)) < len(texts):
+        yield ValidationError("not unique")
+
+
+_Validator = extend(  # type: ignore[no-untyped-call]
+    Draft7Validator, {"pattern": _whole_pattern, "uniqueItems": _unique_texts}
+)
 
 
 def validate(root: Node, value: Any, schema: Schema) -> list[Problem]:
@@ -54,6 +65,8 @@ def validate(root: Node, value: Any, schema: Schema) -> list[Problem]:
 
     Args:
         root: The tree that the value comes from, for its lines.
+        value: The plain value, without nothings.
+        schema: The schema.
     """
     problems: dict[Path, Problem] = {}
     for error in _Validator(schema).iter_errors(value):
@@ -118,13 +131,19 @@ def _problems(error: ValidationError, root: Node) -> Iterator[Problem]:
     elif error.validator == "uniqueItems":
         yield Problem(line, path, "a value twice", "each value once")
     else:
-        yield Problem(line, path, found(instance), allowed(schema), _suggest(instance, schema))
+        suggest = partial(_suggest, instance, schema)
+        yield Problem(line, path, found(instance), allowed(schema), suggest)
 
 
 def _unknown(key: str, known: Mapping[str, Schema], root: Node, path: Path) -> Problem:
     where = (*path, key)
-    guess = closest(key, known) or _elsewhere().get(key, "")
-    return Problem(line_of(root, where), where, "an unknown key", one_of(known), guess)
+    suggest = partial(_known_key, key, known)
+    return Problem(line_of(root, where), where, "an unknown key", one_of(known), suggest)
+
+
+def _known_key(key: str, known: Mapping[str, Schema]) -> str:
+    places = _elsewhere()
+    return places.get(key) or closest(key, known) or places.get(closest(key, places), "")
 
 
 @cache
@@ -144,13 +163,13 @@ def _elsewhere() -> Mapping[str, str]:
 def allowed(schema: Schema) -> str:
     """What a place takes, in words."""
     kind = schema.get("type")
+    title = str(schema.get("title", ""))
     if "enum" in schema:
         return one_of(schema["enum"])
     if kind == "array":
-        return schema.get("title", _TYPES["array"]) + _how_many(schema)
-    if "title" in schema:
-        text: str = schema["title"]
-        return f"{text}, at most {schema['maxLength']} characters" if text == "text" else text
+        return (title or _TYPES["array"]) + _how_many(schema)
+    if title:
+        return f"text of at most {schema['maxLength']} characters" if title == "text" else title
     if kind == "integer":
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
     words = _TYPES[str(kind)]
