@@ -11,7 +11,7 @@ from ..errors import RejectedRecord
 from ..model import JudgeKind, Origin, Signal, VerdictValue
 from ..otlp.raw import Attributes, RawLog, RawSpan
 from .table import Dialect, Key, keys
-from .values import inside, parse_object, text
+from .values import inside, is_id, parse_object, text
 from .verdicts import LABELS
 
 MAX_WEIGHT = 1_000_000.0
@@ -55,7 +55,6 @@ TEAM_KEYS: tuple[str, ...] = (
     "traceloop.association.properties.team",
     "metadata#team",
     "confident.trace.metadata#team",
-    "service.namespace",
 )
 PROMPT_NAME_KEYS: tuple[str, ...] = (
     "langfuse.observation.prompt.name",
@@ -137,7 +136,10 @@ def origin_of(
         scope=_teller(record, dialect),
         service=_first(resource, attrs, _SERVICE) or "unknown_service",
         environment=_first(attrs, resource, _ENVIRONMENT),
-        dimensions=tuple(_first(attrs, resource, d.keys) for d in context.dimensions),
+        dimensions=tuple(
+            "" if is_id(value := _first(attrs, resource, d.keys)) else value
+            for d in context.dimensions
+        ),
     )
 
 

@@ -26,6 +26,7 @@ MAX_SECONDS = 366 * 86_400.0
 
 _TEXT_CHARS = 256
 _ABSENT = {"", "none", "null", "undefined"}
+_ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -151,6 +152,11 @@ def instant_ns(value: Value) -> int | None:
     if moment.tzinfo is None:
         return None
     return int(moment.timestamp() * 1e6) * 1000
+
+
+def is_id(value: str) -> bool:
+    """Whether a text is the id of one thing among endless many, which no label may hold."""
+    return _ID.fullmatch(value) is not None
 
 
 def is_made_up(identifier: str) -> bool:
