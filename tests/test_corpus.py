@@ -1,6 +1,7 @@
 """Every capture, replayed, gives the numbers of its expected.json: every fact of it.
 
-What a capture's `uncertain` list names is decided, and asserted, too; docs/architecture.md says how.
+What a capture's `uncertain` list names is decided and asserted too; docs/architecture.md says
+how.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def test_the_whole_corpus_is_here() -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_capture_gives_its_expected_numbers(source: str) -> None:
-    """Calls, errors, tokens, models, finish reasons, cost, first tokens, tools, feedback, copies."""
+    """Calls, errors, tokens, models, finish reasons, cost, first tokens, tools, feedback."""
     expected = expectation(source)
     found = facts(replayed(source))
     wrong = {

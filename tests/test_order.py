@@ -68,7 +68,9 @@ def counted(requests: list[tuple[str, bytes]]) -> str:
     return core.exposition.render().body.decode()
 
 
-def compared(exposition: str, leave_out: frozenset[str] | set[str] = frozenset()) -> dict[str, object]:
+def compared(
+    exposition: str, leave_out: frozenset[str] | set[str] = frozenset()
+) -> dict[str, object]:
     """The facts of an exposition, ready to compare."""
     found = facts(exposition)
     return {name: write(found[name]) for name, write in COMPARED.items() if name not in leave_out}

@@ -96,11 +96,8 @@ def _add_verdict(
     model = labels.get("model", "")
     if labels["verdict"] not in _JUDGED or not n:
         return
-    for (_, name), summary in found.items():
-        if name == model and model:
-            break
-    else:
-        summary = found.setdefault(("", model), ModelSummary("", model))
+    known = (one for (_, name), one in found.items() if model and name == model)
+    summary = next(known, None) or found.setdefault(("", model), ModelSummary("", model))
     summary.judged += n
     summary.failed += n if labels["verdict"] == "fail" else 0
 

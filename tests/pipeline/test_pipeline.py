@@ -310,7 +310,9 @@ def test_one_result_told_twice_counts_once() -> None:
             ),
         ),
     )  # fmt: skip
-    log = raw_log(told, event="gen_ai.evaluation.result", trace=judged.trace_id, span=judged.span_id)
+    log = raw_log(
+        told, event="gen_ai.evaluation.result", trace=judged.trace_id, span=judged.span_id
+    )
     assert len([r for r in fed(own).records if isinstance(r, Verdict)]) == 1
     assert len([r for r in fed(judged, log).records if isinstance(r, Verdict)]) == 1
 

@@ -55,7 +55,8 @@ CLAUDE_CODE = Dialect(
         "call_key": keys("tool_use_id"),
         "session": keys("session.id"),
     },
-    exclusive_cache=True,
+    provider="anthropic",
+    exclusive_cache_for=("",),
     logs={
         "api_request": Kind("fallback", "chat"),
         "api_error": Kind("fallback", "chat"),
@@ -79,6 +80,7 @@ def _counted_once(view: View, kind: Kind) -> Kind:
 
 CODEX = Dialect(
     name="codex_cli",
+    provider="openai",
     scopes=("codex",),
     kind_keys=(),
     kinds={},
@@ -109,6 +111,7 @@ CODEX = Dialect(
 
 GEMINI_CLI = Dialect(
     name="gemini_cli",
+    provider="gcp.gemini",
     scopes=("gemini-cli",),
     kind_keys=(),
     kinds={},

@@ -40,7 +40,11 @@ _FILTER = re.compile(
 _REFINED: dict[str, _Patterns] = {
     "rate_limited": ((_QUOTA, "quota"),),
     "auth": ((_QUOTA, "quota"),),
-    "invalid_request": ((_CONTEXT, "context_length"), (_FILTER, "content_filter"), (_QUOTA, "quota")),
+    "invalid_request": (
+        (_CONTEXT, "context_length"),
+        (_FILTER, "content_filter"),
+        (_QUOTA, "quota"),
+    ),
     "other": ((_CONTEXT, "context_length"), (_FILTER, "content_filter"), (_QUOTA, "quota")),
 }
 """First finding -> what its text may make more exact."""
@@ -97,7 +101,8 @@ _TEXTS = _compiled(
 )  # fmt: skip
 
 _WRITTEN_STATUS = re.compile(
-    r"(?:error code|status(?:[ _]code)?|http(?:/\d\.\d)?|[\"']code[\"'])[\"']?\s*[:=]?\s*([45]\d\d)\b"
+    r"(?:error code|status(?:[ _]code)?|http(?:/\d\.\d)?|[\"']code[\"'])"
+    r"[\"']?\s*[:=]?\s*([45]\d\d)\b"
     r"|^\s*([45]\d\d)\b|\(([45]\d\d)\)",
     re.IGNORECASE,
 )

@@ -24,6 +24,8 @@ DIALECT = Dialect(
     name="langsmith",
     marks=("langsmith.span.kind",),
     kind_keys=("langsmith.span.kind",),
+    # A dropped stream has status OK and an exception event.
+    exceptions_fail=True,
     kinds={
         "llm": CHAT,
         "chain": OTHER,

@@ -1,4 +1,6 @@
-"""LiteLLM, SDK callback and proxy. Source: BerriAI/litellm, `litellm/integrations/opentelemetry.py`.
+"""LiteLLM, SDK callback and proxy.
+
+Source: BerriAI/litellm, `litellm/integrations/opentelemetry.py`.
 
 The response model behind a proxy is the proxy's alias, which differs from the model it asked for;
 then the provider's own name is what served. Without a proxy that name is the first of a fallback

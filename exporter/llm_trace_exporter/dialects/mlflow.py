@@ -1,4 +1,7 @@
-"""MLflow Tracing. Source: mlflow/mlflow, `mlflow/tracing/constant.py`. Every value is JSON-encoded."""
+"""MLflow Tracing: every value is JSON-encoded.
+
+Source: mlflow/mlflow, `mlflow/tracing/constant.py`.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from .table import (
 )
 
 _OUTPUT = "llm.output_messages.0.message.role"
-_FIRST_TOKEN = "First Token Stream Event"
+_STREAM_EVENT = "First Token Stream Event"
 
 
 def _refine(view: View, kind: Kind) -> Kind:
@@ -35,7 +35,7 @@ def _refine(view: View, kind: Kind) -> Kind:
         or view.count("output") is not None
         or view.raw("finish") is not None
         or _OUTPUT in view.attrs
-        or any(event.name == _FIRST_TOKEN for event in view.events)
+        or any(event.name == _STREAM_EVENT for event in view.events)
     )
     looks_prepared = view.span_name().rpartition(".")[2].startswith("_prepare")
     return STRUCTURE if looks_prepared and not answered else kind
@@ -87,6 +87,6 @@ DIALECT = Dialect(
         "agent": keys("agent.name", "graph.node.id"),
         "retriever": keys(key("metadata", "ls_retriever_name")),
     },
-    first_token_events=(_FIRST_TOKEN,),
+    first_token_events=(_STREAM_EVENT,),
     refine=_refine,
 )

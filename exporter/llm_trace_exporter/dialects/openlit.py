@@ -29,7 +29,8 @@ DIALECT = Dialect(
         "streaming": keys("gen_ai.request.is_stream"),
         "ttft_if_streaming": keys("gen_ai.server.time_to_first_token"),
     },
+    exclusive_cache_for=("anthropic",),
     untrusted_cost=True,
+    model_in_name=True,
     refine=_refine,
 )
-

@@ -1,4 +1,7 @@
-"""OpenLLMetry (Traceloop). Source: traceloop/openllmetry, `opentelemetry-semantic-conventions-ai`."""
+"""OpenLLMetry (Traceloop).
+
+Source: traceloop/openllmetry, `opentelemetry-semantic-conventions-ai`.
+"""
 
 from __future__ import annotations
 

@@ -55,10 +55,7 @@ DIALECTS: tuple[Dialect, ...] = (
 
 def _table(dialect: Dialect) -> Fields:
     facts = {*dialect.fields, *semconv.FIELDS}
-    return {
-        fact: dialect.fields.get(fact, ()) + semconv.FIELDS.get(fact, ())
-        for fact in facts
-    }
+    return {fact: dialect.fields.get(fact, ()) + semconv.FIELDS.get(fact, ()) for fact in facts}
 
 
 TABLES: dict[str, Fields] = {d.name: _table(d) for d in DIALECTS}

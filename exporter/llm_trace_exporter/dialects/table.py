@@ -96,13 +96,19 @@ class Dialect:
     """Lower-case value of a kind attribute -> what the span is."""
     fields: Fields = field(default_factory=dict)
     """Own keys, read before those of the OTel conventions."""
-    exclusive_cache: bool = False
-    """Input counts do not contain cached tokens."""
+    provider: str = ""
+    """Who serves its calls, where a record names nobody."""
+    exclusive_cache_for: tuple[str, ...] = ()
+    """Words in the provider's name for which input counts exclude cached tokens; `""`: all."""
     tellers_by_name: bool = False
     """One scope tells for several instrumentations, which only the span's name tells apart."""
     always_streams: bool = False
     untrusted_cost: bool = False
-    """Reported cost ignores discounts: a price from elsewhere is better."""
+    """Reported cost ignores discounts, and 0 means unknown."""
+    model_in_name: bool = False
+    """A span without attributes is named `<operation> <model>`."""
+    exceptions_fail: bool = False
+    """An exception event means failure whatever the status says."""
     first_token_events: tuple[str, ...] = ()
     refine: Callable[[View, Kind], Kind] | None = None
     """Last word on what a span is, where the kind attribute alone misleads."""

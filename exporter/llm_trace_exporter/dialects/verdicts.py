@@ -42,7 +42,8 @@ LABELS: Mapping[str, VerdictValue] = {
 
 RATINGS: Mapping[str, Rating] = {
     **dict.fromkeys(
-        ("positive", "thumbs-up", "thumbs up", "up", "like", "liked", "good", "yes", "+1", "helpful",
+        ("positive", "thumbs-up", "thumbs up", "up", "like", "liked", "good", "yes", "+1",
+         "helpful",
          "correct", "pass", "true", "accepted"),
         "positive",
     ),

@@ -95,9 +95,7 @@ class Interval:
 
     def contains(self, other: Interval, slack_ns: int) -> bool:
         """Whether the other one ran within this one, give or take `slack_ns`."""
-        return (
-            self.start_ns - slack_ns <= other.start_ns and other.end_ns <= self.end_ns + slack_ns
-        )
+        return self.start_ns - slack_ns <= other.start_ns and other.end_ns <= self.end_ns + slack_ns
 
     def apart_ns(self, other: Interval) -> int:
         """How far the two are from being the same."""

@@ -75,8 +75,7 @@ def _outermost(twigs: Iterable[_Twig]) -> list[_Twig]:
         while id(twig) not in top_of and twig.outer is not None and id(twig) not in path:
             path[id(twig)] = twig
             twig = twig.outer
-        if id(twig) in path:
-            assert twig.outer is not None
+        if id(twig) in path and twig.outer is not None:
             twig.outer.inner.remove(twig)
             twig.outer = None
         top = top_of.get(id(twig), twig)

@@ -160,11 +160,7 @@ class Pipeline:
         if not self._fingerprints.add(reading.fingerprint):
             self._output.discard("duplicate", 1, reading.naive_tokens)
             return
-        trace = (
-            self._table.trace(reading.trace_id, now_s)
-            if reading.trace_id
-            else Trace(b"")
-        )
+        trace = self._table.trace(reading.trace_id, now_s) if reading.trace_id else Trace(b"")
         for record in reading.records:
             if isinstance(record, LlmCall | Step):
                 self._wait(record, trace, reading, now_s)
@@ -174,9 +170,7 @@ class Pipeline:
 
     def _discard_dropped(self, reading: Reading) -> None:
         if reading.drop:
-            self._output.discard(
-                reading.drop, 0 if reading.records else 1, reading.naive_tokens
-            )
+            self._output.discard(reading.drop, 0 if reading.records else 1, reading.naive_tokens)
 
     def _wait(
         self, record: LlmCall | Step, trace: Trace, reading: Reading, now_s: float
@@ -223,7 +217,7 @@ class Pipeline:
                 view = views.get(id(pending.trace))
                 if view is None:
                     view = views[id(pending.trace)] = StepsOfTrace(pending.trace)
-                self._settle_step(pending, view)
+                self._settle_step(pending, pending.record, view)
         for trace in {id(p.trace): p.trace for p in due}.values():
             trace.forget_settled()
 
@@ -283,9 +277,7 @@ class Pipeline:
             return "not_llm"
         return None
 
-    def _settle_step(self, pending: Pending, nested: StepsOfTrace) -> None:
-        step = pending.record
-        assert isinstance(step, Step)
+    def _settle_step(self, pending: Pending, step: Step, nested: StepsOfTrace) -> None:
         trace = pending.trace
         self._done(pending)
         if pending.standing == "fallback" and pending.group in self._span_groups:

@@ -1,0 +1,122 @@
+"""A request to a model, from what one record says of it."""
+
+from __future__ import annotations
+
+from ..model import (
+    FinishReason,
+    GatewayEvent,
+    LlmCall,
+    Origin,
+    ReportedCost,
+    Tokens,
+)
+from .finish import finish_reasons
+from .outcome import error_of, interval
+from .table import Kind, View
+from .values import MAX_SECONDS, instant_ns, is_made_up
+
+
+def read_call(
+    view: View, kind: Kind, origin: Origin, tokens: Tokens | None, weight: float
+) -> LlmCall:
+    """The call that a record tells; its tokens were read already."""
+    start_ns, end_ns = interval(view)
+    error = error_of(view)
+    streaming, ttft_s = _streaming(view, start_ns)
+    request_model, response_model = view.text("request_model"), view.text("response_model")
+    served_model = view.text("served_model")
+    is_alias = not request_model or not response_model.startswith(request_model)
+    if served_model and is_alias:
+        response_model = served_model
+    if not request_model and not response_model:
+        request_model = _model_in_name(view)
+    response_id = view.text("response_id")
+    return LlmCall(
+        origin=origin,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        operation=kind.name,
+        provider=view.text("provider") or view.dialect.provider,
+        request_model=view.text("routed_from") or request_model,
+        response_model=response_model,
+        tokens=tokens,
+        error_type=error,
+        finish_reasons=_finish(view),
+        streaming=streaming,
+        ttft_s=ttft_s,
+        reported_cost=_reported_cost(view, failed=bool(error)),
+        response_id="" if is_made_up(response_id) or error else response_id,
+        service_tier=_tier(view),
+        gateway_events=_gateway_events(view),
+        weight=weight,
+    )
+
+
+def _finish(view: View) -> tuple[FinishReason, ...]:
+    told = view.raw("finish")
+    if told is None:
+        told = [
+            e.attrs["finish_reason"]
+            for e in view.events
+            if e.name == "gen_ai.choice" and "finish_reason" in e.attrs
+        ]
+    return finish_reasons(told)
+
+
+def _streaming(view: View, start_ns: int) -> tuple[bool, float | None]:
+    """Whether the answer was streamed, and seconds from the start to its first token."""
+    told = view.flag("streaming")
+    ttft_s = view.number("ttft")
+    if ttft_s is None and told:
+        ttft_s = view.number("ttft_if_streaming")
+    if ttft_s is None and (at := instant_ns(view.raw("first_token_at"))) is not None:
+        ttft_s = (at - start_ns) / 1e9
+    if ttft_s is None:
+        first = [e.time_ns for e in view.events if e.name in view.dialect.first_token_events]
+        if first:
+            ttft_s = (min(first) - start_ns) / 1e9
+    if ttft_s is not None and not 0 <= ttft_s <= MAX_SECONDS:
+        ttft_s = None
+    streamed = told is True or view.dialect.always_streams or ttft_s is not None
+    operation = view.text("operation").lower()
+    return streamed or ".dostream" in operation, ttft_s
+
+
+def _model_in_name(view: View) -> str:
+    words = view.span_name().split()
+    return words[1] if view.dialect.model_in_name and len(words) == 2 else ""
+
+
+def _reported_cost(view: View, *, failed: bool) -> ReportedCost | None:
+    total = view.usd("cost")
+    currency = view.text("cost_currency")
+    unknown = total == 0 and (failed or view.dialect.untrusted_cost)
+    if total is None or unknown or (currency and currency.upper() != "USD"):
+        return None
+    parts = tuple(
+        (type_, amount)
+        for type_, fact in (("input", "cost_input"), ("output", "cost_output"))
+        if (amount := view.usd(fact)) is not None
+    )
+    return ReportedCost(total, parts if len(parts) == 2 else ())
+
+
+def _tier(view: View) -> str:
+    tier = view.text("service_tier").lower()
+    return "" if tier in ("default", "standard", "auto", "on_demand") else tier
+
+
+def _gateway_events(view: View) -> tuple[tuple[GatewayEvent, int], ...]:
+    found: list[tuple[GatewayEvent, int]] = []
+    retries = int(view.number("retries") or 0)
+    attempt = view.number("attempt")
+    if attempt is not None:
+        retries = max(retries, int(attempt) - 1)
+    if 0 < retries <= 1000:
+        found.append(("retry", retries))
+    fallbacks = int(view.number("fallbacks") or 0)
+    if 0 < fallbacks <= 1000:
+        found.append(("fallback", fallbacks))
+    if view.flag("cache_hit") or view.text("cache_hit").lower() == "hit":
+        found.append(("cache_hit", 1))
+    return tuple(found)

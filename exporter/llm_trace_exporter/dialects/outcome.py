@@ -1,0 +1,63 @@
+"""When a record ran, and whether and why it failed."""
+
+from __future__ import annotations
+
+from ..model import ErrorType
+from ..otlp.raw import RawLog, RawSpan
+from .failures import classify
+from .table import View
+from .values import MAX_SECONDS, text
+
+
+def interval(view: View) -> tuple[int, int]:
+    """Start and end; a told duration outranks a span without length and dates a log record."""
+    record = view.record
+    told = view.number("duration")
+    told_ns = int(min(told, MAX_SECONDS) * 1e9) if told is not None and told > 0 else 0
+    if isinstance(record, RawLog):
+        return max(0, record.time_ns - told_ns), record.time_ns
+    end_ns = max(record.start_ns, record.end_ns)
+    if told_ns > end_ns - record.start_ns and end_ns - record.start_ns < 1_000_000:
+        return max(0, end_ns - told_ns), end_ns
+    return record.start_ns, end_ns
+
+
+def error_of(view: View) -> ErrorType:
+    """Why the record failed; empty when it did not."""
+    record = view.record
+    exceptions = [e for e in view.events if e.name == "exception"]
+    status = view.number("http_status") if _is_status(view) else None
+    if isinstance(record, RawSpan):
+        failed = (
+            record.status_code == 2
+            or view.text("level") == "ERROR"
+            or view.flag("success") is False
+            or (view.dialect.exceptions_fail and bool(exceptions))
+            or (record.status_code == 0 and bool(view.text("error_type")))
+        )
+        message = record.status_message
+    else:
+        failed = (
+            view.flag("success") is False
+            or (status is not None and status >= 400)
+            or bool(view.text("error_type"))
+            or bool(view.text("error_text"))
+        )
+        message = ""
+    if not failed:
+        return ""
+    classes = [view.text("error_type"), _code_in_text(view)]
+    classes += [text(e.attrs.get("exception.type")) for e in exceptions]
+    prose = [message, text(view.raw("error_text"))]
+    prose += [text(e.attrs.get("exception.message")) for e in exceptions]
+    return classify(status, classes, "\n".join(prose))
+
+
+def _is_status(view: View) -> bool:
+    written = text(view.raw("http_status"))
+    return len(written) == 3 and written.isascii() and written.isdigit()
+
+
+def _code_in_text(view: View) -> str:
+    written = text(view.raw("http_status"))
+    return "" if written.isdigit() else written

@@ -1,0 +1,100 @@
+"""A pipeline step that is not a model call, from what one span or log record says of it."""
+
+from __future__ import annotations
+
+import re
+
+from ..model import GuardrailAction, Origin, Step, StepKind
+from .outcome import error_of, interval
+from .table import Kind, View
+from .values import parse_object
+
+_IDS_IN_NAMES = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b|\d{6,}",
+    re.IGNORECASE,
+)
+
+
+_OPERATION_IN_NAME = re.compile(
+    r"^(?:execute_tool|running tool:?|invoke_agent|invoke_workflow|retrieval|vector_db_retrieve"
+    r"|apply_guardrail)\s+|\.(?:tool|agent|workflow|task|guard|__call__)$"
+)
+
+
+_ACTIONS: dict[str, GuardrailAction] = {
+    **dict.fromkeys(("passed", "pass", "allow", "allowed", "none", "true", "success"), "allow"),
+    **dict.fromkeys(
+        ("failed", "fail", "block", "blocked", "deny", "denied", "intervened", "false",
+         "guardrail_intervened", "reject", "rejected"),
+        "block",
+    ),
+    **dict.fromkeys(("modify", "modified", "redact", "redacted", "mask", "masked", "anonymized",
+                     "rewrite", "transform"), "modify"),
+    **dict.fromkeys(("warn", "warning", "flag", "flagged", "monitor"), "warn"),
+}  # fmt: skip
+
+
+_STEP_FACTS: dict[str, str] = {
+    "tool": "tool",
+    "agent": "agent",
+    "workflow": "workflow",
+    "retrieval": "retriever",
+    "guardrail": "guardrail",
+}
+
+
+_DOCUMENT = re.compile(r"^retrieval\.documents\.(\d{1,4})\.document\.(\w+)$")
+
+
+def read_step(view: View, kind: Kind, origin: Origin, weight: float) -> Step:
+    """The step that a record tells."""
+    step_kind: StepKind = kind.name  # type: ignore[assignment]
+    told = view.text(_STEP_FACTS.get(kind.name, ""))
+    start_ns, end_ns = interval(view)
+    documents, top_score = _documents(view) if step_kind == "retrieval" else (None, None)
+    return Step(
+        origin=origin,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        kind=step_kind,
+        name=_clean_name(told or view.span_name()),
+        named=bool(told),
+        error_type=error_of(view),
+        documents=documents,
+        top_score=top_score,
+        guardrail_action=_action(view) if step_kind == "guardrail" else None,
+        weight=weight,
+    )
+
+
+def _clean_name(name: str) -> str:
+    """A step's name without the operation around it and without ids that would make it endless."""
+    return _IDS_IN_NAMES.sub("*", _OPERATION_IN_NAME.sub("", name))
+
+
+def _action(view: View) -> GuardrailAction | None:
+    if view.text("guardrail_error"):
+        return None
+    told = view.text("guardrail_status") or view.text("guardrail_passed")
+    return _ACTIONS.get(told.lower())
+
+
+def _documents(view: View) -> tuple[int | None, float | None]:
+    """How many documents came back, and their best score; None where unknown."""
+    highest, scores = -1, []
+    for name, value in view.attrs.items():
+        if (matched := _DOCUMENT.match(name)) is not None:
+            highest = max(highest, int(matched[1]))
+            if matched[2] == "score" and isinstance(value, int | float):
+                scores.append(float(value))
+    if highest >= 0:
+        return highest + 1, max(scores, default=None)
+    told = view.raw("documents")
+    if isinstance(told, int | float) and not isinstance(told, bool):
+        return max(0, int(told)), None
+    listed = parse_object(told)
+    if not isinstance(listed, list):
+        return None, None
+    found = [d.get("score") for d in listed if isinstance(d, dict)]
+    scores = [float(s) for s in found if isinstance(s, int | float) and not isinstance(s, bool)]
+    return len(listed), max(scores, default=None)
