@@ -25,6 +25,12 @@ Finding = tuple[Path, str, str]
 """A place and the words about it."""
 
 _MAX_PORT = 65_535
+_LISTENERS: Mapping[Path, str] = {
+    ("web", "listen_address"): "localhost:9891",
+    ("otlp", "http", "listen_address"): "localhost:4318",
+    ("otlp", "grpc", "listen_address"): "localhost:4317",
+}
+"""Keys of listen addresses, with their defaults."""
 
 
 def check(root: Node, value: Any, schema: Schema, known: Iterable[Path]) -> list[Problem]:
@@ -183,17 +189,19 @@ def _paths(tree: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _listeners(tree: dict[str, Any]) -> Iterator[Finding]:
-    otlp = _mapping(tree, "otlp")
-    web = _mapping(tree, "web").get("listen_address", "localhost:9891")
-    places: list[tuple[Path, Any]] = [
-        (("web", "listen_address"), address)
-        for address in (web if isinstance(web, list) else [web])
-    ]
-    for name, default in (("http", "localhost:4318"), ("grpc", "localhost:4317")):
-        address = _mapping(otlp, name).get("listen_address", default)
-        places.append((("otlp", name, "listen_address"), address))
+    given: list[tuple[Path, Any]] = []
+    defaults: list[tuple[Path, Any]] = []
+    for path, default in _LISTENERS.items():
+        section: dict[str, Any] = tree
+        for key in path[:-1]:
+            section = _mapping(section, str(key))
+        address = section.get(str(path[-1]))
+        addresses = address if isinstance(address, list) else [address]
+        given += [(path, item) for item in addresses if item is not None]
+        defaults += [(path, default)] if address is None else []
     taken: dict[str, Path] = {}
-    for path, address in places:
+    # The defaults come first, so that a clash is told where it is written.
+    for path, address in (*defaults, *given):
         if not isinstance(address, str) or not address or address.endswith(":0"):
             continue
         if address in taken and taken[address] != path:

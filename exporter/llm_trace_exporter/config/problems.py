@@ -85,10 +85,10 @@ def found(value: object) -> str:
     return "a mapping" if value else "an empty mapping"
 
 
-def closest(word: str, words: Iterable[str]) -> str:
+def closest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str:
     """The word that was probably meant; empty when none is close."""
     known = {w.lower().replace("-", "_"): w for w in words}
-    close = difflib.get_close_matches(word[:200].lower().replace("-", "_"), known, 1, 0.6)
+    close = difflib.get_close_matches(word[:200].lower().replace("-", "_"), known, 1, cutoff)
     return known[close[0]] if close else ""
 
 

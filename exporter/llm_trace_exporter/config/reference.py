@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .bind import Schema, load_schema
+from .bind import Schema, load_schema, unbind
+from .settings import Settings
 from .validate import allowed
 
 _INTRODUCTION = """\
@@ -67,7 +68,9 @@ def _has_parts(schema: Schema) -> bool:
 def _own(path: str, schema: Schema) -> Iterator[str]:
     """What a section that is a list or has free names takes and has by default."""
     if "properties" not in schema:
-        yield "\n".join(_facts(schema, is_required=False)) + "\n"
+        # The default dimensions belong to the dialects; the schema does not repeat them.
+        whole = {"default": unbind(Settings(), load_schema())[path], **schema}
+        yield "\n".join(_facts(whole, is_required=False)) + "\n"
 
 
 def _parts(path: str, schema: Schema) -> Iterator[str]:
@@ -97,7 +100,9 @@ def _facts(schema: Schema, *, is_required: bool) -> Iterator[str]:
     if isinstance(member, dict) and "properties" not in member:
         yield f"- Allowed: by {schema['propertyNames']['title']}, {allowed(member)}"
     else:
-        limits = f", {schema['x-minimum']} to {schema['x-maximum']}" if "x-minimum" in schema else ""
+        limits = (
+            f", {schema['x-minimum']} to {schema['x-maximum']}" if "x-minimum" in schema else ""
+        )
         yield f"- Allowed: {allowed(schema)}{limits}"
     if is_required:
         yield "- Required"

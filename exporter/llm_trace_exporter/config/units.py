@@ -58,5 +58,6 @@ def size_bytes(text: str) -> int:
 
 def format_size(size: int) -> str:
     """The reverse of `size_bytes`."""
-    unit = next(unit for unit, factor in SIZE_UNITS.items() if size % factor == 0 and size)
+    exact = (unit for unit, factor in SIZE_UNITS.items() if size and size % factor == 0)
+    unit = next(exact, "B")
     return f"{size // SIZE_UNITS[unit]}{unit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
@@ -143,7 +144,7 @@ def _unknown(key: str, known: Mapping[str, Schema], root: Node, path: Path) -> P
 
 def _known_key(key: str, known: Mapping[str, Schema]) -> str:
     places = _elsewhere()
-    return places.get(key) or closest(key, known) or places.get(closest(key, places), "")
+    return places.get(key) or closest(key, known) or places.get(closest(key, places, 0.8), "")
 
 
 @cache
@@ -168,7 +169,7 @@ def allowed(schema: Schema) -> str:
         return one_of(schema["enum"])
     if kind == "array":
         return (title or _TYPES["array"]) + _how_many(schema)
-    if title:
+    if title and kind != "object":
         return f"text of at most {schema['maxLength']} characters" if title == "text" else title
     if kind == "integer":
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
@@ -184,6 +185,8 @@ def _how_many(schema: Schema) -> str:
 
 
 def _suggest(value: object, schema: Schema) -> str:
+    if schema.get("type") == "string" and not {"enum", "pattern"} & schema.keys():
+        return json.dumps(value) if isinstance(value, bool | int | float) else ""
     if isinstance(value, bool):
         return ""
     if "enum" in schema:

@@ -1,0 +1,198 @@
+"""Whatever is in a file, reading it ends quickly with settings or with a ConfigError."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_trace_exporter.config import Settings, effective_yaml, parse_config
+from llm_trace_exporter.config.bind import load_schema
+from llm_trace_exporter.config.document import plain_scalar, read_document
+from llm_trace_exporter.config.dump import _Dumper
+from llm_trace_exporter.config.problems import MAX_SHOWN
+from llm_trace_exporter.config.units import (
+    duration_s,
+    format_duration,
+    format_size,
+    size_bytes,
+)
+from llm_trace_exporter.errors import ConfigError
+
+SCHEMA = load_schema()
+
+
+def outcome(text: str) -> Settings | list[str]:
+    """Settings or problems, each on one line."""
+    try:
+        return parse_config(text, "c.yml")
+    except ConfigError as error:
+        assert error.problems
+        assert all(problem.startswith("c.yml") for problem in error.problems)
+        assert not any("\n" in problem for problem in error.problems)
+        return error.problems
+
+
+def values_of(schema: dict[str, Any], *, bad: bool) -> st.SearchStrategy[Any]:
+    """Values that a schema takes, and others too if `bad`."""
+    junk = st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just([{}])
+    )
+    near = [st.sampled_from(schema["examples"])] if schema.get("examples") else []
+    if "default" in schema:
+        near.append(st.just(schema["default"]))
+    if schema.get("properties"):
+        known = {key: values_of(below, bad=bad) for key, below in schema["properties"].items()}
+        near.append(st.fixed_dictionaries({}, optional=known))
+    if isinstance(schema.get("additionalProperties"), dict):
+        member = values_of(schema["additionalProperties"], bad=bad)
+        near.append(st.dictionaries(st.sampled_from(["a", "model", "openlit"]), member, max_size=2))
+    if isinstance(schema.get("items"), dict):
+        near.append(st.lists(values_of(schema["items"], bad=bad), max_size=3))
+    if schema.get("enum"):
+        near.append(st.sampled_from(schema["enum"]))
+    if "x-kind" not in schema:
+        near += _RANGES.get(str(schema.get("type")), lambda _: [])(schema)
+    near = near or [st.just("x")]
+    return st.one_of(*near, *near, junk) if bad else st.one_of(*near)
+
+
+_RANGES: dict[str, Callable[[dict[str, Any]], list[st.SearchStrategy[Any]]]] = {
+    "boolean": lambda _: [st.booleans()],
+    "integer": lambda s: [st.integers(s["minimum"], s["maximum"])],
+    "number": lambda s: [
+        st.floats(
+            s.get("minimum", s.get("exclusiveMinimum")),
+            s["maximum"],
+            exclude_min="exclusiveMinimum" in s,
+        )
+    ],
+    "string": lambda s: [] if "pattern" in s or "enum" in s else [st.text(min_size=1, max_size=9)],
+}
+
+
+@settings(deadline=None, max_examples=200)
+@given(values_of(SCHEMA, bad=False))
+def test_effective_configuration_loads_back(value: Any) -> None:
+    found = outcome(yaml.dump(value, Dumper=_Dumper, allow_unicode=True))
+    if isinstance(found, Settings):
+        assert parse_config(effective_yaml(found), "again.yml") == found
+
+
+@settings(deadline=None, max_examples=200)
+@given(values_of(SCHEMA, bad=True))
+def test_any_values_under_any_keys(value: Any) -> None:
+    outcome(yaml.dump(value, Dumper=_Dumper, allow_unicode=True))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text())
+def test_any_text(text: str) -> None:
+    outcome(text)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *"[]{}:,-?&*!|>'\"%@`#~\n\t \\",
+                "\n  ",
+                "- ",
+                ": ",
+                "&a ",
+                "*a",
+                "!!int ",
+                "<<",
+                "---\n",
+            ]
+            + [
+                "web",
+                "settle",
+                "10s",
+                "dimensions",
+                "label",
+                "x",
+                "\\ud800",
+                "...\n",
+                "%YAML 1.2\n",
+            ]
+        ),
+        max_size=40,
+    ).map("".join)
+)
+def test_any_punctuation(text: str) -> None:
+    outcome(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 900_000,
+        "- " * 400_000,
+        "{a: " * 200_000,
+        "? " * 400_000,
+        "a: " + "x\n  " * 200_000,
+        "".join(f"key{i}: 1\n" for i in range(60_000)),
+        "a: &a [x,x,x,x,x,x,x,x]\n"
+        + "".join(
+            f"b{i}: &b{i} [{','.join([f'*b{i - 1}' if i else '*a'] * 9)}]\n" for i in range(9)
+        ),
+        "a: &a {b: *a}",
+        "dimensions: [{label: x, keys: [" + "1,b," * 12_000 + "]}]",
+        "settle: " + "9" * 500_000,
+        "lateness: " + "9" * 500_000 + "s",
+        "%TAG ! tag:x,2000:\n---\na: !b c",
+    ],
+    ids=range(12),
+)
+def test_hostile_files_end_soon(text: str) -> None:
+    started = time.perf_counter()
+    found = outcome(text)
+    assert isinstance(found, list)
+    assert time.perf_counter() - started < 10
+    assert max(map(len, found)) < 1_000
+
+
+@given(st.text(min_size=MAX_SHOWN + 1, alphabet=st.sampled_from("abcXYZ09.-")))
+def test_long_values_are_never_told(text: str) -> None:
+    for place in ("log: {level: %s}", "settle: %s", "%s: 1", "dialects: {%s: {}}"):
+        found = outcome(place % f'"{text}"')
+        assert isinstance(found, list)
+        assert not any(text in problem for problem in found)
+
+
+@given(st.one_of(st.text(max_size=12), st.from_regex(r"\A[-+.0-9eExXoO_:]{1,8}\Z")))
+def test_scalars_are_finite(text: str) -> None:
+    value = plain_scalar(text)
+    assert not isinstance(value, float) or math.isfinite(value)
+
+
+def test_lines_are_those_of_the_keys() -> None:
+    root, problems = read_document("a:\n  b:\n    - 1\n\n    - c: |\n        x\n")
+    assert problems == []
+    assert isinstance(root.value, dict)
+    b = root.value["a"].value["b"]  # type: ignore[call-overload, index]
+    assert b.line == 2
+    assert [item.line for item in b.value] == [3, 5]
+    assert root.plain() == {"a": {"b": [1, {"c": "x\n"}]}}
+
+
+@given(st.integers(0, 10**12))
+def test_durations_are_written_as_they_are_read(milliseconds: int) -> None:
+    assert duration_s(format_duration(milliseconds / 1000)) == milliseconds / 1000
+
+
+@given(st.integers(0, 10**12))
+def test_sizes_are_written_as_they_are_read(size: int) -> None:
+    assert size_bytes(format_size(size)) == size
+
+
+def test_a_duration_has_every_unit_of_prometheus() -> None:
+    assert duration_s("1y1w1d1h1m1s1ms") == (365 + 7 + 1) * 86_400 + 3_661.001
