@@ -1,0 +1,102 @@
+"""Which room may know which: data flows one way, and only `app` and `cli` see everything."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "exporter" / "llm_trace_exporter"
+
+MAY_KNOW: dict[str, set[str]] = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "errors": set(),
+    "model": set(),
+    "logs": set(),
+    "otlp": {"errors"},
+    "dialects": {"errors", "model", "otlp.raw"},
+    "pipeline": {"model"},
+    "pricing": {"errors", "model"},
+    "metrics": {"errors", "model"},
+    "summary": {"metrics"},
+    "web": {"errors"},
+    "server": {"errors", "otlp"},
+    "config": {"dialects", "errors", "metrics", "model"},
+    "intake": {"dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"},
+    "app": {
+        *("config", "dialects", "errors", "intake", "metrics", "model", "otlp", "pipeline"),
+        *("pricing", "server", "web", "__version__"),
+    },
+    "cli": {"app", "config", "errors", "logs", "otlp", "pricing", "summary", "__version__"},
+}
+"""Room -> rooms it may import, or single modules of them. Nobody imports `cli`, only it `app`."""
+
+OUTSIDE_WORLD = {
+    *("asyncio", "logging", "os", "pathlib", "random", "socket", "subprocess", "sys", "threading"),
+    *("time", "urllib", "requests", "grpc", "uvicorn", "starlette", "prometheus_client"),
+}
+PURE_ROOMS = ("model", "dialects", "pipeline")
+"""Rooms that neither wait, log, read a clock nor touch a file: values in, values out."""
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """`pipeline` for pipeline/merge.py, `app` for app.py."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Absolute names of what a module imports."""
+    parents = (PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = [*parents[: -node.level]] if node.level else []
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            if name == PACKAGE.name:
+                yield from (f"{name}.{alias.name}" for alias in node.names)
+            else:
+                yield name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_room_knows_only_its_own(path: Path) -> None:
+    room = room_of(path)
+    for name in imported(path):
+        if not name.startswith(f"{PACKAGE.name}."):
+            continue
+        target = name.removeprefix(f"{PACKAGE.name}.")
+        if target.split(".")[0] == room:
+            continue
+        allowed = MAY_KNOW[room]
+        assert target in allowed or target.split(".")[0] in allowed, (
+            f"{room} must not import {target}"
+        )
+
+
+@pytest.mark.parametrize("room", PURE_ROOMS)
+def test_pure_rooms_stay_away_from_the_world(room: str) -> None:
+    for path in MODULES:
+        if room_of(path) == room:
+            found = {name.split(".")[0] for name in imported(path)}
+            assert not found & OUTSIDE_WORLD, path
+
+
+def test_the_rooms_have_no_ring() -> None:
+    order: list[str] = []
+    left = {room: {a.split(".")[0] for a in allowed} for room, allowed in MAY_KNOW.items()}
+    while left:
+        free = sorted(room for room, needs in left.items() if not needs & left.keys())
+        assert free, f"a ring among {sorted(left)}"
+        order += free
+        left = {room: needs for room, needs in left.items() if room not in free}
+    assert order[-1] == "__main__"
+
+
+def test_every_room_is_listed() -> None:
+    assert {room_of(path) for path in MODULES} == MAY_KNOW.keys()
