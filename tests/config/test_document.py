@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.config import Settings, effective_yaml, parse_config
 from llm_trace_exporter.config.bind import load_schema
-from llm_trace_exporter.config.document import plain_scalar, read_document
+from llm_trace_exporter.config.document import Node, plain_scalar, read_document
 from llm_trace_exporter.config.dump import _Dumper
 from llm_trace_exporter.config.problems import MAX_SHOWN
 from llm_trace_exporter.config.units import (
@@ -26,6 +25,11 @@ from llm_trace_exporter.config.units import (
 from llm_trace_exporter.errors import ConfigError
 
 SCHEMA = load_schema()
+PIECES = (
+    *"[]{}:,-?&*!|>'\"%@`#~\n\t \\",
+    *("\n  ", "- ", ": ", "&a ", "*a", "!!int ", "<<", "---\n", "...\n", "%YAML 1.2\n", "\\ud800"),
+    *("web", "settle", "10s", "dimensions", "label", "x"),
+)
 
 
 def outcome(text: str) -> Settings | list[str]:
@@ -33,10 +37,11 @@ def outcome(text: str) -> Settings | list[str]:
     try:
         return parse_config(text, "c.yml")
     except ConfigError as error:
-        assert error.problems
-        assert all(problem.startswith("c.yml") for problem in error.problems)
-        assert not any("\n" in problem for problem in error.problems)
-        return error.problems
+        problems = error.problems
+    assert problems
+    assert all(problem.startswith("c.yml") for problem in problems)
+    assert not any("\n" in problem for problem in problems)
+    return problems
 
 
 def values_of(schema: dict[str, Any], *, bad: bool) -> st.SearchStrategy[Any]:
@@ -58,23 +63,26 @@ def values_of(schema: dict[str, Any], *, bad: bool) -> st.SearchStrategy[Any]:
     if schema.get("enum"):
         near.append(st.sampled_from(schema["enum"]))
     if "x-kind" not in schema:
-        near += _RANGES.get(str(schema.get("type")), lambda _: [])(schema)
+        near += in_range(schema)
     near = near or [st.just("x")]
     return st.one_of(*near, *near, junk) if bad else st.one_of(*near)
 
 
-_RANGES: dict[str, Callable[[dict[str, Any]], list[st.SearchStrategy[Any]]]] = {
-    "boolean": lambda _: [st.booleans()],
-    "integer": lambda s: [st.integers(s["minimum"], s["maximum"])],
-    "number": lambda s: [
-        st.floats(
-            s.get("minimum", s.get("exclusiveMinimum")),
-            s["maximum"],
-            exclude_min="exclusiveMinimum" in s,
-        )
-    ],
-    "string": lambda s: [] if "pattern" in s or "enum" in s else [st.text(min_size=1, max_size=9)],
-}
+def in_range(schema: dict[str, Any]) -> list[st.SearchStrategy[Any]]:
+    """Any value of a simple type."""
+    match schema.get("type"):
+        case "boolean":
+            return [st.booleans()]
+        case "integer":
+            return [st.integers(schema["minimum"], schema["maximum"])]
+        case "number":
+            least = schema.get("minimum", schema.get("exclusiveMinimum"))
+            is_open = "exclusiveMinimum" in schema
+            return [st.floats(least, schema["maximum"], exclude_min=is_open)]
+        case "string" if "pattern" not in schema and "enum" not in schema:
+            return [st.text(min_size=1, max_size=9)]
+        case _:
+            return []
 
 
 @settings(deadline=None, max_examples=200)
@@ -100,30 +108,7 @@ def test_any_text(text: str) -> None:
 @settings(deadline=None, max_examples=200)
 @given(
     st.lists(
-        st.sampled_from(
-            [
-                *"[]{}:,-?&*!|>'\"%@`#~\n\t \\",
-                "\n  ",
-                "- ",
-                ": ",
-                "&a ",
-                "*a",
-                "!!int ",
-                "<<",
-                "---\n",
-            ]
-            + [
-                "web",
-                "settle",
-                "10s",
-                "dimensions",
-                "label",
-                "x",
-                "\\ud800",
-                "...\n",
-                "%YAML 1.2\n",
-            ]
-        ),
+        st.sampled_from(PIECES),
         max_size=40,
     ).map("".join)
 )
@@ -174,13 +159,19 @@ def test_scalars_are_finite(text: str) -> None:
     assert not isinstance(value, float) or math.isfinite(value)
 
 
+def lines_of(node: Node) -> list[int]:
+    below: list[Node] = []
+    if isinstance(node.value, list):
+        below = node.value
+    elif isinstance(node.value, dict):
+        below = list(node.value.values())
+    return [node.line, *(line for part in below for line in lines_of(part))]
+
+
 def test_lines_are_those_of_the_keys() -> None:
     root, problems = read_document("a:\n  b:\n    - 1\n\n    - c: |\n        x\n")
     assert problems == []
-    assert isinstance(root.value, dict)
-    b = root.value["a"].value["b"]  # type: ignore[call-overload, index]
-    assert b.line == 2
-    assert [item.line for item in b.value] == [3, 5]
+    assert lines_of(root) == [1, 1, 2, 3, 5, 5]
     assert root.plain() == {"a": {"b": [1, {"c": "x\n"}]}}
 
 

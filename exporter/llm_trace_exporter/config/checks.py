@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from itertools import pairwise
 from typing import Any
 
-from ..dialects import DIALECTS, label_key
+from ..dialects import DEFAULT_DIMENSIONS, DIALECTS, label_key
 from ..metrics.catalogue import FAMILIES
 from ..metrics.vocabulary import LABELS
 from .bind import Schema
@@ -57,7 +57,8 @@ def check(root: Node, value: Any, schema: Schema, known: Iterable[Path]) -> list
     tree = value if isinstance(value, dict) else {}
     for find_together in _TOGETHER:
         findings += [finding for finding in find_together(tree) if finding[0] not in told]
-    return problems + [
+    known_better = {finding[0] for finding in findings}
+    return [problem for problem in problems if problem.path not in known_better] + [
         Problem(line_of(root, path), path, what, right) for path, what, right in findings
     ]
 
@@ -147,6 +148,15 @@ def _unknown_keys(root: Node, path: Path, value: Any, names: list[str]) -> Itera
             yield Problem(line_of(root, where), where, "an unknown name", one_of(names), suggest)
 
 
+def _caps(tree: dict[str, Any]) -> Iterator[Finding]:
+    labels = {item.get("label") for item in _items(tree, "dimensions")}
+    if "dimensions" not in tree:
+        labels = {dimension.label for dimension in DEFAULT_DIMENSIONS}
+    for key in _mapping(_mapping(tree, "labels"), "caps"):
+        if key in labels and key not in _reserved_labels():
+            yield ("labels", "caps", key), "the label of a dimension", "its cap in dimensions"
+
+
 def _dimensions(tree: dict[str, Any]) -> Iterator[Finding]:
     seen: dict[str, int] = {}
     for index, item in enumerate(_items(tree, "dimensions")):
@@ -232,6 +242,7 @@ def _details(tree: dict[str, Any]) -> Iterator[Finding]:
 
 
 _TOGETHER: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
+    _caps,
     _dimensions,
     _contracts,
     _ages,
