@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
-from .dialects import INDEXED_KEYS, Context, read_log, read_span, wanted_keys
+from .dialects import INDEXED_KEYS, Context, Reader, wanted_keys
 from .errors import RejectedRecord
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
@@ -39,19 +39,6 @@ _R = TypeVar("_R", RawSpan, RawLog)
 _MAX_REASONS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """How records are read: a configuration of the dialects, and the keys that it wants."""
-
-    context: Context
-    keys: KeyFilter
-
-
-def make_reader(context: Context) -> Reader:
-    """A reader that decodes only what the dialects and dimensions read."""
-    return Reader(context, KeyFilter(wanted_keys(context.dimensions), INDEXED_KEYS))
-
-
 class Intake:
     """Implements `otlp.sink.Sink`; safe to call from several threads."""
 
@@ -72,7 +59,8 @@ class Intake:
         self._recorder = recorder
         self._own = own
         self._pricing = pricing
-        self._reader = make_reader(context)
+        self._reader = Reader(context)
+        self._keys = _key_filter(context)
         self._pipeline = Pipeline(limits)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
@@ -98,11 +86,11 @@ class Intake:
             return Outcome()
         started_s = time.perf_counter()
         reader = self._reader
-        batch = _DECODERS[signal, encoding](body, reader.keys)
+        batch = _DECODERS[signal, encoding](body, self._keys)
         reasons = list(batch.rejected)
         _date(batch.logs, self._wall_clock_ns())
-        spans = _readings(batch.spans, read_span, reader.context, reasons)
-        logs = _readings(batch.logs, read_log, reader.context, reasons)
+        spans = _readings(batch.spans, reader.span, reasons)
+        logs = _readings(batch.logs, reader.log, reasons)
         with self._lock:
             self._apply(spans, logs, source)
             self._own.discarded("invalid", len(reasons))
@@ -132,7 +120,8 @@ class Intake:
         """
         with self._lock:
             self.settle_all()
-            self._reader = make_reader(context)
+            self._reader = Reader(context)
+            self._keys = _key_filter(context)
             self._pricing = pricing
             self._pipeline.limits = limits
 
@@ -186,17 +175,21 @@ class Intake:
         return replace(judged, model=self._pricing.resolved("", judged.model, "", "").model)
 
 
+def _key_filter(context: Context) -> KeyFilter:
+    """Only what the dialects and dimensions read is decoded."""
+    return KeyFilter(wanted_keys(context.dimensions), INDEXED_KEYS)
+
+
 def _readings(
     records: Iterable[_R],
-    read: Callable[[_R, Context], Reading],
-    context: Context,
+    read: Callable[[_R], Reading],
     reasons: list[str],
 ) -> list[Reading]:
     """What each record says; why not, for those that are rejected, goes to `reasons`."""
     found: list[Reading] = []
     for record in records:
         try:
-            found.append(read(record, context))
+            found.append(read(record))
         except RejectedRecord as rejected:
             reasons.append(rejected.reason)
     return found

@@ -14,13 +14,11 @@ from llm_trace_exporter.dialects import (
     INDEXED_KEYS,
     Context,
     dimension,
-    read_log,
-    read_span,
     wanted_keys,
 )
 from llm_trace_exporter.errors import RejectedRecord
 from llm_trace_exporter.model import Feedback, LlmCall, Reading, Step, Tokens, Verdict
-from tests.spans import chat, event, raw_log, raw_span
+from tests.spans import chat, event, raw_log, raw_span, read_log, read_span
 
 CONTEXT = Context()
 

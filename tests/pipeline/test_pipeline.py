@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.dialects import Context, read_log, read_span
+from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import LlmCall, Step, Verdict
 from llm_trace_exporter.otlp.raw import RawLog, RawSpan
 from llm_trace_exporter.pipeline import Limits, Output, Pipeline
-from tests.spans import chat, event, raw_log, raw_span, trace_id
+from tests.spans import chat, event, raw_log, raw_span, read_log, read_span, trace_id
 
 CONTEXT = Context()
 

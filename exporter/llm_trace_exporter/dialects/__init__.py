@@ -7,7 +7,7 @@ One module a dialect, tables first. To add a convention, write its module, name 
 from __future__ import annotations
 
 from .context import DEFAULT_DIMENSIONS, Context, Dimension, dimension
-from .read import read_log, read_span
+from .read import Reader
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
 from .verdicts import LABELS, label_key
 
@@ -18,9 +18,8 @@ __all__ = [
     "LABELS",
     "Context",
     "Dimension",
+    "Reader",
     "dimension",
     "label_key",
-    "read_log",
-    "read_span",
     "wanted_keys",
 ]

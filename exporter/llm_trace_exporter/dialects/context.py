@@ -1,4 +1,4 @@
-"""What the dialects need to know of the configuration, and who a record comes from."""
+"""What the dialects need to know of the configuration."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from functools import lru_cache
 from typing import Literal
 
 from ..errors import RejectedRecord
-from ..model import JudgeKind, Origin, Signal, VerdictValue
-from ..otlp.raw import Attributes, RawLog, RawSpan
-from .table import Dialect, Key, keys
-from .values import inside, is_id, parse_object, text
+from ..model import JudgeKind, VerdictValue
+from ..otlp.raw import RawLog, RawSpan
+from .table import Key, keys
 from .verdicts import LABELS
 
 MAX_WEIGHT = 1_000_000.0
@@ -110,8 +109,8 @@ class Context:
     """Judge -> who it is, where its results do not say or say wrong."""
 
 
-_SERVICE = keys("service.name")
-_ENVIRONMENT = keys(
+SERVICE = keys("service.name")
+ENVIRONMENT = keys(
     "deployment.environment.name",
     "deployment.environment",
     "langfuse.environment",
@@ -119,28 +118,7 @@ _ENVIRONMENT = keys(
     "env",
 )
 
-CONTEXT_KEYS: tuple[Key, ...] = (*_SERVICE, *_ENVIRONMENT)
-
-
-def origin_of(
-    record: RawSpan | RawLog, signal: Signal, dialect: Dialect, context: Context
-) -> Origin:
-    """Who sent the record, and its dimension values."""
-    attrs, resource = record.attrs, record.resource.attrs
-    return Origin(
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        parent_span_id=record.parent_span_id if isinstance(record, RawSpan) else b"",
-        signal=signal,
-        dialect=dialect.name,
-        scope=_teller(record, dialect),
-        service=_first(resource, attrs, _SERVICE) or "unknown_service",
-        environment=_first(attrs, resource, _ENVIRONMENT),
-        dimensions=tuple(
-            "" if is_id(value := _first(attrs, resource, d.keys)) else value
-            for d in context.dimensions
-        ),
-    )
+CONTEXT_KEYS: tuple[Key, ...] = (*SERVICE, *ENVIRONMENT)
 
 
 def weight_of(record: RawSpan | RawLog, service: str, context: Context) -> float:
@@ -179,20 +157,3 @@ def _adjusted_count(digits: str) -> float:
     if weight > MAX_WEIGHT:
         raise RejectedRecord("a sampling threshold is absurdly high")
     return weight
-
-
-def _teller(record: RawSpan | RawLog, dialect: Dialect) -> str:
-    if dialect.tellers_by_name and isinstance(record, RawSpan):
-        return f"{record.scope.name} {record.name}"[:128]
-    return record.scope.name[:128]
-
-
-def _first(first: Attributes, second: Attributes, where: tuple[Key, ...]) -> str:
-    for key in where:
-        for attrs in (first, second):
-            value = attrs.get(key.attr)
-            if value is not None and (
-                found := text(inside(parse_object(value), key.path) if key.path else value)
-            ):
-                return found
-    return ""

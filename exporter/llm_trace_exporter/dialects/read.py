@@ -18,8 +18,9 @@ from ..model import (
 )
 from ..otlp.raw import RawLog, RawSpan
 from .calls import read_call
-from .context import Context, origin_of, weight_of
-from .registry import TABLES, dialect_of
+from .context import Context, weight_of
+from .origin import origin_of
+from .shapes import Shapes
 from .steps import read_step
 from .table import IGNORE, Dialect, Kind, View
 from .usage import read_tokens
@@ -29,76 +30,87 @@ from .verdicts import Result, guard_result, on_span_results, otel_result, to_rec
 _EVALUATION = "gen_ai.evaluation.result"
 
 
-def read_span(span: RawSpan, context: Context) -> Reading:
-    """Everything one span says.
+class Reader:
+    """Reads records under one configuration; what follows from their shape is remembered."""
 
-    Raises: RejectedRecord when a number on it cannot be true.
-    """
-    dialect = dialect_of(span, context.disabled)
-    if dialect is None:
-        return _reading(span, "span", "", drop="not_llm")
-    view = View(span, dialect, TABLES[dialect.name])
-    kind = _span_kind(view)
-    origin = origin_of(span, "span", dialect, context)
-    weight = weight_of(span, origin.service, context)
-    tokens = read_tokens(view, _exclusive(view, context))
-    naive = tokens.total if tokens else 0
-    records: list[Record] = []
-    if kind.role in ("call", "step"):
-        records.append(
-            read_call(view, kind, origin, tokens, weight)
-            if kind.role == "call"
-            else read_step(view, kind, origin, weight)
+    def __init__(self, context: Context) -> None:
+        """Start with nothing remembered."""
+        self.context = context
+        self._shapes = Shapes(context)
+
+    def span(self, span: RawSpan) -> Reading:
+        """Everything one span says.
+
+        Raises: RejectedRecord when a number on it cannot be true.
+        """
+        context = self.context
+        shape = self._shapes.of(span)
+        dialect = shape.dialect
+        if dialect is None:
+            return _reading(span, "span", "", drop="not_llm")
+        view = View(span, dialect, shape.facts)
+        kind = _span_kind(view)
+        origin = origin_of(span, "span", dialect, shape, context)
+        weight = weight_of(span, origin.service, context)
+        tokens = read_tokens(view, _exclusive(view, context))
+        naive = tokens.total if tokens else 0
+        records: list[Record] = []
+        if kind.role == "call":
+            records.append(read_call(view, kind, origin, tokens, weight))
+        elif kind.role == "step":
+            records.append(read_step(view, kind, origin, weight))
+        results = _results(view, kind, has_filed=shape.has_results)
+        if results:
+            records.extend(_judged(results, view, origin, span.end_ns, context, weight))
+        return _reading(
+            span,
+            "span",
+            dialect.name,
+            records=tuple(records),
+            role=_role(kind),
+            group=_group(view, origin),
+            naive_tokens=naive,
+            drop=_drop(kind, records, naive),
         )
-    records.extend(_results(view, kind, origin, context, weight))
-    return _reading(
-        span,
-        "span",
-        dialect.name,
-        records=tuple(records),
-        role=_role(kind),
-        group=_group(view, origin),
-        naive_tokens=naive,
-        drop=_drop(kind, records, naive),
-    )
 
+    def log(self, log: RawLog) -> Reading:
+        """Everything one log record says.
 
-def read_log(log: RawLog, context: Context) -> Reading:
-    """Everything one log record says.
-
-    Raises: RejectedRecord when a number on it cannot be true.
-    """
-    dialect = dialect_of(log, context.disabled)
-    kind, view = IGNORE, None
-    if dialect is not None:
-        view = View(log, dialect, TABLES[dialect.name])
+        Raises: RejectedRecord when a number on it cannot be true.
+        """
+        context = self.context
+        shape = self._shapes.of(log)
+        dialect = shape.dialect
+        if dialect is None:
+            return _reading(log, "log", "", drop="not_llm")
+        view = View(log, dialect, shape.facts)
         kind = dialect.logs.get(event_name(log, dialect), IGNORE)
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
-    if dialect is None or view is None or kind is IGNORE:
-        return _reading(log, "log", "", drop="not_llm")
-    origin = origin_of(log, "log", dialect, context)
-    weight = weight_of(log, origin.service, context)
-    tokens = read_tokens(view, _exclusive(view, context))
-    naive = tokens.total if tokens else 0
-    records: list[Record] = []
-    if kind.role == "step" or kind.name == "tool":
-        records.append(read_step(view, Kind("step", "tool"), origin, weight))
-    elif kind.role in ("call", "fallback", "lends"):
-        records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
-    elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
-        records.extend(_judged([result], view, origin, log.time_ns, context, weight))
-    return _reading(
-        log,
-        "log",
-        dialect.name,
-        records=tuple(records),
-        standing=_log_standing(kind, origin, context),
-        group=_group(view, origin),
-        naive_tokens=naive,
-        drop=_drop(kind, records, naive),
-        fingerprint=log.fingerprint,
-    )
+        if kind is IGNORE:
+            return _reading(log, "log", "", drop="not_llm")
+        origin = origin_of(log, "log", dialect, shape, context)
+        weight = weight_of(log, origin.service, context)
+        tokens = read_tokens(view, _exclusive(view, context))
+        naive = tokens.total if tokens else 0
+        records: list[Record] = []
+        if kind.role == "step" or kind.name == "tool":
+            records.append(read_step(view, Kind("step", "tool"), origin, weight))
+        elif kind.role in ("call", "fallback", "lends"):
+            records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
+        elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
+            records.extend(_judged([result], view, origin, log.time_ns, context, weight))
+        return _reading(
+            log,
+            "log",
+            dialect.name,
+            records=tuple(records),
+            standing=_log_standing(kind, origin, context),
+            group=_group(view, origin),
+            naive_tokens=naive,
+            drop=_drop(kind, records, naive),
+            fingerprint=log.fingerprint,
+        )
 
 
 def event_name(log: RawLog, dialect: Dialect) -> str:
@@ -201,27 +213,22 @@ def _exclusive(view: View, context: Context) -> bool:
     return any(word in provider for word in view.dialect.exclusive_cache_for)
 
 
-def _results(
-    view: View, kind: Kind, origin: Origin, context: Context, weight: float
-) -> list[Verdict | Feedback]:
+def _results(view: View, kind: Kind, *, has_filed: bool) -> list[Result]:
     """Verdicts and ratings on a span: its own, its events', and those filed on it."""
-    span = view.record
-    if not isinstance(span, RawSpan):
-        return []
-    results: list[Result] = list(on_span_results(span.attrs))
+    results = on_span_results(view.attrs) if has_filed else []
     if kind.role == "verdict":
         # An evaluation span repeats itself in an event.
         own = _own_result(view)
         results += [own] if own is not None else []
     else:
-        told = (otel_result(e.attrs) for e in span.events if e.name == _EVALUATION)
+        told = (otel_result(e.attrs) for e in view.events if e.name == _EVALUATION)
         results += [result for result in told if result is not None]
     if kind.role == "step" and kind.name == "guardrail":
         guard = guard_result(
             view.text("guardrail"), view.text("guardrail_status"), view.text("guardrail_error")
         )
         results += [guard] if guard is not None else []
-    return _judged(results, view, origin, span.end_ns, context, weight) if results else []
+    return results
 
 
 def _own_result(view: View) -> Result | None:

@@ -93,6 +93,9 @@ def wanted_keys(dimensions: Iterable[Dimension]) -> frozenset[str]:
     return frozenset(found)
 
 
+RESOURCE_MARKS = frozenset(mark for d in DIALECTS for mark in d.resources)
+
+
 def dialect_of(record: RawSpan | RawLog, disabled: frozenset[str]) -> Dialect | None:
     """The first dialect that knows the record by scope, mark or resource."""
     attrs, scope = record.attrs, record.scope.name

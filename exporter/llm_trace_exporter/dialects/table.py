@@ -123,7 +123,8 @@ class View:
 
     record: RawSpan | RawLog
     dialect: Dialect
-    table: Fields
+    places: Fields
+    """Where each fact stands on this record, in reading order; facts without a place left out."""
     objects: dict[str, Value] = field(default_factory=dict)
 
     @property
@@ -155,14 +156,14 @@ class View:
 
     def text(self, fact: str) -> str:
         """First non-empty text of a fact."""
-        for where in self.table.get(fact, ()):
+        for where in self.places.get(fact, ()):
             if found := text(self.at(where)):
                 return found
         return ""
 
     def raw(self, fact: str) -> Value:
         """First present value of a fact, as it came."""
-        for where in self.table.get(fact, ()):
+        for where in self.places.get(fact, ()):
             if (found := self.at(where)) is not None:
                 return found
         return None
@@ -174,28 +175,28 @@ class View:
 
     def counted(self, fact: str) -> tuple[int, Key] | None:
         """First token count of a fact and where it stood."""
-        for where in self.table.get(fact, ()):
+        for where in self.places.get(fact, ()):
             if (found := count(self.at(where))) is not None:
                 return found, where
         return None
 
     def usd(self, fact: str) -> float | None:
         """First amount of dollars of a fact."""
-        for where in self.table.get(fact, ()):
+        for where in self.places.get(fact, ()):
             if (found := usd(self.at(where))) is not None:
                 return found
         return None
 
     def number(self, fact: str) -> float | None:
         """First number of a fact, in its base unit."""
-        for where in self.table.get(fact, ()):
+        for where in self.places.get(fact, ()):
             if (found := number(self.at(where))) is not None:
                 return found * where.scale
         return None
 
     def flag(self, fact: str) -> bool | None:
         """First yes or no of a fact."""
-        for where in self.table.get(fact, ()):
+        for where in self.places.get(fact, ()):
             if (found := flag(self.at(where))) is not None:
                 return found
         return None

@@ -19,6 +19,8 @@ class Resource:
     """Who sent it; shared by every record of one ResourceSpans / ResourceLogs."""
 
     attrs: Attributes = field(default_factory=dict)
+    memo: object = None
+    """What a reader worked out from it, for the next of its records."""
 
 
 @dataclass(slots=True, eq=False)
