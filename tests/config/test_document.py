@@ -76,9 +76,7 @@ def in_range(schema: dict[str, Any]) -> list[st.SearchStrategy[Any]]:
         case "integer":
             return [st.integers(schema["minimum"], schema["maximum"])]
         case "number":
-            least = schema.get("minimum", schema.get("exclusiveMinimum"))
-            is_open = "exclusiveMinimum" in schema
-            return [st.floats(least, schema["maximum"], exclude_min=is_open)]
+            return [st.floats(schema["minimum"], schema["maximum"])]
         case "string" if "pattern" not in schema and "enum" not in schema:
             return [st.text(min_size=1, max_size=9)]
         case _:

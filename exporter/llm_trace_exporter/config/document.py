@@ -103,6 +103,8 @@ def read_document(text: str) -> tuple[Node, list[Problem]]:
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
+    if "'\\t'" in (error.problem or ""):
+        return "a tab in front of a value or key"
     # The scanner quotes what it met; only its own words are shown.
     words = re.sub(r"'[^']*'|\"[^\"]*\"|%.*", "...", error.problem or error.context or "")
     return f"a syntax error ({words[:100]})" if words else "a syntax error"

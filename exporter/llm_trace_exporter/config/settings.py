@@ -174,7 +174,7 @@ class SamplingSettings:
     """Head sampling that the traces themselves do not tell."""
 
     ratio_by_service: Mapping[str, float] = field(default_factory=dict)
-    """Service to the share of its traces that is sent, in (0, 1]."""
+    """Service to the share of its traces that is sent, from a millionth to 1."""
 
 
 @dataclass(frozen=True, slots=True)
