@@ -37,14 +37,10 @@ class Pricing:
     Not for two threads at once, except `replace_catalogue`, which any thread may call at any time.
     """
 
-    def __init__(
-        self, policy: PricingPolicy, catalogue: Catalogue | None = None
-    ) -> None:
+    def __init__(self, policy: PricingPolicy, catalogue: Catalogue | None = None) -> None:
         """Build from the operator's policy; without a catalogue, from the installed list prices."""
         self._policy = policy
-        self._local = frozenset(
-            normalize_provider(name) for name in policy.local_providers
-        )
+        self._local = frozenset(normalize_provider(name) for name in policy.local_providers)
         # Catalogue and cache change together, in one assignment.
         self._prices = _Prices(bundled_catalogue() if catalogue is None else catalogue)
 
@@ -117,9 +113,7 @@ class _Prices:
         self.cache[key] = resolved
 
 
-def token_lines(
-    plan: Plan, tokens: Tokens
-) -> tuple[list[CostLine], list[tuple[str, int]]]:
+def token_lines(plan: Plan, tokens: Tokens) -> tuple[list[CostLine], list[tuple[str, int]]]:
     """Return (dollars by token type, types without a price) of a plan; zero counts left out."""
     lines: list[CostLine] = []
     missing: list[tuple[str, int]] = []
@@ -180,6 +174,4 @@ def _without_usage(call: LlmCall, plan: Plan | None) -> _Outcome:
 def _free_of_charge(tokens: Tokens | None) -> _Lines:
     if tokens is None:
         return (CostLine("request", "list", 0.0),)
-    return tuple(
-        CostLine(name, "list", 0.0) for name, count in tokens.by_type() if count > 0
-    )
+    return tuple(CostLine(name, "list", 0.0) for name, count in tokens.by_type() if count > 0)

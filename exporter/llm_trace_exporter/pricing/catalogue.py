@@ -43,9 +43,7 @@ class Match:
 class Catalogue:
     """List prices of every provider. Read only after it is built: threads may share it."""
 
-    def __init__(
-        self, snapshot: data_snapshot.DataSnapshot, timestamp_s: float
-    ) -> None:
+    def __init__(self, snapshot: data_snapshot.DataSnapshot, timestamp_s: float) -> None:
         self.timestamp_s = timestamp_s
         """Unix time of the data: the newest price change it holds, or when it was fetched."""
         self._providers: dict[str, Provider] = {p.id: p for p in snapshot.providers}
@@ -104,9 +102,7 @@ class Catalogue:
                 continue
             for form in forms:
                 name = form.lower()
-                if name.startswith(_OPEN_WEIGHTS) or not provider.model_match.is_match(
-                    name
-                ):
+                if name.startswith(_OPEN_WEIGHTS) or not provider.model_match.is_match(name):
                     continue
                 if match := self._find_one(provider, name):
                     return match
@@ -190,9 +186,7 @@ def fetched_catalogue(snapshot: data_snapshot.DataSnapshot) -> Catalogue:
 
 def _installed_on() -> date:
     """Return the day the data was installed, an upper bound of its age; else today."""
-    written = datetime.fromtimestamp(
-        Path(genai_prices.data.__file__).stat().st_mtime, UTC
-    )
+    written = datetime.fromtimestamp(Path(genai_prices.data.__file__).stat().st_mtime, UTC)
     return written.date() if written.year >= _EPOCH_YEAR else datetime.now(UTC).date()
 
 

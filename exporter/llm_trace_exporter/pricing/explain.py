@@ -122,9 +122,7 @@ def explain(
     Names are taken as emitters write them. A naive `at` is UTC.
     """
     moment = datetime.now(UTC) if at is None else at
-    moment = (
-        moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    )
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     time_ns = int(moment.timestamp() * 1e9)
     resolved = pricing.resolved(provider, "", model, tier)
     timeline = resolved.timeline
@@ -145,29 +143,21 @@ def explain(
     )
 
 
-def _lines(
-    plan: Plan | None, tokens: Tokens
-) -> tuple[list[ExplainedLine], list[tuple[str, int]]]:
+def _lines(plan: Plan | None, tokens: Tokens) -> tuple[list[ExplainedLine], list[tuple[str, int]]]:
     if plan is None:
         return [], [(name, count) for name, count in tokens.by_type() if count > 0]
     if plan.whole:
         return ([_fee(plan.fee)] if plan.fee else []), []
     priced, missing = token_lines(plan, tokens)
     counts = dict(tokens.by_type())
-    lines = [
-        _token_line(plan, line, counts[line.type], tokens.input_all) for line in priced
-    ]
+    lines = [_token_line(plan, line, counts[line.type], tokens.input_all) for line in priced]
     if plan.fee is not None and tokens.total > 0:
         lines.append(_fee(plan.fee))
     return lines, missing
 
 
-def _token_line(
-    plan: Plan, line: CostLine, count: int, input_all: int
-) -> ExplainedLine:
-    rate = next(
-        entry[1] for entry in plan.rates if entry is not None and entry[0] == line.type
-    )
+def _token_line(plan: Plan, line: CostLine, count: int, input_all: int) -> ExplainedLine:
+    rate = next(entry[1] for entry in plan.rates if entry is not None and entry[0] == line.type)
     crossed = [threshold for threshold, _ in rate.steps if input_all > threshold]
     note = f"rate above {crossed[0]} input tokens" if crossed else ""
     per_million = rate.for_input(input_all) * 1e6

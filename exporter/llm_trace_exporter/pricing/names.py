@@ -29,9 +29,7 @@ _PLATFORMS: tuple[tuple[re.Pattern[str], str], ...] = (
         "aws.bedrock",
     ),
     (
-        re.compile(
-            r"^projects/.*/(?:models|endpoints)/(?P<name>[^/]+)$", re.IGNORECASE
-        ),
+        re.compile(r"^projects/.*/(?:models|endpoints)/(?P<name>[^/]+)$", re.IGNORECASE),
         "gcp.vertex_ai",
     ),
     (
@@ -43,9 +41,7 @@ _PLATFORMS: tuple[tuple[re.Pattern[str], str], ...] = (
         "gcp.gemini",
     ),
     (
-        re.compile(
-            r"^accounts/fireworks/(?:models|routers)/(?P<name>[^/]+)$", re.IGNORECASE
-        ),
+        re.compile(r"^accounts/fireworks/(?:models|routers)/(?P<name>[^/]+)$", re.IGNORECASE),
         "fireworks_ai",
     ),
     (re.compile(r"^@cf/(?P<name>.+)$", re.IGNORECASE), "cloudflare"),
@@ -112,13 +108,12 @@ def spellings(raw: str) -> Spellings:
     """Return the forms of a model name and the provider that it states."""
     name = clean(raw)
     forms = [name]
-    provider, name = _unwrap_platform(name)
-    forms.append(name)
+    provider = ""
     for _ in range(_MAX_PREFIXES):
-        stated, rest = _split_prefix(name)
+        stated, rest = _unwrap(name)
         if rest == name:
             break
-        # The outermost prefix is the host, those behind it the maker.
+        # The outermost part is the host, those behind it the maker.
         provider = provider or stated
         name = rest
         forms.append(name)
@@ -144,15 +139,14 @@ def signature(name: str) -> tuple[str, tuple[str, ...]]:
     return digits, tuple(words)
 
 
-def _unwrap_platform(name: str) -> tuple[str, str]:
+def _unwrap(name: str) -> tuple[str, str]:
+    """Return (provider label or empty, rest) without the outermost part, unchanged if none.
+
+    Parts are resource names (ARNs, `publishers/...`) and prefixes (`openai/gpt-4o`, `openai:o3`).
+    """
     for pattern, provider in _PLATFORMS:
         if match := pattern.match(name):
             return provider, match["name"]
-    return "", name
-
-
-def _split_prefix(name: str) -> tuple[str, str]:
-    """Return (provider label or empty, rest) for `openai/gpt-4o` and `openai:gpt-4o`."""
     for separator in "/:":
         head, found, rest = name.partition(separator)
         if not found or not rest or not head:

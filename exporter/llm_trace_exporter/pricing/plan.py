@@ -44,9 +44,7 @@ class Plan:
     @property
     def free(self) -> bool:
         """True when no use of the model costs anything."""
-        return self.fee is None and all(
-            rate is not None and rate[1].free for rate in self.rates
-        )
+        return self.fee is None and all(rate is not None and rate[1].free for rate in self.rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +103,7 @@ def build_timeline(
     kept: list[datetime] = []
     for day in [_before(days), *days]:
         moments = [datetime.combine(day.date(), part, tzinfo=UTC) for part in times]
-        row = tuple(
-            _plan(match, tier, contracts, moment, local=local) for moment in moments
-        )
+        row = tuple(_plan(match, tier, contracts, moment, local=local) for moment in moments)
         # Another tier's or model feature's change is no change of these prices.
         if not rows or row != rows[-1]:
             rows.append(row)
@@ -143,9 +139,7 @@ def _overlay(contract: Contract | None, card: RateCard | None) -> Plan:
     """Return the plan of a contract over list prices: what it does not name is at list price."""
     if contract is not None and contract.flat:
         fee = CostLine("request", "contract", contract.usd_per_request or 0.0)
-        return Plan(
-            (None,) * len(TOKEN_TYPES), fee, True, "unknown_model", contract, card
-        )
+        return Plan((None,) * len(TOKEN_TYPES), fee, True, "unknown_model", contract, card)
     rates = tuple(
         _priced(token_type, contract, card.rates[position] if card else None)
         for position, token_type in enumerate(TOKEN_TYPES)

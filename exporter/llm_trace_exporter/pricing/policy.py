@@ -119,9 +119,7 @@ class PricingPolicy:
 
     def trusts(self, dialect: str) -> bool:
         """Tell whether a dialect's reported cost comes before every other price."""
-        choice = self.reported_cost.get(dialect) or REPORTED_COST_DEFAULTS.get(
-            dialect, "trust"
-        )
+        choice = self.reported_cost.get(dialect) or REPORTED_COST_DEFAULTS.get(dialect, "trust")
         return choice == "trust"
 
 
@@ -129,9 +127,7 @@ def covering(
     contracts: tuple[Contract, ...], provider: str, names: tuple[str, ...], tier: str
 ) -> tuple[Contract, ...]:
     """Return the contracts that cover a call, most specific first, then in the order given."""
-    matches = [
-        contract for contract in contracts if contract.covers(provider, names, tier)
-    ]
+    matches = [contract for contract in contracts if contract.covers(provider, names, tier)]
     # sorted() is stable, so reversing it by `reverse` keeps equal ones in the order given.
     return tuple(sorted(matches, key=Contract.specificity, reverse=True))
 
@@ -143,16 +139,12 @@ def _problems(contract: Contract) -> list[str]:
     for token_type, usd in contract.usd_per_million_tokens.items():
         if token_type not in TOKEN_TYPES:
             allowed = ", ".join(TOKEN_TYPES)
-            found.append(
-                f"contract: unknown token type {token_type!r}; allowed: {allowed}"
-            )
+            found.append(f"contract: unknown token type {token_type!r}; allowed: {allowed}")
         found.extend(_price_problem(f"usd_per_million_tokens.{token_type}", usd))
     if contract.usd_per_request is not None:
         found.extend(_price_problem("usd_per_request", contract.usd_per_request))
     elif not contract.usd_per_million_tokens:
-        found.append(
-            "contract: no price; give usd_per_million_tokens or usd_per_request"
-        )
+        found.append("contract: no price; give usd_per_million_tokens or usd_per_request")
     since, until = contract.valid_from, contract.valid_until
     if since is not None and until is not None and until < since:
         found.append(f"contract: until {until} is before from {since}")

@@ -1,16 +1,16 @@
 """Rate cards: what each disjoint token type costs at one moment, as plain numbers.
 
 The catalogue counts inclusively (input holds the cached tokens) and takes the price of the most
-specific unit that it lists; records count disjointly. So the rate of a type is the price of the most
-specific listed unit that contains the type: reasoning has its own or the output's, cached input its
-own or the input's. The sum over types then equals the catalogue's own arithmetic.
+specific unit that it lists; records count disjointly. So the rate of a type is the price of the
+most specific listed unit that contains the type: reasoning has its own or the output's, cached
+input its own or the input's. The sum over types then equals the catalogue's own arithmetic.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from genai_prices import units
@@ -30,7 +30,6 @@ _USAGE_KEYS = {
     "audio_output": "output_audio_tokens",
 }
 """Token type to the catalogue's unit of the same meaning."""
-assert tuple(_USAGE_KEYS) == TOKEN_TYPES
 
 _REQUESTS = "requests"
 _FREE = re.compile(r"\bfree\b|included in the subscription", re.IGNORECASE)
@@ -83,9 +82,7 @@ def card_of(price: ModelPrice) -> RateCard:
         for unit in registry.units.values()
         if (value := price.__dict__.get(unit.price_key)) is not None
     }
-    rates = tuple(
-        _rate(registry, listed, usage_key) for usage_key in _USAGE_KEYS.values()
-    )
+    rates = tuple(_rate(registry, listed, _USAGE_KEYS[name]) for name in TOKEN_TYPES)
     fee = listed.get(_REQUESTS)
     per = registry.units[_REQUESTS].per
     usd_per_request = 0.0 if fee is None else float(_plain_price(fee) / per)
@@ -103,9 +100,7 @@ def card_at(match: Match, tier: str, moment: datetime) -> RateCard:
 
 def days_of_change(model: ModelInfo) -> list[datetime]:
     """Return the UTC midnights at which a price of the model changes, ascending."""
-    return sorted(
-        datetime(d.year, d.month, d.day, tzinfo=UTC) for d in price_changes(model)
-    )
+    return sorted(datetime(d.year, d.month, d.day, tzinfo=UTC) for d in price_changes(model))
 
 
 def times_of_change(model: ModelInfo) -> list[time]:
@@ -129,7 +124,7 @@ def _says_free(match: Match) -> bool:
 def _utc(moment: time) -> time:
     if moment.tzinfo is None:
         return moment
-    return datetime.combine(datetime(2000, 1, 2), moment).astimezone(UTC).time()
+    return datetime.combine(date(2000, 1, 2), moment).astimezone(UTC).time()
 
 
 def _rate(
@@ -149,9 +144,7 @@ def _rate(
     value = listed[unit.usage_key]
     if not isinstance(value, TieredPrices):
         return Rate(float(value / unit.per))
-    steps = tuple(
-        (tier.start, float(tier.price / unit.per)) for tier in reversed(value.tiers)
-    )
+    steps = tuple((tier.start, float(tier.price / unit.per)) for tier in reversed(value.tiers))
     return Rate(float(value.base / unit.per), steps)
 
 

@@ -24,9 +24,7 @@ def reported_lines(call: LlmCall) -> tuple[CostLine, ...]:
     if cost is None or not _possible(cost.total_usd):
         return ()
     if cost.total_usd == 0:
-        return (
-            (CostLine("unsplit", "reported", 0.0),) if served_from_cache(call) else ()
-        )
+        return (CostLine("unsplit", "reported", 0.0),) if served_from_cache(call) else ()
     return _split(cost)
 
 

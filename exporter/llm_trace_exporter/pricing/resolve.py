@@ -1,4 +1,4 @@
-"""From what an emitter wrote (provider, models, tier) to canonical labels and prices, once a key."""
+"""From what an emitter wrote (provider, models, tier) to labels and prices, once a key."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def resolve(
     if not contracts:
         contracts = covering(policy.contracts, provider, asked.forms, tier)
     timeline = build_timeline(match, tier, contracts, local=local)
-    return Resolved(
-        provider, model, tier, timeline, local, match, by_request, contracts
-    )
+    return Resolved(provider, model, tier, timeline, local, match, by_request, contracts)
 
 
 def _provider(catalogue: Catalogue, written: str, named: tuple[Spellings, ...]) -> str:

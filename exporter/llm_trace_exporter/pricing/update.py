@@ -24,9 +24,7 @@ class PriceUpdater:
     half of one.
     """
 
-    def __init__(
-        self, pricing: Pricing, interval_s: float, fetch: Fetch | None = None
-    ) -> None:
+    def __init__(self, pricing: Pricing, interval_s: float, fetch: Fetch | None = None) -> None:
         """Prepare; nothing is fetched before `start`.
 
         Args:
@@ -38,9 +36,7 @@ class PriceUpdater:
         self._interval_s = interval_s
         self._fetch: Fetch = UpdatePrices().fetch if fetch is None else fetch
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name="price-updater", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="price-updater", daemon=True)
 
     def start(self) -> None:
         """Begin fetching in the background."""
