@@ -26,6 +26,7 @@ MAX_SECONDS = 366 * 86_400.0
 
 _TEXT_CHARS = 256
 _ABSENT = {"", "none", "null", "undefined"}
+_ABSENT_CHARS = max(map(len, _ABSENT))
 _ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
 _UUID = re.compile(
     r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE
@@ -34,15 +35,16 @@ _UUID = re.compile(
 
 def text(value: Value) -> str:
     """A short text without quotes that JSON encoding left around it; empty when there is none."""
-    if value is None or isinstance(value, bytes | list | dict):
+    if not isinstance(value, str):
+        if value is None or isinstance(value, bytes | list | dict):
+            return ""
+        value = str(value).lower() if isinstance(value, bool) else str(value)
+    found = value.strip()
+    if found[:1] == '"' == found[-1:] and len(found) > 1:
+        found = _unquoted(found).strip()
+    if len(found) <= _ABSENT_CHARS and found.lower() in _ABSENT:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    found = value if isinstance(value, str) else str(value)
-    if len(found) >= 2 and found[0] == '"' == found[-1]:
-        found = _unquoted(found)
-    found = found.strip()
-    return "" if found.lower() in _ABSENT else found[:_TEXT_CHARS]
+    return found[:_TEXT_CHARS]
 
 
 def texts(value: Value) -> tuple[str, ...]:

@@ -220,6 +220,8 @@ class Pipeline:
                 self._settle_step(pending, pending.record, view)
         for trace in {id(p.trace): p.trace for p in due}.values():
             trace.forget_settled()
+            if not trace.trace_id:
+                trace.clear()
 
     def _settle_calls(self, due: list[Pending]) -> None:
         if not due:

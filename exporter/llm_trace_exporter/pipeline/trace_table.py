@@ -63,6 +63,12 @@ class Trace:
         """What still waits."""
         return [p for p in (*self.calls, *self.steps) if not p.settled]
 
+    def clear(self) -> None:
+        """Let go of everything, so that no cycle of references is left to the collector."""
+        self.nodes.clear()
+        self.calls.clear()
+        self.steps.clear()
+
     def forget_settled(self) -> None:
         """Keep but the newest of what is settled: a late teller may still ask for it."""
         for told in (self.calls, self.steps):
@@ -124,3 +130,4 @@ class TraceTable:
         """Forget a trace."""
         if self._traces.pop(trace.trace_id, None) is not None:
             self.spans -= len(trace.nodes)
+            trace.clear()
