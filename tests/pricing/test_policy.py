@@ -170,6 +170,26 @@ def test_names_are_compared_as_labels_and_as_written(make_call: Any, call: dict[
     assert cost(make_call, Contract("Gpt-4o*", provider="azure", usd_per_request=7), **call) == 7
 
 
+def test_the_default_tier_can_have_a_contract_of_its_own(make_call: Any) -> None:
+    contract = Contract("gpt-4o", tier="default", usd_per_request=7)
+    assert cost(make_call, contract) == cost(make_call, contract, service_tier="standard") == 7
+    assert cost(make_call, contract, service_tier="batch") != 7
+
+
+def test_a_pattern_has_classes_and_single_characters(make_call: Any) -> None:
+    contract = Contract("gpt-?[no]", usd_per_request=7)
+    assert cost(make_call, contract) == 7
+    assert cost(make_call, contract, model="gpt-4.1") != 7
+
+
+def test_thousands_of_contracts_find_the_one(make_call: Any) -> None:
+    many = [Contract(f"m-{i}*", usd_per_request=i) for i in range(1000, 4000)]
+    exact = [Contract(f"n-{i}", usd_per_request=i) for i in range(1000, 4000)]
+    assert cost(make_call, *many, *exact, model="m-2345-x") == 2345
+    assert cost(make_call, *many, *exact, model="n-2345") == 2345
+    assert cost(make_call, *many, *exact, model="n-99999") is None
+
+
 def test_other_providers_tiers_and_models_are_not_covered(make_call: Any) -> None:
     contract = Contract("gpt-4o", provider="azure", tier="batch", usd_per_request=7)
     assert cost(make_call, contract, provider="azure") != 7
@@ -182,6 +202,7 @@ def test_other_providers_tiers_and_models_are_not_covered(make_call: Any) -> Non
     [
         ({"model": " ", "usd_per_request": 1}, "model is empty"),
         ({"model": "*"}, "no price"),
+        ({"model": "*", "usd_per_request": 1, "provider": "litellm"}, "no provider"),
         ({"model": "*", **per_million(inputs=1)}, "unknown token type"),
         ({"model": "*", **per_million(input=-1)}, "finite and not negative"),
         ({"model": "*", "usd_per_request": math.nan}, "finite and not negative"),

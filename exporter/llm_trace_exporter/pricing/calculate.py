@@ -11,6 +11,7 @@ from llm_trace_exporter.model import (
     UnpricedReason,
 )
 from llm_trace_exporter.pricing.catalogue import Catalogue, bundled_catalogue
+from llm_trace_exporter.pricing.contracts import ContractBook
 from llm_trace_exporter.pricing.names import MAX_LENGTH
 from llm_trace_exporter.pricing.plan import Plan
 from llm_trace_exporter.pricing.policy import PricingPolicy
@@ -40,6 +41,7 @@ class Pricing:
     def __init__(self, policy: PricingPolicy, catalogue: Catalogue | None = None) -> None:
         """Build from the operator's policy; without a catalogue, from the installed list prices."""
         self._policy = policy
+        self._book = ContractBook(policy.contracts)
         self._local = frozenset(normalize_provider(name) for name in policy.local_providers)
         # Catalogue and cache change together, in one assignment.
         self._prices = _Prices(bundled_catalogue() if catalogue is None else catalogue)
@@ -91,7 +93,7 @@ class Pricing:
         key = (provider, response_model, request_model, tier)
         found = prices.cache.get(key)
         if found is None:
-            found = resolve(prices.catalogue, self._policy, self._local, key)
+            found = resolve(prices.catalogue, self._book, self._local, key)
             prices.keep(key, found)
         return found
 

@@ -6,14 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Literal
 
 from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.model import TOKEN_TYPES
 from llm_trace_exporter.pricing.providers import LOCAL_PROVIDERS, normalize_provider
-from llm_trace_exporter.pricing.tiers import normalize_tier
 
 Trust = Literal["trust", "ignore"]
 
@@ -46,7 +44,7 @@ class Contract:
     provider: str = ""
     """Any spelling; empty: every provider."""
     tier: str = ""
-    """Service tier; empty: every tier."""
+    """Service tier, `default` for the default one; empty: every tier."""
     valid_from: date | None = None
     """First UTC day; None: since ever."""
     valid_until: date | None = None
@@ -75,15 +73,6 @@ class Contract:
         """True when the fee per request is the whole price."""
         return not self.usd_per_million_tokens
 
-    def covers(self, provider: str, names: tuple[str, ...], tier: str) -> bool:
-        """Tell whether the contract speaks of a provider label, any of the names, and a tier."""
-        if self.provider and normalize_provider(self.provider) != provider:
-            return False
-        if self.tier and normalize_tier(self.tier) != tier:
-            return False
-        pattern = self.model.lower()
-        return any(fnmatchcase(name.lower(), pattern) for name in names)
-
     def valid_on(self, day: date) -> bool:
         """Tell whether the contract is in force on a UTC day."""
         return (self.valid_from is None or self.valid_from <= day) and (
@@ -99,12 +88,16 @@ class Contract:
             days.append(self.valid_until + timedelta(days=1))
         return tuple(days)
 
+    @property
+    def exact(self) -> bool:
+        """True when the model is a name, not a pattern."""
+        return not _WILDCARDS.intersection(self.model)
+
     def specificity(self) -> tuple[bool, int, bool, bool, date]:
         """Return the rank among contracts that cover one call; the greatest one wins."""
-        exact = not _WILDCARDS.intersection(self.model)
         literal = sum(character not in "*?[]" for character in self.model)
         since = self.valid_from or date.min
-        return exact, literal, bool(self.provider), bool(self.tier), since
+        return self.exact, literal, bool(self.provider), bool(self.tier), since
 
 
 @dataclass(frozen=True)
@@ -123,19 +116,12 @@ class PricingPolicy:
         return choice == "trust"
 
 
-def covering(
-    contracts: tuple[Contract, ...], provider: str, names: tuple[str, ...], tier: str
-) -> tuple[Contract, ...]:
-    """Return the contracts that cover a call, most specific first, then in the order given."""
-    matches = [contract for contract in contracts if contract.covers(provider, names, tier)]
-    # sorted() is stable, so reversing it by `reverse` keeps equal ones in the order given.
-    return tuple(sorted(matches, key=Contract.specificity, reverse=True))
-
-
 def _problems(contract: Contract) -> list[str]:
     found = []
     if not contract.model.strip():
         found.append("contract: model is empty; write '*' for every model")
+    if contract.provider and not normalize_provider(contract.provider):
+        found.append(f"contract: {contract.provider!r} is no provider; name who serves the model")
     for token_type, usd in contract.usd_per_million_tokens.items():
         if token_type not in TOKEN_TYPES:
             allowed = ", ".join(TOKEN_TYPES)

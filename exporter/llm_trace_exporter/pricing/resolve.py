@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_trace_exporter.pricing.catalogue import Catalogue, Match
+from llm_trace_exporter.pricing.contracts import ContractBook
 from llm_trace_exporter.pricing.names import (
     Spellings,
     signature,
@@ -12,7 +13,7 @@ from llm_trace_exporter.pricing.names import (
     without_soft_ending,
 )
 from llm_trace_exporter.pricing.plan import Timeline, build_timeline
-from llm_trace_exporter.pricing.policy import Contract, PricingPolicy, covering
+from llm_trace_exporter.pricing.policy import Contract
 from llm_trace_exporter.pricing.providers import (
     catalogue_id,
     label_of_catalogue_id,
@@ -44,7 +45,7 @@ class Resolved:
 
 def resolve(
     catalogue: Catalogue,
-    policy: PricingPolicy,
+    book: ContractBook,
     local_providers: frozenset[str],
     key: tuple[str, str, str, str],
 ) -> Resolved:
@@ -62,9 +63,9 @@ def resolve(
         by_request = match is not None
     model = _label(catalogue, served.plain, None if by_request else match)
     names = (*served.forms, model)
-    contracts = covering(policy.contracts, provider, names, tier)
+    contracts = book.covering(provider, names, tier)
     if not contracts:
-        contracts = covering(policy.contracts, provider, asked.forms, tier)
+        contracts = book.covering(provider, asked.forms, tier)
     timeline = build_timeline(match, tier, contracts, local=local)
     return Resolved(provider, model, tier, timeline, local, match, by_request, contracts)
 
