@@ -125,6 +125,7 @@ class Core:
             self.pricing,
             context(settings),
             limits(settings),
+            lateness_s=settings.lateness_s,
         )
         self.exposition = Exposition(
             self.store,
@@ -143,6 +144,7 @@ class Core:
             self.pricing = Pricing(pricing_policy(settings), catalogue)
             self.store.reconfigure(store_options(settings))
             self.intake.replace(context(settings), self.pricing, limits(settings))
+            self.intake.lateness_s = settings.lateness_s
             self._take_judges(settings)
             self.settings = settings
 

@@ -51,6 +51,7 @@ class Intake:
         context: Context,
         limits: Limits,
         *,
+        lateness_s: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
         wall_clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -65,6 +66,7 @@ class Intake:
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
         self._evicted = 0
+        self.lateness_s = lateness_s
         self.records = 0
         """Spans and log records taken in."""
 
@@ -148,11 +150,15 @@ class Intake:
         self._count()
 
     def _show_lag(self, readings: Iterable[Reading]) -> None:
-        now_ns = self._wall_clock_ns()
+        now_ns, late = self._wall_clock_ns(), 0
         for reading in readings:
             for record in reading.records:
                 if isinstance(record, LlmCall | Step):
-                    self._own.ingest_lag((now_ns - record.end_ns) / 1e9)
+                    lag_s = (now_ns - record.end_ns) / 1e9
+                    self._own.ingest_lag(lag_s)
+                    late += lag_s > self.lateness_s
+        if late:
+            self._own.late_records(late)
 
     def _count(self) -> None:
         output = self._pipeline.drain()

@@ -311,6 +311,11 @@ FAMILIES: tuple[Family, ...] = (
         buckets="lag_seconds",
     ),
     _exporter(
+        "late_records_total", "counter", "", (),
+        "Calls and steps that ended longer ago than `lateness` when they came; counted all the same.",
+        "sum(rate(llm_exporter_late_records_total[15m]))",
+    ),
+    _exporter(
         "pending_calls", "gauge", "", (),
         "Calls that wait for their last tellers before they are counted.",
         "sum(llm_exporter_pending_calls)",

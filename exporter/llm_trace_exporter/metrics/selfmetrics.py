@@ -51,6 +51,7 @@ class SelfMetrics:
             for reason in DISCARD_REASONS:
                 self._discarded[(reason,)].add(0, 0)
                 self._discarded_tokens[(reason,)].add(0, 0)
+            self._store.counters(_P + "late_records_total").get(())
             overflows = self._store.counters(_P + "label_overflow_total")
             dimensions = (d.label for d in self._store.options.dimensions)
             for label in (*(label.name for label in LABELS if label.is_open), *dimensions):
@@ -92,6 +93,11 @@ class SelfMetrics:
         """Record how old `n` records were at arrival; clocks that run ahead count as 0."""
         with self._store.lock:
             self._lag[NO_LABELS].observe(max(0.0, seconds), n, self._clock())
+
+    def late_records(self, n: int) -> None:
+        """Count records that came long after they ended."""
+        with self._store.lock:
+            self._store.counters(_P + "late_records_total").get(()).add(n, self._clock())
 
     def pending_calls(self, n: int) -> None:
         """Say how many calls wait to settle."""
