@@ -215,10 +215,7 @@ class Exporter:
             raise
         self.core.own.config_loaded(is_success=True, unix_s=time.time())
         self._ticker.start()
-        pricing = self.core.settings.pricing
-        if pricing.auto_update:
-            self._updater = PriceUpdater(self.core.pricing, pricing.auto_update_interval_s)
-            self._updater.start()
+        self._update_prices()
         self._state = ""
         for purpose, address in self.listeners():
             _logger.info("listening for %s on %s", purpose, address)
@@ -263,6 +260,7 @@ class Exporter:
             except ExporterError:
                 self.core.own.config_loaded(is_success=False, unix_s=time.time())
                 raise
+            self._update_prices()
             self._note_fixed(settings)
             self.core.own.config_loaded(is_success=True, unix_s=time.time())
         _logger.info("configuration reloaded")
@@ -285,6 +283,16 @@ class Exporter:
                 ("series", series),
             ),
         )
+
+    def _update_prices(self) -> None:
+        """Fetch list prices for the pricing in force, if the configuration allows it."""
+        if self._updater is not None:
+            self._updater.stop()
+            self._updater = None
+        pricing = self.core.settings.pricing
+        if pricing.auto_update:
+            self._updater = PriceUpdater(self.core.pricing, pricing.auto_update_interval_s)
+            self._updater.start()
 
     def _listeners(self) -> Iterator[tuple[str, str]]:
         names = {"web": "metrics", "otlp-http": "OTLP/HTTP", "otlp-grpc": "OTLP/gRPC"}

@@ -93,12 +93,18 @@ def _reported_cost(view: View, *, failed: bool) -> ReportedCost | None:
     unknown = total == 0 and (failed or view.dialect.untrusted_cost)
     if total is None or unknown or (currency and currency.upper() != "USD"):
         return None
-    parts = tuple(
-        (type_, amount)
-        for type_, fact in (("input", "cost_input"), ("output", "cost_output"))
-        if (amount := view.usd(fact)) is not None
-    )
-    return ReportedCost(total, parts if len(parts) == 2 else ())
+    return ReportedCost(total, _cost_parts(view))
+
+
+def _cost_parts(view: View) -> tuple[tuple[str, float], ...]:
+    """Dollars by token type; the input's contain those of its cached tokens."""
+    on_input, on_output = view.usd("cost_input"), view.usd("cost_output")
+    if on_input is None or on_output is None:
+        return ()
+    read, write = view.usd("cost_cache_read") or 0.0, view.usd("cost_cache_write") or 0.0
+    uncached = max(0.0, on_input - read - write)
+    parts = (("input", uncached), ("cache_read", read), ("cache_write", write))
+    return tuple(part for part in (*parts, ("output", on_output)) if part[1])
 
 
 def _tier(view: View) -> str:

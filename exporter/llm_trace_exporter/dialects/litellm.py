@@ -42,6 +42,8 @@ DIALECT = Dialect(
         "audio_output": keys(key(_USAGE, "completion_tokens_details", "audio_tokens")),
         "cost_input": keys("gen_ai.cost.input_cost"),
         "cost_output": keys("gen_ai.cost.output_cost"),
+        "cost_cache_read": keys("gen_ai.cost.cache_read_cost"),
+        "cost_cache_write": keys("gen_ai.cost.cache_creation_cost"),
         "retries": keys(key("hidden_params", "additional_headers", "x-litellm-attempted-retries")),
         "fallbacks": keys(
             key("hidden_params", "additional_headers", "x-litellm-attempted-fallbacks")

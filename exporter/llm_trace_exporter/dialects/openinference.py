@@ -82,6 +82,8 @@ DIALECT = Dialect(
         "cost": keys("llm.cost.total"),
         "cost_input": keys("llm.cost.prompt"),
         "cost_output": keys("llm.cost.completion"),
+        "cost_cache_read": keys("llm.cost.prompt_details.cache_read"),
+        "cost_cache_write": keys("llm.cost.prompt_details.cache_write"),
         "finish": keys("llm.finish_reason"),
         "tool": keys("tool.name"),
         "agent": keys("agent.name", "graph.node.id"),
