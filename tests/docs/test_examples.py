@@ -22,8 +22,12 @@ from llm_trace_exporter.config import load_config
 from tests.docs.conftest import Running, Serve, Shell
 from tests.docs.pages import MARKS, ROOT, Example, examples, marked
 
-GENERATED = ("configuration.md", "metrics.md")
-"""Pages written from the code, whose own tests hold them to it; their examples are fragments."""
+TESTED_ELSEWHERE = {
+    "configuration.md": "tests/config",
+    "metrics.md": "tests/metrics",
+    "pricing.md": "tests/pricing",
+}
+"""Pages next to code of their own, whose tests run their examples."""
 
 DOLLARS = re.compile(r"\d+\.\d{6}\b")
 """List prices are corrected now and then: that must not make a page wrong."""
@@ -65,10 +69,11 @@ def each(found: list[Example]) -> pytest.MarkDecorator:
 
 @each(examples())
 def test_it_says_what_to_do_with_it(example: Example) -> None:
-    assert example.language in MARKS, f"a fence of {example.language!r}"
-    if example.page.name in GENERATED:
-        assert example.language in ("promql", "yaml")
+    if example.page.name in TESTED_ELSEWHERE:
+        folder = ROOT / TESTED_ELSEWHERE[example.page.name]
+        assert any(example.page.name in test.read_text() for test in folder.rglob("*.py"))
         return
+    assert example.language in MARKS, f"a fence of {example.language!r}"
     assert example.mark in MARKS[example.language], "see CONTRIBUTING.md for the marks of fences"
 
 
