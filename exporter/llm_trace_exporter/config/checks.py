@@ -209,15 +209,23 @@ def _listeners(tree: dict[str, Any]) -> Iterator[Finding]:
         addresses = address if isinstance(address, list) else [address]
         given += [(path, item) for item in addresses if item is not None]
         defaults += [(path, default)] if address is None else []
-    taken: dict[str, Path] = {}
+    taken: list[tuple[str, str, Path]] = []
     # The defaults come first, so that a clash is told where it is written.
     for path, address in (*defaults, *given):
-        if not isinstance(address, str) or not address or address.endswith(":0"):
+        host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
+        port = port.lstrip("0")
+        if not port:
             continue
-        if address in taken and taken[address] != path:
-            other = ".".join(map(str, taken[address]))
-            yield path, f"the address of {other}", "an address of its own"
-        taken.setdefault(address, path)
+        for other_host, other_port, other in taken:
+            if port == other_port and path != other and _overlap(host, other_host):
+                yield path, f"the address of {'.'.join(map(str, other))}", "an address of its own"
+                break
+        taken.append((host, port, path))
+
+
+def _overlap(host: str, other: str) -> bool:
+    # No host is every interface; what names resolve to is for the machine to say.
+    return host == other or not host or not other
 
 
 def _verdicts(tree: dict[str, Any]) -> Iterator[Finding]:
