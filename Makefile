@@ -6,6 +6,8 @@ PYTHON := $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pytho
 endif
 
 .DEFAULT_GOAL := help
+# Without ensurepip, venv fails but leaves a python: it must not count as made.
+.DELETE_ON_ERROR:
 .PHONY: help run test test-long lint docs clean prometheus
 
 help: ## say what there is
