@@ -25,10 +25,12 @@ MAY_KNOW: dict[str, set[str]] = {
     "web": {"errors"},
     "server": {"errors", "otlp"},
     "config": {"dialects", "errors", "metrics", "model"},
-    "intake": {"dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"},
+    "state": {"errors", "model"},
+    "intake": {"dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing", "state"},
+    "keeping": {"intake", "metrics", "state"},
     "app": {
-        *("config", "dialects", "errors", "intake", "metrics", "model", "otlp", "pipeline"),
-        *("pricing", "server", "web", "__version__"),
+        *("config", "dialects", "errors", "intake", "keeping", "metrics", "model", "otlp"),
+        *("pipeline", "pricing", "server", "state", "web", "__version__"),
     },
     "cli": {"app", "config", "errors", "logs", "otlp", "pricing", "summary", "__version__"},
 }

@@ -104,6 +104,7 @@ def test_what_is_imported_is_declared() -> None:
         "rich": "rich",
         "starlette": "starlette",
         "uvicorn": "uvicorn",
+        "msgspec": "msgspec",
         "yaml": "pyyaml",
         "zstandard": "zstandard",
     }

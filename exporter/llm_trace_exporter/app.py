@@ -11,8 +11,9 @@ from pathlib import Path
 from . import __version__
 from .config import Settings, effective_yaml, load_config
 from .dialects import LABELS, Context, dimension, label_key
-from .errors import ExporterError
+from .errors import ExporterError, Overloaded
 from .intake import Intake
+from .keeping import Keeper
 from .metrics.exposition import Exposition, process_registry
 from .metrics.labels import Dimension
 from .metrics.recorder import Recorder
@@ -24,12 +25,16 @@ from .otlp.http_receiver import HttpReceiver
 from .pipeline import Limits
 from .pricing import LOCAL_PROVIDERS, Contract, PriceUpdater, Pricing, PricingPolicy
 from .server import GrpcServer, HttpServer
+from .state import State
 from .web import Overview, Web
 
 _logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
 """How often waiting calls are looked at."""
+
+MEMORY = ":memory:"
+"""The state path that keeps nothing."""
 
 DRAIN_S = 10.0
 """How long requests under way may take when the exporter ends."""
@@ -118,6 +123,8 @@ class Core:
         self.own = SelfMetrics(self.store, __version__)
         self.recorder = Recorder(self.store)
         self.pricing = Pricing(pricing_policy(settings))
+        path = settings.state.path
+        self.state = State(Path(path), settings.limits.max_spans) if path != MEMORY else None
         self.intake = Intake(
             self.store,
             self.recorder,
@@ -126,7 +133,9 @@ class Core:
             context(settings),
             limits(settings),
             lateness_s=settings.lateness_s,
+            journal=self.state,
         )
+        self.keeper = Keeper(self.state, self.store, self.intake, self.own) if self.state else None
         self.exposition = Exposition(
             self.store,
             self.own,
@@ -135,6 +144,8 @@ class Core:
             created=settings.openmetrics.created,
         )
         self._take_judges(settings)
+        if self.keeper is not None:
+            self.keeper.restore()
 
     def apply(self, settings: Settings) -> None:
         """Go on with another configuration; what was counted stays."""
@@ -147,6 +158,17 @@ class Core:
             self.intake.lateness_s = settings.lateness_s
             self._take_judges(settings)
             self.settings = settings
+
+    def close(self) -> None:
+        """Count what waits, or keep it waiting in the state file, and close that."""
+        if self.state is None or self.keeper is None:
+            self.intake.settle_all()
+            return
+        try:
+            self.keeper.checkpoint()
+        except Overloaded as error:
+            _logger.warning("the last checkpoint was not written: %s", error)
+        self.state.close()
 
     def _take_judges(self, settings: Settings) -> None:
         by_name = settings.judges.by_name
@@ -161,6 +183,8 @@ class Core:
 
     def _before_render(self) -> None:
         self.intake.refresh_gauges()
+        if self.keeper is not None:
+            self.keeper.show_size()
         self.store.update_limits()
         self.own.price_catalogue(self.pricing.catalogue_timestamp_s)
 
@@ -231,7 +255,7 @@ class Exporter:
             self._ticker.join(TICK_S * 4)
         if self._updater is not None:
             self._updater.stop()
-        self.core.intake.settle_all()
+        self.core.close()
         self.web_server.stop(DRAIN_S)
         self._web.close()
 
@@ -301,7 +325,7 @@ class Exporter:
                 yield names[server.name], address
 
     def _note_fixed(self, settings: Settings) -> None:
-        for name in ("web", "otlp", "log", "openmetrics"):
+        for name in ("web", "otlp", "log", "openmetrics", "state"):
             if getattr(settings, name) != getattr(self._first, name):
                 _logger.warning("%s: changes take effect at the next start", name)
 
@@ -309,9 +333,13 @@ class Exporter:
         while not self._stop.wait(TICK_S):
             self._guarded(self.core.intake.settle)
             self._guarded(self.core.store.expire)
+            if self.core.keeper is not None:
+                self._guarded(self.core.keeper.tick)
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:
             work()
+        except Overloaded as error:
+            _logger.warning("%s", error)
         except Exception:
             _logger.exception("the clockwork failed once and goes on")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from .dialects import INDEXED_KEYS, Context, Reader, wanted_keys
-from .errors import RejectedRecord
+from .errors import Overloaded, RejectedRecord
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
@@ -24,8 +25,9 @@ from .otlp.decode import decode_logs, decode_logs_json, decode_traces, decode_tr
 from .otlp.from_json import load as load_json
 from .otlp.raw import Batch, RawLog, RawSpan
 from .otlp.sink import Encoding, Outcome, RefusalReason, SignalName, Source
-from .pipeline import Limits, Pipeline
+from .pipeline import Limits, Output, Pipeline
 from .pricing import Pricing
+from .state import Entry
 
 _DECODERS: dict[tuple[SignalName, Encoding], Callable[[bytes, KeyFilter], Batch]] = {
     ("traces", "protobuf"): decode_traces,
@@ -37,6 +39,17 @@ _J = TypeVar("_J", Verdict, Feedback)
 _R = TypeVar("_R", RawSpan, RawLog)
 
 _MAX_REASONS = 3
+
+
+class Journal(Protocol):
+    """Where requests are written before they are acknowledged."""
+
+    def append(self, entry: Entry) -> None:
+        """Commit an entry.
+
+        Raises: Overloaded when it cannot be written.
+        """
+        ...
 
 
 class Intake:
@@ -52,10 +65,17 @@ class Intake:
         limits: Limits,
         *,
         lateness_s: float = 3600.0,
+        journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Wire up the rooms; `clock` gives monotonic seconds."""
+        """Wire up the rooms.
+
+        Args:
+            lateness_s: Age from which a record that comes in is late.
+            journal: Where requests are written before they are acknowledged.
+            clock: Monotonic seconds.
+        """
         self._lock = store.lock
         self._recorder = recorder
         self._own = own
@@ -65,6 +85,7 @@ class Intake:
         self._pipeline = Pipeline(limits)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
+        self._journal = journal
         self._evicted = 0
         self.lateness_s = lateness_s
         self.records = 0
@@ -94,8 +115,19 @@ class Intake:
         spans = _readings(batch.spans, reader.span, reasons)
         logs = _readings(batch.logs, reader.log, reasons)
         with self._lock:
-            self._apply(spans, logs, source)
-            self._own.discarded("invalid", len(reasons))
+            if reader is not self._reader:
+                # The configuration was replaced while this request was read under the old one.
+                return self.export(signal, encoding, body, source)
+            self._commit_and_apply(
+                Entry(
+                    now_s=self._clock(),
+                    source=source,
+                    spans=tuple(spans),
+                    logs=tuple(logs),
+                    invalid=len(reasons),
+                    wall_ns=self._wall_clock_ns(),
+                )
+            )
             self._own.ingest_duration(source, time.perf_counter() - started_s)
         return Outcome(len(reasons), _message(reasons))
 
@@ -104,16 +136,35 @@ class Intake:
         self._own.rejected(source, reason)
 
     def settle(self) -> None:
-        """Count what has waited long enough."""
+        """Count what has waited long enough.
+
+        Raises: Overloaded when that cannot be written; it is counted the next time.
+        """
         with self._lock:
-            self._pipeline.settle(self._clock())
-            self._count()
+            now_s = self._clock()
+            if self._pipeline.is_due(now_s):
+                self._commit_and_apply(Entry(now_s))
 
     def settle_all(self) -> None:
         """Count everything that waits."""
         with self._lock:
-            self._pipeline.settle_all()
-            self._count()
+            if self._pipeline.waiting:
+                self._commit_and_apply(Entry(self._clock(), settles_all=True))
+
+    def restore(self, entries: Iterable[tuple[Entry, bool]]) -> None:
+        """Apply a journal to an empty pipeline; what a checkpoint holds already is not counted."""
+        with self._lock:
+            newest_s = self._clock()
+            for entry, counts in entries:
+                self._apply(entry, counts=counts)
+                newest_s = max(newest_s, entry.now_s)
+            self._clock = _going_on(self._clock, newest_s)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep requests out for a moment."""
+        with self._lock:
+            yield
 
     def replace(self, context: Context, pricing: Pricing, limits: Limits) -> None:
         """Go on with another configuration.
@@ -136,32 +187,49 @@ class Intake:
             self._own.table_evicted("traces", pipeline.evicted_traces - self._evicted)
             self._evicted = pipeline.evicted_traces
 
-    def _apply(self, spans: list[Reading], logs: list[Reading], source: Source) -> None:
-        now_s = self._clock()
-        for reading in (*spans, *logs):
-            self._pipeline.add(reading, now_s)
-        for dialect, n in Counter(r.dialect for r in spans).items():
-            self._own.spans_received(source, dialect, n)
-        for dialect, n in Counter(r.dialect for r in logs).items():
-            self._own.log_records_received(source, dialect, n)
-        self.records += len(spans) + len(logs)
-        self._show_lag((*spans, *logs))
-        self._pipeline.settle(now_s)
-        self._count()
+    def _commit_and_apply(self, entry: Entry) -> None:
+        if self._journal is not None:
+            started_s = time.perf_counter()
+            try:
+                self._journal.append(entry)
+            except Overloaded:
+                self._own.state_failed("commit")
+                raise
+            self._own.state_committed(time.perf_counter() - started_s)
+        self._apply(entry, counts=True)
 
-    def _show_lag(self, readings: Iterable[Reading]) -> None:
-        now_ns, late = self._wall_clock_ns(), 0
-        for reading in readings:
+    def _apply(self, entry: Entry, *, counts: bool) -> None:
+        for reading in (*entry.spans, *entry.logs):
+            self._pipeline.add(reading, entry.now_s)
+        if entry.settles_all:
+            self._pipeline.settle_all()
+        else:
+            self._pipeline.settle(entry.now_s)
+        output = self._pipeline.drain()
+        if counts:
+            self._count(output)
+            self._count_arrival(entry)
+
+    def _count_arrival(self, entry: Entry) -> None:
+        own, source = self._own, entry.source
+        for dialect, n in Counter(r.dialect for r in entry.spans).items():
+            own.spans_received(source, dialect, n)
+        for dialect, n in Counter(r.dialect for r in entry.logs).items():
+            own.log_records_received(source, dialect, n)
+        if entry.invalid:
+            own.discarded("invalid", entry.invalid)
+        self.records += len(entry.spans) + len(entry.logs)
+        late = 0
+        for reading in (*entry.spans, *entry.logs):
             for record in reading.records:
                 if isinstance(record, LlmCall | Step):
-                    lag_s = (now_ns - record.end_ns) / 1e9
-                    self._own.ingest_lag(lag_s)
+                    lag_s = (entry.wall_ns - record.end_ns) / 1e9
+                    own.ingest_lag(lag_s)
                     late += lag_s > self.lateness_s
         if late:
-            self._own.late_records(late)
+            own.late_records(late)
 
-    def _count(self) -> None:
-        output = self._pipeline.drain()
+    def _count(self, output: Output) -> None:
         for record in output.records:
             if isinstance(record, LlmCall):
                 self._recorder.call(self._pricing.price(record))
@@ -199,6 +267,12 @@ def _readings(
         except RejectedRecord as rejected:
             reasons.append(rejected.reason)
     return found
+
+
+def _going_on(clock: Callable[[], float], from_s: float) -> Callable[[], float]:
+    """The clock, set forward so that it goes on from a moment of an earlier process."""
+    ahead_s = from_s - clock()
+    return clock if ahead_s <= 0 else lambda: clock() + ahead_s
 
 
 def _date(logs: list[RawLog], now_ns: int) -> None:

@@ -96,8 +96,7 @@ class Web:
             Route(f"{prefix}/", self._landing, methods=["GET"]),
         ]
         if prefix:
-            for path in ("/", prefix):
-                routes.append(Route(path, self._to_landing, methods=["GET"]))
+            routes += [Route(path, self._to_landing, methods=["GET"]) for path in ("/", prefix)]
         return routes
 
     async def _run(self, work: Callable[[], _T]) -> _T:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_trace_exporter.metrics.catalogue import FAMILIES, FAMILY, REQUEST, Family
+from llm_trace_exporter.metrics.catalogue import FAMILIES, FAMILY, REQUEST
+from llm_trace_exporter.metrics.family import Family
 from llm_trace_exporter.metrics.reference import main, render_reference
 from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL
 

@@ -7,64 +7,21 @@ read this one table. Renaming anything here breaks users' queries: it needs a ch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
+from llm_trace_exporter.metrics.family import Family, MetricType
 from llm_trace_exporter.metrics.vocabulary import (
     DISCARD_REASONS,
     FINISH_REASONS,
+    STATE_ERRORS,
     UNPRICED_REASONS,
 )
 
 PREFIX = "llm_"
 
-MetricType = Literal["counter", "gauge", "histogram", "info"]
-Section = Literal["Requests", "Steps", "Quality", "Exporter"]
-
 REQUEST = ("service", "environment", "provider", "model", "operation", "purpose")
 ROUTE = ("service", "environment", "provider")
 STEP = ("service", "environment")
 QUALITY = ("service", "environment", "model")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric family of the contract."""
-
-    name: str
-    """As users query it: counters end in `_total`, infos in `_info`."""
-    type: MetricType
-    section: Section
-    unit: str
-    """Base unit, the last word of the name before `_total`; empty for plain counts."""
-    labels: tuple[str, ...]
-    """In rendering order, without the configured dimensions."""
-    help: str
-    query: str
-    """A PromQL expression that answers the question the family is there for."""
-    with_dimensions: bool = False
-    """Whether the configured dimensions follow the labels."""
-    buckets: str = ""
-    """Key into `vocabulary.BUCKETS`; histograms only."""
-    exemplars: bool = False
-    """Whether its samples can carry a trace id."""
-    reasons: tuple[str, ...] = ()
-    """Values of the `reason` label, where the family has one and they are fixed."""
-    expires: bool = True
-    """Whether a series that is not updated for the idle time is dropped."""
-
-    @property
-    def base_name(self) -> str:
-        """The OpenMetrics family name: without the suffix that its sample carries."""
-        suffix = {"counter": "_total", "info": "_info"}.get(self.type, "")
-        return self.name.removesuffix(suffix)
-
-    @property
-    def sample_names(self) -> tuple[str, ...]:
-        """Names of the samples it renders."""
-        if self.type == "histogram":
-            return tuple(self.name + s for s in ("_bucket", "_sum", "_count"))
-        return (self.name,)
 
 
 def _requests(
@@ -312,8 +269,27 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _exporter(
         "late_records_total", "counter", "", (),
-        "Calls and steps that ended longer ago than `lateness` when they came; counted all the same.",
+        "Calls and steps that ended longer ago than `lateness` when they came; counted as well.",
         "sum(rate(llm_exporter_late_records_total[15m]))",
+    ),
+    _exporter(
+        "state_commit_duration_seconds", "histogram", "seconds", (),
+        "Time to write one request to the state file before it is acknowledged, in seconds.",
+        "histogram_quantile(0.99, sum by (le) "
+        "(rate(llm_exporter_state_commit_duration_seconds_bucket[5m])))",
+        buckets="work_seconds",
+    ),
+    _exporter(
+        "state_bytes", "gauge", "bytes", (),
+        "Size of the state file and its companions; 0 when state is in memory.",
+        "max(llm_exporter_state_bytes)",
+    ),
+    _exporter(
+        "state_errors_total", "counter", "", ("reason",),
+        "Trouble with the state file: commit (a request was pushed back), checkpoint, unusable "
+        "(a damaged or foreign file was moved aside).",
+        "sum by (reason) (increase(llm_exporter_state_errors_total[15m]))",
+        reasons=STATE_ERRORS,
     ),
     _exporter(
         "pending_calls", "gauge", "", (),

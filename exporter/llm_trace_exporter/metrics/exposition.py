@@ -18,7 +18,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.utils import floatToGoString
 
-from llm_trace_exporter.metrics.catalogue import FAMILIES, Family
+from llm_trace_exporter.metrics.catalogue import FAMILIES
+from llm_trace_exporter.metrics.family import Family
 from llm_trace_exporter.metrics.negotiation import Choice, Format, choose
 from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
 from llm_trace_exporter.metrics.series import NOT_NEW, Exemplar, HistogramRow, ScalarRow

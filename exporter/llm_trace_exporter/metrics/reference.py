@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from llm_trace_exporter.metrics.catalogue import FAMILIES, Family
+from llm_trace_exporter.metrics.catalogue import FAMILIES
+from llm_trace_exporter.metrics.family import Family
 from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL, LABELS
 
 _INTRODUCTION = """\

@@ -6,7 +6,7 @@ import platform
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
 from llm_trace_exporter.metrics.store import Store
-from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS
+from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS, STATE_ERRORS
 
 _P = "llm_exporter_"
 
@@ -52,6 +52,8 @@ class SelfMetrics:
                 self._discarded[(reason,)].add(0, 0)
                 self._discarded_tokens[(reason,)].add(0, 0)
             self._store.counters(_P + "late_records_total").get(())
+            for reason in STATE_ERRORS:
+                self._store.counters(_P + "state_errors_total").get((reason,))
             overflows = self._store.counters(_P + "label_overflow_total")
             dimensions = (d.label for d in self._store.options.dimensions)
             for label in (*(label.name for label in LABELS if label.is_open), *dimensions):
@@ -98,6 +100,22 @@ class SelfMetrics:
         """Count records that came long after they ended."""
         with self._store.lock:
             self._store.counters(_P + "late_records_total").get(()).add(n, self._clock())
+
+    def state_committed(self, seconds: float) -> None:
+        """Record how long one request took to be written."""
+        with self._store.lock:
+            family = self._store.histograms(_P + "state_commit_duration_seconds")
+            family.get(()).observe(seconds, 1, self._clock())
+
+    def state_failed(self, reason: str, n: int = 1) -> None:
+        """Count trouble with the state file."""
+        with self._store.lock:
+            family = self._store.counters(_P + "state_errors_total")
+            family.get((reason,)).add(n, self._clock())
+
+    def state_size(self, size_bytes: int) -> None:
+        """Say how big the state file is."""
+        self._set("state_bytes", size_bytes)
 
     def pending_calls(self, n: int) -> None:
         """Say how many calls wait to settle."""

@@ -15,7 +15,8 @@ from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from llm_trace_exporter.errors import ConfigError
-from llm_trace_exporter.metrics.catalogue import FAMILIES, Family
+from llm_trace_exporter.metrics.catalogue import FAMILIES
+from llm_trace_exporter.metrics.family import Family
 from llm_trace_exporter.metrics.labels import DEFAULT_CAP, Dimension, LabelPolicy
 from llm_trace_exporter.metrics.series import (
     NOT_NEW,
@@ -27,7 +28,7 @@ from llm_trace_exporter.metrics.series import (
     Series,
     label_text,
 )
-from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL, OTHER
+from llm_trace_exporter.metrics.vocabulary import BUCKETS, OTHER, is_open_label
 
 CHUNK = 1000
 """Series copied per hold of the lock: below a millisecond."""
@@ -117,7 +118,7 @@ class FamilySeries(Generic[S]):
         self.limit = options.max_series_per_family
         kind = self.family.buckets
         self.bounds = tuple(float(b) for b in options.buckets.get(kind, BUCKETS.get(kind, ())))
-        self._is_free = tuple(name not in LABEL or LABEL[name].is_open for name in self.label_names)
+        self._is_free = tuple(is_open_label(name) for name in self.label_names)
 
     def get(self, key: tuple[str, ...]) -> S:
         """Return the series of a label set; born now if it is new.
@@ -260,6 +261,42 @@ class Store:
             for label in self.policy.full_labels():
                 users = (family.values_in_use(label) for family in self._families.values())
                 self.policy.retain(label, set().union(*users))
+
+    def changed_since(
+        self, since_s: float
+    ) -> Iterator[tuple[str, dict[str, str], Counter | Histogram]]:
+        """Yield (family, labels, series) of lasting series updated since a time; hold the lock."""
+        for name, family in self._families.items():
+            if not family.family.lasts:
+                continue
+            for key, series in family.series.items():
+                if series.touched_s >= since_s:
+                    yield name, dict(zip(family.label_names, key, strict=True)), series
+
+    def restore(self, name: str, labels: Mapping[str, str]) -> Counter | Histogram | None:
+        """Return the series to fill with what was saved; None if there is no such family now.
+
+        It is not new: it is never held at 0. Labels that do not exist any more are left out, so
+        series may come together.
+        """
+        family = self._families.get(name)
+        if family is None or not family.family.lasts:
+            return None
+        values = ((label, labels.get(label, "")) for label in family.label_names)
+        key = tuple(
+            self.policy.admit(label, value)[0] if is_open_label(label) else value
+            for label, value in values
+        )
+        series: Counter | Histogram = family.get(key)
+        series.born_s = NOT_NEW
+        return series
+
+    def age_all(self) -> None:
+        """Make no series new any more: what was restored was seen before."""
+        for family in self._families.values():
+            for series in family.series.values():
+                if not isinstance(series, Gauge):
+                    series.born_s = NOT_NEW
 
     def series_total(self) -> int:
         """Return how many series there are in all families."""

@@ -102,6 +102,8 @@ LABEL: Mapping[str, Label] = {label.name: label for label in LABELS}
 
 FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
 UNPRICED_REASONS: tuple[str, ...] = get_args(UnpricedReason)
+STATE_ERRORS = ("commit", "checkpoint", "unusable")
+
 DISCARD_REASONS = ("rollup", "duplicate", "late", "invalid", "not_llm")
 
 BUCKETS: Mapping[str, tuple[float, ...]] = {
@@ -120,3 +122,8 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
 Scaled to language models: calls of minutes are normal, so client defaults that stop at ten
 seconds would put half of them into +Inf.
 """
+
+
+def is_open_label(name: str) -> bool:
+    """Whether a label's values come from outside: open ones, and every dimension."""
+    return name not in LABEL or LABEL[name].is_open

@@ -6,9 +6,9 @@ Source: opentelemetry-proto 1.x, `trace.proto`, `logs.proto`, `common.proto`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
+from typing import TypeAlias
 
-Value = Union[str, bool, int, float, bytes, None, list["Value"], dict[str, "Value"]]
+Value: TypeAlias = "str | bool | int | float | bytes | list[Value] | dict[str, Value] | None"
 """An attribute value: AnyValue without its wrapper."""
 
 Attributes = dict[str, Value]

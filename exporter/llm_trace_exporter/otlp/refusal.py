@@ -40,6 +40,8 @@ def refusal_of(error: Exception) -> Refusal:
             return Refusal("overloaded", str(error), max(1, error.retry_after_s))
         case TimeoutError():
             return Refusal("timeout", "the body did not arrive in time")
+        case _:
+            pass
     # Where it comes from, without its text: that may quote the request.
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("export failed: %s\n%s", type(error).__name__, frames)

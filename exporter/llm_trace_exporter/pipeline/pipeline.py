@@ -109,6 +109,10 @@ class Pipeline:
         else:
             self._add_log(reading, now_s)
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether something has waited long enough."""
+        return bool(self._waiting) and self._queue[0].deadline_s <= now_s
+
     def settle(self, now_s: float) -> None:
         """Settle all whose time is up, and make room where limits are passed."""
         due: list[Pending] = []

@@ -1,0 +1,111 @@
+"""Series and journal to and from the state file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .intake import Intake
+from .metrics.selfmetrics import SelfMetrics
+from .metrics.series import Counter
+from .metrics.store import Store
+from .state import SavedSeries, State
+
+CHECKPOINT_S = 30.0
+"""How often changed series are saved."""
+
+
+class Keeper:
+    """Loads what was kept, and keeps what changes."""
+
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        intake: Intake,
+        own: SelfMetrics,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Nothing is read before `restore`."""
+        self._state = state
+        self._store = store
+        self._intake = intake
+        self._own = own
+        self._wall_clock = wall_clock
+        self._saved_s = float("-inf")
+        self._next_s = 0.0
+
+    def restore(self) -> None:
+        """Load the series, then apply the journal.
+
+        Raises: ExporterError where the journal cannot be read.
+        """
+        store, now_s, unix_s = self._store, self._store.clock(), self._wall_clock()
+        idle_s = store.options.idle_expiry_s or float("inf")
+        with store.lock:
+            for saved in self._state.series():
+                idle = max(0.0, unix_s - saved.touched_unix_s)
+                if idle < idle_s:
+                    _load(store, saved, now_s - idle)
+        self._intake.restore(self._state.entries())
+        with store.lock:
+            store.age_all()
+        self._own.state_failed("unusable", self._state.moved_aside)
+
+    def tick(self) -> None:
+        """Save what changed, when it is time.
+
+        Raises: Overloaded when it cannot be written; it is tried again.
+        """
+        if self._store.clock() >= self._next_s:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Save what changed.
+
+        Raises: Overloaded when it cannot be written; the file stays as it was.
+        """
+        store = self._store
+        with store.lock:
+            started_s, unix_s = store.clock(), self._wall_clock()
+            self._next_s = started_s + CHECKPOINT_S
+            seq = self._state.seq
+            changed = [
+                _saved(name, labels, series, unix_s - (started_s - series.touched_s))
+                for name, labels, series in store.changed_since(self._saved_s)
+            ]
+        try:
+            self._state.checkpoint(changed, seq)
+        except BaseException:
+            self._own.state_failed("checkpoint")
+            raise
+        self._saved_s = started_s
+
+    def show_size(self) -> None:
+        """Refresh the gauge of the file's size."""
+        self._own.state_size(self._state.size_bytes)
+
+
+def _saved(name: str, labels: dict[str, str], series: object, touched: float) -> SavedSeries:
+    told = {label: value for label, value in labels.items() if value}
+    if isinstance(series, Counter):
+        return SavedSeries(name, told, [series.value], touched)
+    values = [series.total, *series.counts, *series.bounds]  # type: ignore[attr-defined]
+    return SavedSeries(name, told, values, touched)
+
+
+def _load(store: Store, saved: SavedSeries, touched_s: float) -> None:
+    series = store.restore(saved.family, saved.labels)
+    if series is None:
+        return
+    if isinstance(series, Counter):
+        series.value += saved.values[0]
+    else:
+        buckets = len(series.bounds)
+        counts, bounds = saved.values[1 : buckets + 2], saved.values[buckets + 2 :]
+        # A histogram whose buckets were configured anew starts from 0.
+        if tuple(bounds) == series.bounds:
+            series.total += saved.values[0]
+            series.counts = [a + b for a, b in zip(series.counts, counts, strict=True)]
+    series.touched_s = max(series.touched_s, touched_s)

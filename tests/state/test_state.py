@@ -1,0 +1,222 @@
+"""What was acknowledged is counted, exactly once, through crashes, damage and full disks."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llm_trace_exporter.app import Core
+from llm_trace_exporter.config import Settings
+from llm_trace_exporter.config.settings import StateSettings
+from llm_trace_exporter.dialects import Context
+from llm_trace_exporter.errors import ExporterError, Overloaded
+from llm_trace_exporter.otlp.files import FileRequest, iter_requests
+from llm_trace_exporter.state import Entry, State
+from llm_trace_exporter.state.journal import Codec
+from tests.facts import COMPARED, Samples, facts
+from tests.spans import chat, raw_span, read_span
+from tests.test_corpus import CORPUS
+
+SOURCES = ("claude-code", "openinference-anthropic", "logfire-pydantic-ai", "opensearch-genai")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A state file, and calls that wait long."""
+    path = str(tmp_path / "state" / "exporter.db")
+    return Settings(zero_hold_s=0, settle_s=600, state=StateSettings(path))
+
+
+def requests() -> list[FileRequest]:
+    """Requests whose calls nest, repeat and are judged."""
+    return [r for s in SOURCES for r in iter_requests(CORPUS / s, lambda _: None)]
+
+
+def send(core: Core, request: FileRequest) -> None:
+    """One request, as a receiver hands it on."""
+    core.intake.export(request.signal, request.encoding, request.body, "otlp_http")
+
+
+def crash(core: Core) -> None:
+    """Lose everything that is not in the file."""
+    assert core.state is not None
+    core.state.close()
+
+
+def counted(core: Core) -> dict[str, object]:
+    """The facts, but for what resending adds."""
+    found = facts(core.exposition.render().body.decode())
+    return {k: write(found[k]) for k, write in COMPARED.items() if k != "naive_tokens"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[str, object]:
+    """What is counted when nothing goes wrong."""
+    core = Core(Settings(zero_hold_s=0, settle_s=600))
+    for request in requests():
+        send(core, request)
+    core.intake.settle_all()
+    return counted(core)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_crashes_lose_and_double_nothing(
+    seed: int, settings: Settings, undisturbed: dict[str, object]
+) -> None:
+    """Crashes and checkpoints at random moments, clients that send again after each crash."""
+    chance = random.Random(seed)
+    core = Core(settings)
+    for request in requests():
+        send(core, request)
+        if chance.random() < 0.3:
+            assert core.keeper is not None
+            core.keeper.checkpoint()
+        if chance.random() < 0.4:
+            crash(core)
+            core = Core(settings)
+            send(core, request)
+    core.intake.settle_all()
+    assert counted(core) == undisturbed
+    crash(core)
+    again = Core(settings)
+    assert counted(again) == undisturbed
+    again.close()
+    assert counted(Core(settings)) == undisturbed
+
+
+def test_waiting_calls_go_on_waiting_after_an_orderly_end(settings: Settings) -> None:
+    """A teller that comes after the restart still joins its call."""
+    core = Core(settings)
+    (first, *rest) = list(iter_requests(CORPUS / "otel-genai-openai", lambda _: None))
+    send(core, first)
+    for request in rest:
+        core.close()
+        core = Core(settings)
+        send(core, request)
+    core.intake.settle_all()
+    alone = Core(Settings(zero_hold_s=0))
+    for request in (first, *rest):
+        send(alone, request)
+    alone.intake.settle_all()
+    assert counted(core) == counted(alone)
+
+
+def test_restored_series_are_not_held_at_zero(settings: Settings) -> None:
+    """What Prometheus saw before the restart goes on where it was."""
+    holding = replace(settings, zero_hold_s=3600)
+    core = Core(settings)
+    send(core, requests()[0])
+    core.intake.settle_all()
+    before = Samples(core.exposition.render().body.decode()).total("llm_requests_total")
+    core.close()
+    after = Samples(Core(holding).exposition.render().body.decode()).total("llm_requests_total")
+    assert before == after > 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"x" * 9000]
+)
+def test_a_damaged_file_is_moved_aside(settings: Settings, content: bytes) -> None:
+    """No crash loop: a new file is begun, the old one stays for whoever wants to look."""
+    path = Path(settings.state.path)
+    path.parent.mkdir()
+    path.write_bytes(content)
+    core = Core(settings)
+    send(core, requests()[0])
+    at = Samples(core.exposition.render().body.decode())
+    assert at.total("llm_exporter_state_errors_total", reason="unusable") == 1
+    assert [p.read_bytes() for p in path.parent.glob("*.unusable-*")] == [content]
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE theirs (x)", "PRAGMA user_version = 999"])
+def test_foreign_and_newer_files_are_moved_aside(settings: Settings, statement: str) -> None:
+    """A file of another program, and one of a version to come."""
+    path = Path(settings.state.path)
+    path.parent.mkdir()
+    if "version" in statement:
+        Core(settings).close()
+    with sqlite3.connect(path) as db:
+        db.execute(statement)
+    db.close()
+    Core(settings).close()
+    assert len(list(path.parent.glob("*.unusable-*"))) == 1
+
+
+def test_a_directory_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    """The file's parent is a file."""
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ExporterError, match="taken"):
+        State(tmp_path / "taken" / "x.db", 10)
+
+
+def is_refused(core: Core, request: FileRequest) -> bool:
+    """Whether the exporter asks for the request to be sent again later."""
+    try:
+        send(core, request)
+    except Overloaded:
+        return True
+    return False
+
+
+def test_a_full_disk_pushes_back_and_recovers(settings: Settings) -> None:
+    """Nothing refused is counted, nothing acknowledged is lost, and it recovers by itself."""
+    core = Core(settings)
+    first, second, *_ = requests()
+    send(core, first)
+    assert core.state is not None
+    database = core.state._db
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    refused = sum(is_refused(core, second) for _ in range(50))
+    assert refused
+    database.execute("PRAGMA max_page_count = 1000000")
+    send(core, second)
+    core.intake.settle_all()
+    alone = Core(Settings(zero_hold_s=0))
+    for request in (first, second):
+        send(alone, request)
+    alone.intake.settle_all()
+    assert counted(core) == counted(alone)
+    at = Samples(core.exposition.render().body.decode())
+    assert at.total("llm_exporter_state_errors_total", reason="commit") == refused
+
+
+def test_the_journal_is_bounded(tmp_path: Path) -> None:
+    """Entries that the pipeline would not remember are dropped with the next checkpoint."""
+    state = State(tmp_path / "s.db", max_spans=100)
+    readings = tuple(read_span(raw_span(chat()), Context()) for _ in range(10))
+    for number in range(50):
+        state.append(Entry(float(number), "otlp_http", readings))
+    state.checkpoint([], state.seq)
+    kept = list(state.entries())
+    assert 10 <= len(kept) <= 12
+    assert not any(counts for _, counts in kept)
+
+
+def test_entries_come_back_as_they_were() -> None:
+    """Every kind of record."""
+    core_requests = [r for r in requests() if r.signal == "traces"]
+    core = Core(Settings())
+    entries: list[Entry] = []
+
+    class Journal:
+        def append(self, entry: Entry) -> None:
+            entries.append(entry)
+
+    core.intake._journal = Journal()
+    for request in core_requests:
+        send(core, request)
+    codec = Codec()
+    assert entries
+    assert [codec.unpack(codec.pack(e)) for e in entries] == entries
+
+
+@pytest.mark.parametrize("packed", [b"", b"x", Codec()._compressor.compress(b"\x90")])
+def test_bytes_that_are_no_entry_are_told_as_such(packed: bytes) -> None:
+    """Never another error."""
+    with pytest.raises(ExporterError):
+        Codec().unpack(packed)
