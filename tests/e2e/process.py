@@ -1,0 +1,206 @@
+"""The command as a process of its own, with what it prints kept in files."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+import yaml
+
+from tests.facts import Samples
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 30.0
+ANYWHERE = (
+    "--web.listen-address=127.0.0.1:0",
+    "--otlp.http.listen-address=127.0.0.1:0",
+    "--otlp.grpc.listen-address=127.0.0.1:0",
+)
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+_LISTENING = re.compile(r"listening for (metrics|OTLP/HTTP|OTLP/gRPC) on ([^\s\"]+)")
+_T = TypeVar("_T")
+
+
+def wait_for(found: Callable[[], _T], what: str, deadline_s: float = DEADLINE_S) -> _T:
+    """The first result that is true; fails when none comes in time."""
+    end = time.monotonic() + deadline_s
+    while not (result := found()):
+        assert time.monotonic() < end, f"did not come in time: {what}"
+        time.sleep(0.01)
+    return result
+
+
+def environment() -> dict[str, str]:
+    """Variables for the command, without settings of whoever runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    modules = [str(ROOT / "exporter"), kept.get("PYTHONPATH", "")]
+    return {**kept, "PYTHONPATH": ":".join(filter(None, modules)), "PYTHONWARNINGS": "default"}
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of the product."""
+    return [sys.executable, "-m", "llm_trace_exporter", *arguments]
+
+
+def run(*arguments: str, content: bytes = b"", code: int = 0) -> tuple[str, str]:
+    """Run a command to its end; its standard output and standard error."""
+    done = subprocess.run(
+        command(*arguments),
+        input=content,
+        capture_output=True,
+        cwd=ROOT,
+        env=environment(),
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    output, errors = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == code, (done.returncode, output, errors)
+    assert "Traceback" not in errors
+    return output, errors
+
+
+class Exporter:
+    """A started `serve`."""
+
+    def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
+        self._stdout = folder / "stdout.txt"
+        self._stderr = folder / "stderr.txt"
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            self.process = subprocess.Popen(
+                command("serve", *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=ROOT,
+                env=environment(),
+            )
+
+    @property
+    def output(self) -> str:
+        """Standard output so far."""
+        return self._stdout.read_text()
+
+    @property
+    def log(self) -> str:
+        """Standard error so far."""
+        return self._stderr.read_text()
+
+    def wait_until_listening(self, listeners: int) -> None:
+        """Wait for the line of each listener."""
+        wait_for(lambda: self._ended() or len(self._addresses()) == listeners, "addresses")
+        assert not self._ended(), self.log
+
+    @property
+    def web(self) -> str:
+        """Base URL of the metrics listener."""
+        return f"http://{self._addresses()['metrics']}"
+
+    @property
+    def http(self) -> str:
+        """Base URL of the OTLP/HTTP listener."""
+        return f"http://{self._addresses()['OTLP/HTTP']}"
+
+    @property
+    def grpc(self) -> str:
+        """host:port of the OTLP/gRPC listener."""
+        return self._addresses()["OTLP/gRPC"]
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """Ask the metrics listener."""
+        return requests.get(self.web + path, timeout=DEADLINE_S, **options)
+
+    def metrics(self) -> Samples:
+        """What a scrape shows."""
+        return Samples(self.get("/metrics").text)
+
+    def post(
+        self,
+        body: bytes,
+        signal_name: str = "traces",
+        media_type: str = "application/x-protobuf",
+        **headers: str,
+    ) -> requests.Response:
+        """Send one OTLP request; `_` in a header's name stands for a hyphen."""
+        return requests.post(
+            f"{self.http}/v1/{signal_name}",
+            data=body,
+            headers={
+                "Content-Type": media_type,
+                **{k.replace("_", "-"): v for k, v in headers.items()},
+            },
+            timeout=DEADLINE_S,
+        )
+
+    def send(self, body: bytes, signal_name: str = "traces") -> None:
+        """Send one OTLP request that is taken whole."""
+        answer = self.post(body, signal_name)
+        assert (answer.status_code, answer.content) == (200, b""), answer.text
+
+    def wait_until_settled(self) -> Samples:
+        """Wait until nothing waits any more; what a scrape then shows."""
+
+        def settled() -> Samples | None:
+            samples = self.metrics()
+            return None if samples.total("llm_exporter_pending_calls") else samples
+
+        return wait_for(settled, "everything settled")
+
+    def reload(self, code: int = 200) -> str:
+        """Have the configuration read anew by a request; the answer's text."""
+        answer = requests.post(f"{self.web}/-/reload", timeout=DEADLINE_S)
+        assert answer.status_code == code, answer.text
+        return answer.text
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait for the end; the exit code."""
+        return self.process.wait(DEADLINE_S)
+
+    def _ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def _addresses(self) -> Mapping[str, str]:
+        return dict(_LISTENING.findall(self.log))
+
+
+@contextmanager
+def running(
+    folder: Path, *arguments: str, config: Any = None, listeners: int = 3
+) -> Iterator[Exporter]:
+    """A listening exporter on free ports, with `config` (a mapping) as its file.
+
+    A later argument outranks an earlier one. It must end by SIGTERM with code 0 unless a test has
+    ended it, and must not have logged a failure of its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    given = [*ANYWHERE]
+    if config is not None:
+        file = folder / "config.yml"
+        file.write_text(yaml.safe_dump(config))
+        given.append(f"--config.file={file}")
+    exporter = Exporter(folder, [*given, *arguments])
+    try:
+        exporter.wait_until_listening(listeners)
+        yield exporter
+        if exporter.process.poll() is None:
+            exporter.process.terminate()
+            assert exporter.ended() == 0
+        for sign in ("Traceback", "export failed", "clockwork failed", "Warning:"):
+            assert sign not in exporter.log, exporter.log
+    finally:
+        if exporter.process.poll() is None:
+            exporter.process.kill()
+            exporter.process.wait(DEADLINE_S)
