@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
@@ -35,6 +36,8 @@ TICK_S = 0.5
 
 MEMORY = ":memory:"
 """The state path that keeps nothing."""
+
+_NO_LIMIT = 10_000_000
 
 DRAIN_S = 10.0
 """How long requests under way may take when the exporter ends."""
@@ -110,6 +113,17 @@ def limits(settings: Settings) -> Limits:
         max_spans=given.max_spans,
         max_age_s=given.trace_age_s,
         max_remembered=given.max_remembered,
+    )
+
+
+def uncapped(settings: Settings) -> Settings:
+    """The same, in memory and with limits on labels and series that do not bind."""
+    return replace(
+        settings,
+        state=replace(settings.state, path=MEMORY),
+        labels=replace(settings.labels, caps={}, default_cap=_NO_LIMIT),
+        dimensions=tuple(replace(d, cap=_NO_LIMIT) for d in settings.dimensions),
+        series=replace(settings.series, max_per_family=_NO_LIMIT),
     )
 
 

@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import __version__
-from .app import Core, Exporter, pricing_policy
+from .app import Core, Exporter, pricing_policy, uncapped
+from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .config import Settings, load_config
 from .config.units import duration_s
 from .errors import ConfigError, DecodeError, ExporterError
@@ -165,6 +166,19 @@ def _shown(requests: Iterable[FileRequest]) -> Iterator[FileRequest]:
             progress.advance(task)
 
 
+def _cardinality(options: argparse.Namespace) -> int:
+    settings = replace(_settings(options), zero_hold_s=0.0)
+    caps = {**settings.labels.caps, **{d.label: d.cap for d in settings.dimensions}}
+    core = Core(uncapped(settings))
+    _feed(core, options.paths)
+    console = _console()
+    console.print(render_families(cost_of_families(core.store)))
+    console.print()
+    costs = cost_of_labels(core.store, caps, settings.labels.default_cap)
+    console.print(render_labels(costs))
+    return 0
+
+
 def _check(options: argparse.Namespace) -> int:
     load_config(options.file)
     return _say_valid(options.file)
@@ -198,11 +212,14 @@ def _version(_: argparse.Namespace) -> int:
     return 0
 
 
-def _print_summary(core: Core) -> None:
+def _console() -> Console:
+    """Standard output; wide enough for a table where it is no terminal."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(render_summary(summarise(core.store)))
+    return console if console.is_terminal else Console(width=160)
+
+
+def _print_summary(core: Core) -> None:
+    _console().print(render_summary(summarise(core.store)))
 
 
 def _print_addresses(exporter: Exporter) -> None:
@@ -251,6 +268,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--summary", action="store_true", help="print a table per model instead")
     replay.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0")
     _config_option(replay)
+    cardinality = _command(
+        commands, "cardinality", _cardinality, "tell how many series recorded OTLP would make"
+    )
+    cardinality.add_argument("paths", nargs="+", metavar="PATH", help="as for replay")
+    _config_option(cardinality)
     check = _command(commands, "check", _check, "validate a configuration file")
     check.add_argument("file", type=Path, metavar="FILE")
     _price_options(_command(commands, "price", _price, "explain the price of one call"))

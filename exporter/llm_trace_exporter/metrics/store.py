@@ -298,6 +298,10 @@ class Store:
                 if not isinstance(series, Gauge):
                     series.born_s = NOT_NEW
 
+    def open_labels(self, name: str) -> list[str]:
+        """Return the labels of a family whose values come from outside."""
+        return [label for label in self.counters(name).label_names if is_open_label(label)]
+
     def series_total(self) -> int:
         """Return how many series there are in all families."""
         return sum(len(family.series) for family in self._families.values())
