@@ -71,8 +71,8 @@ def test_spend(watched: Watched) -> None:
     assert prometheus.value("sum(llm_cost_usd_total)") == pytest.approx(USD)
     rate = prometheus.value("sum(rate(llm_cost_usd_total[1m]))")
     assert rate is not None
-    # Extrapolated by at most one scrape at the end.
-    assert USD / 60 <= rate * (1 + 1e-9) <= 1.5 * USD / 60
+    # Extrapolated by about one scrape interval at the end.
+    assert USD / 60 <= rate * (1 + 1e-9) < 2 * USD / 60
     by_type = prometheus.api("query", query="sum by (type) (llm_cost_usd_total)")["result"]
     assert {s["metric"]["type"]: float(s["value"][1]) for s in by_type} == pytest.approx(
         {"input": 0.006, "cache_read": 0.0015, "output": 0.009}
@@ -86,7 +86,7 @@ def test_the_first_error_of_a_new_model_is_seen(watched: Watched) -> None:
     assert (history[0], history[-1]) == (0, 1)
     grown = prometheus.value(f"sum(increase({error}[1m]))")
     assert grown is not None
-    assert 1 <= grown <= 1.5
+    assert 1 <= grown < 2
     # The first error of a model that only had successes will be seen too: it waits there at 0.
     waiting = prometheus.values('llm_requests_total{model="gpt-4o", outcome="error"}')
     assert waiting

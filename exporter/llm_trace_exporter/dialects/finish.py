@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..model import FinishReason
 from ..otlp.raw import Value
 from .values import texts
@@ -39,6 +41,8 @@ _REASONS: dict[str, FinishReason] = {
     "refusal": "refusal",
 }
 
+_REMEMBERED_CHARS = 64
+
 _SILENT = {"error", "unknown", "finish_reason_unspecified", "unspecified", "null"}
 """What instrumentations write when there is no reason to tell."""
 
@@ -49,9 +53,20 @@ def finish_reasons(value: Value) -> tuple[FinishReason, ...]:
     One reason per choice; equal reasons are told once, because some emitters repeat the reason on
     every chunk of a stream.
     """
+    if value is None:
+        return ()
+    if isinstance(value, str) and len(value) <= _REMEMBERED_CHARS:
+        return _short_reasons(value)
+    return _reasons(value)
+
+
+def _reasons(value: Value) -> tuple[FinishReason, ...]:
     found: dict[FinishReason, None] = {}
     for written in texts(value):
         word = written.rpartition(".")[2].lower().replace("-", "_").replace(" ", "_")
         if word and word not in _SILENT:
             found[_REASONS.get(word, "other")] = None
     return tuple(found)
+
+
+_short_reasons = lru_cache(maxsize=1_024)(_reasons)

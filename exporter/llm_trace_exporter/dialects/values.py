@@ -11,6 +11,7 @@ import json
 import math
 import re
 from datetime import datetime
+from functools import lru_cache
 
 from ..errors import RejectedRecord
 from ..otlp.raw import Value
@@ -25,6 +26,7 @@ MAX_USD = 1_000_000.0
 MAX_SECONDS = 366 * 86_400.0
 
 _TEXT_CHARS = 256
+_REMEMBERED_CHARS = 64
 _ABSENT = {"", "none", "null", "undefined"}
 _ABSENT_CHARS = max(map(len, _ABSENT))
 _ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
@@ -35,16 +37,23 @@ _UUID = re.compile(
 
 def text(value: Value) -> str:
     """A short text without quotes that JSON encoding left around it; empty when there is none."""
-    if not isinstance(value, str):
-        if value is None or isinstance(value, bytes | list | dict):
-            return ""
-        value = str(value).lower() if isinstance(value, bool) else str(value)
-    found = value.strip()
+    if isinstance(value, str):
+        return _short_text(value) if len(value) <= _REMEMBERED_CHARS else _plain(value)
+    if value is None or isinstance(value, bytes | list | dict):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _plain(written: str) -> str:
+    found = written.strip()
     if found[:1] == '"' == found[-1:] and len(found) > 1:
         found = _unquoted(found).strip()
     if len(found) <= _ABSENT_CHARS and found.lower() in _ABSENT:
         return ""
     return found[:_TEXT_CHARS]
+
+
+_short_text = lru_cache(maxsize=8_192)(_plain)
 
 
 def texts(value: Value) -> tuple[str, ...]:
@@ -88,6 +97,8 @@ def count(value: Value) -> int | None:
 
     Raises: RejectedRecord when it is negative or larger than MAX_TOKENS.
     """
+    if type(value) is int and 0 <= value <= MAX_TOKENS:
+        return value
     found = number(value)
     if found is None:
         return None
