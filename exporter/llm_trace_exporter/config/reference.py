@@ -8,12 +8,10 @@ python -m llm_trace_exporter.config.reference --check docs/configuration.md    e
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
+from ..pages import page_command
 from .bind import Schema, load_schema, unbind
 from .settings import Settings
 from .validate import allowed
@@ -128,18 +126,7 @@ def _rows(items: list[object]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write or check the page; return the exit code."""
-    parser = argparse.ArgumentParser(prog="llm_trace_exporter.config.reference")
-    parser.add_argument("path", type=Path, help="the page")
-    parser.add_argument("--check", action="store_true", help="only say whether it is stale")
-    options = parser.parse_args(arguments)
-    page = render_reference()
-    if not options.check:
-        options.path.write_text(page, encoding="utf-8")
-        return 0
-    if options.path.is_file() and options.path.read_text(encoding="utf-8") == page:
-        return 0
-    print(f"{options.path} is stale: write it again", file=sys.stderr)
-    return 1
+    return page_command("llm_trace_exporter.config.reference", render_reference, arguments)
 
 
 if __name__ == "__main__":

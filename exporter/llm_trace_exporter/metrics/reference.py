@@ -8,14 +8,12 @@ python -m llm_trace_exporter.metrics.reference --check docs/metrics.md    exit 1
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.family import Family
 from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL, LABELS
+from llm_trace_exporter.pages import page_command
 
 _INTRODUCTION = """\
 # Metrics
@@ -104,18 +102,7 @@ def _buckets() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write or check the page; return the exit code."""
-    parser = argparse.ArgumentParser(prog="llm_trace_exporter.metrics.reference")
-    parser.add_argument("path", type=Path, help="the page")
-    parser.add_argument("--check", action="store_true", help="only say whether it is stale")
-    options = parser.parse_args(arguments)
-    page = render_reference()
-    if not options.check:
-        options.path.write_text(page, encoding="utf-8")
-        return 0
-    if options.path.is_file() and options.path.read_text(encoding="utf-8") == page:
-        return 0
-    print(f"{options.path} is stale: write it again", file=sys.stderr)
-    return 1
+    return page_command("llm_trace_exporter.metrics.reference", render_reference, arguments)
 
 
 if __name__ == "__main__":
