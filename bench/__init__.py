@@ -1,0 +1,1 @@
+"""Measurements of the exporter beside a straightforward one; `make bench` runs them."""

@@ -1,0 +1,73 @@
+"""`python -m bench`: measure the exporter beside the baseline and print a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import endtoend, inprocess, scrapes
+from bench.effort import FULL, QUICK, Effort
+from bench.table import Row, records, render
+
+PARTS: dict[str, Callable[[Effort, Path], list[Row]]] = {
+    "inprocess": inprocess.measure,
+    "endtoend": endtoend.measure,
+    "scrapes": scrapes.measure,
+}
+
+
+def main() -> int:
+    """Run; 0 even where a budget is missed, because the machine may be busy."""
+    options = _parser().parse_args()
+    effort = FULL if options.full else QUICK
+    if options.rounds:
+        effort = replace(effort, rounds=options.rounds)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        for name in options.only or PARTS:
+            print(f"measuring: {name}", file=sys.stderr)
+            rows += PARTS[name](effort, Path(folder))
+    if options.json:
+        json.dump({"machine": _machine(), "rows": records(rows)}, sys.stdout, indent=2)
+        print()
+        return 0
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(render(rows, _machine()))
+    kept = [r.within_budget for r in rows if r.budget is not None]
+    console.print(f"{sum(map(bool, kept))} of {len(kept)} budgets kept")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="under a minute (default)")
+    size.add_argument("--full", action="store_true", help="more rounds, and a million samples")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds, of which the median counts")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, metavar="PART", help=f"parts: {', '.join(PARTS)}"
+    )
+    return parser
+
+
+def _machine() -> str:
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"{now}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

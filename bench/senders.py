@@ -1,0 +1,88 @@
+"""Senders of OTLP requests that are ready to go: one connection each, one request at a time."""
+
+from __future__ import annotations
+
+import http.client
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import grpc
+
+Send = Callable[[bytes], None]
+"""Sends one request and waits for its success."""
+
+_TIMEOUT_S = 120.0
+_EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+def http_sender(address: str) -> Send:
+    """Over OTLP/HTTP, with a connection that is kept open.
+
+    Raises: RuntimeError where a request is refused.
+    """
+    connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_S)
+    headers = {"Content-Type": "application/x-protobuf"}
+
+    def send(body: bytes) -> None:
+        connection.request("POST", "/v1/traces", body, headers)
+        answer = connection.getresponse()
+        told = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"a request was answered {answer.status}: {told[:200]!r}")
+
+    return send
+
+
+def grpc_sender(address: str) -> Send:
+    """Over OTLP/gRPC, with a channel of its own.
+
+    Raises: grpc.RpcError where a request is refused.
+    """
+    # Channels to one address share a connection unless told otherwise.
+    channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+    call = channel.unary_unary(_EXPORT)
+
+    def send(body: bytes) -> None:
+        call(body, timeout=_TIMEOUT_S)
+
+    return send
+
+
+SENDERS: dict[str, Callable[[str], Send]] = {"OTLP/HTTP": http_sender, "OTLP/gRPC": grpc_sender}
+
+
+def drive(senders: Sequence[Send], bodies: Sequence[bytes]) -> list[float]:
+    """Send all bodies, each by whichever sender is free; seconds that each request took.
+
+    Raises: what a sender raises; the others stop then.
+    """
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    for body in bodies:
+        waiting.put(body)
+    took_s: list[float] = []
+    failures: list[Exception] = []
+
+    def work(send: Send) -> None:
+        while not failures:
+            try:
+                body = waiting.get_nowait()
+            except queue.Empty:
+                return
+            started_s = time.perf_counter()
+            try:
+                send(body)
+            except Exception as error:  # noqa: BLE001 - told to the caller below
+                failures.append(error)
+                return
+            took_s.append(time.perf_counter() - started_s)
+
+    threads = [threading.Thread(target=work, args=(send,), daemon=True) for send in senders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return took_s
