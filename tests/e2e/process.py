@@ -31,7 +31,7 @@ _LISTENING = re.compile(r"listening for (metrics|OTLP/HTTP|OTLP/gRPC) on ([^\s\"
 _T = TypeVar("_T")
 
 
-def wait_for(found: Callable[[], _T], what: str, deadline_s: float = DEADLINE_S) -> _T:
+def wait_for(found: Callable[[], _T | None], what: str, deadline_s: float = DEADLINE_S) -> _T:
     """The first result that is true; fails when none comes in time."""
     end = time.monotonic() + deadline_s
     while not (result := found()):

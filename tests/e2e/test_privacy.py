@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,9 +56,9 @@ EVALUATION = {
 }
 SPANS: dict[str, list[Span]] = {
     "semconv": [
-        Span(chat(**TRACED_CALL, **PERSON), name=f"chat {WORD}"),
+        Span({**chat(), **TRACED_CALL, **PERSON}, name=f"chat {WORD}"),
         Span(
-            {**chat(None, **PERSON), "error.type": f"{WORD}Error", "error.message": WORD},
+            {**chat(None), **PERSON, "error.type": f"{WORD}Error", "error.message": WORD},
             error=f"Error code: 429 - {WORD}",
             events=EXCEPTION,
         ),
@@ -189,7 +188,9 @@ LOGS: dict[str, list[Log]] = {
         Log({"gen_ai.system": "openai"}, event="gen_ai.user.message", body={"content": WORD}),
     ],
     "claude_code": [
-        Log({"event.name": "user_prompt", "prompt": WORD, **PERSON}, body="claude_code.user_prompt"),
+        Log(
+            {"event.name": "user_prompt", "prompt": WORD, **PERSON}, body="claude_code.user_prompt"
+        ),
         Log(
             {"event.name": "api_error", "model": "claude-sonnet-4-5", "error": WORD, **PERSON},
             body="claude_code.api_error",

@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tests.spans import CHAT, START_NS, chat, span_id, trace_id
 
@@ -40,9 +41,7 @@ class Log:
     body: Any = ""
 
 
-def traces(
-    *spans: Span, service: str = "shop", scope: str = "test", **resource: Any
-) -> bytes:
+def traces(*spans: Span, service: str = "shop", scope: str = "test", **resource: Any) -> bytes:
     """A protobuf request; `__` in a resource attribute's keyword stands for a dot."""
     message = ExportTraceServiceRequest()
     group = message.resource_spans.add()
@@ -65,7 +64,7 @@ def traces(
         )
         _attributes(added.attributes, span.attrs)
         if span.error is not None:
-            added.status.code = 2
+            added.status.code = Status.STATUS_CODE_ERROR
             added.status.message = span.error
         for name, attrs in span.events.items():
             event = added.events.add(name=name, time_unix_nano=START_NS)
@@ -127,7 +126,8 @@ def any_value(value: Any) -> AnyValue:
             made = AnyValue()
             made.array_value.values.extend(any_value(item) for item in value)
             return made
-    return AnyValue(string_value=value)
+        case _:
+            return AnyValue(string_value=value)
 
 
 def _resource(service: str, more: Mapping[str, Any]) -> dict[str, Any]:
