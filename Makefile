@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long lint docs clean prometheus
+.PHONY: help run test test-long bench lint docs clean prometheus
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,6 +21,9 @@ test: $(VENV)/installed-test prometheus ## set up and run the tests
 
 test-long: $(VENV)/installed-test prometheus ## run the tests that take minutes
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
+
+bench: $(VENV)/installed ## measure speed and memory beside a baseline; BENCH=--full for more
+	@$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/installed-test ## check style and types
 	$(BIN)/ruff check .

@@ -34,11 +34,11 @@ def main() -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for name in options.only or PARTS:
-            print(f"measuring: {name}", file=sys.stderr)
+            Console(stderr=True).print(f"measuring: {name}")
             rows += PARTS[name](effort, Path(folder))
     if options.json:
-        json.dump({"machine": _machine(), "rows": records(rows)}, sys.stdout, indent=2)
-        print()
+        found = {"machine": _machine(), "rows": records(rows)}
+        sys.stdout.write(f"{json.dumps(found, indent=2)}\n")
         return 0
     console = Console()
     if not console.is_terminal:
@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--quick", action="store_true", help="under a minute (default)")
     size.add_argument("--full", action="store_true", help="more rounds, and a million samples")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds, of which the median counts")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="rounds, of which the median counts"
+    )
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, metavar="PART", help=f"parts: {', '.join(PARTS)}"
     )
@@ -64,9 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _machine() -> str:
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return (
-        f"{now}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    )
+    return f"{now}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
 
 
 if __name__ == "__main__":

@@ -29,11 +29,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from prometheus_client import CollectorRegistry, Counter, Histogram, make_asgi_app
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from llm_trace_exporter.config.settings import BucketSettings
 
@@ -189,7 +195,7 @@ def _duration_s(span: Span) -> float:
     return (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
 
 
-class _Servicer(TraceServiceServicer):  # type: ignore[misc]
+class _Servicer(TraceServiceServicer):
     def __init__(self, baseline: Baseline) -> None:
         self._baseline = baseline
 
@@ -210,10 +216,13 @@ def application(baseline: Baseline) -> Starlette:
         answer = ExportTraceServiceResponse().SerializeToString()
         return Response(answer, media_type="application/x-protobuf")
 
+    def show(_: Request) -> Response:
+        return Response(generate_latest(baseline.registry), media_type=CONTENT_TYPE_LATEST)
+
     return Starlette(
         routes=[
             Route("/v1/traces", take, methods=["POST"]),
-            Mount("/metrics", make_asgi_app(baseline.registry)),
+            Route("/metrics", show, methods=["GET"]),
         ]
     )
 
@@ -225,7 +234,7 @@ def main() -> None:
     rpc = grpc.server(
         ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", _MAX_BYTES)]
     )
-    add_TraceServiceServicer_to_server(_Servicer(baseline), rpc)
+    add_TraceServiceServicer_to_server(_Servicer(baseline), rpc)  # type: ignore[no-untyped-call]
     rpc_port = rpc.add_insecure_port("127.0.0.1:0")
     rpc.start()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)

@@ -279,7 +279,9 @@ def _filled(
     return attributes
 
 
-def _write(target: RepeatedCompositeFieldContainer[KeyValue], attributes: Mapping[str, Value]) -> None:
+def _write(
+    target: RepeatedCompositeFieldContainer[KeyValue], attributes: Mapping[str, Value]
+) -> None:
     for key, value in attributes.items():
         one = target.add(key=key).value
         if isinstance(value, str):
@@ -291,4 +293,3 @@ def _write(target: RepeatedCompositeFieldContainer[KeyValue], attributes: Mappin
         else:
             for item in value:
                 one.array_value.values.add(string_value=item)
-

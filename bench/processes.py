@@ -115,7 +115,7 @@ def exporter(folder: Path, config: str) -> Iterator[Process]:
 @contextmanager
 def baseline(folder: Path) -> Iterator[Process]:
     """The baseline."""
-    with _running(Process(BASELINE, folder / "baseline.log", "/metrics/")) as process:
+    with _running(Process(BASELINE, folder / "baseline.log", "/metrics")) as process:
         yield process
 
 
@@ -131,8 +131,6 @@ def get(address: str, path: str) -> bytes:
         body = answer.read()
     finally:
         connection.close()
-    if answer.status in {301, 307, 308}:
-        return get(address, f"{path}/")
     if answer.status != 200:
         raise RuntimeError(f"{path} answered {answer.status}")
     return body

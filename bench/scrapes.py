@@ -33,6 +33,8 @@ _SETS_AT_ONCE = 250
 _SAMPLES_OF_A_SET = 75
 """More than either process makes of one label set, so that sizes are approached from below."""
 _PAUSE_S = 0.02
+_SCRAPING_S = 0.3
+"""At least; enough for requests to come in meanwhile."""
 _HTTP = "OTLP/HTTP"
 
 
@@ -40,6 +42,8 @@ _HTTP = "OTLP/HTTP"
 class Point:
     """One process at one size."""
 
+    wanted: int
+    """Samples that were asked for."""
     samples: int
     scrape_s: float
     size_bytes: int
@@ -71,7 +75,7 @@ def measure(effort: Effort, folder: Path) -> list[Row]:
         *(row for mine, other in points for row in _scrape_rows(mine, other)),
         *_memory_rows(points),
         Row("start", "until ready, nothing to restore", "s", "lower", *starts, BUDGET_START_S),
-        Row("start", f"after kill -9, {restored:,} samples", "s", "lower", recovery_s),
+        Row("start", f"until ready after kill -9, {restored:,} samples", "s", "lower", recovery_s),
     ]
 
 
@@ -97,11 +101,13 @@ def _point(fleet: _Fleet, wanted: int, effort: Effort) -> Point:
     times_s: list[float] = []
     page = b""
     with fleet.busy() as request_s:
-        for _ in range(effort.scrapes):
+        end_s = time.perf_counter() + _SCRAPING_S
+        while len(times_s) < effort.scrapes or time.perf_counter() < end_s:
             started_s = time.perf_counter()
             page = fleet.process.scrape()
             times_s.append(time.perf_counter() - started_s)
     return Point(
+        wanted=wanted,
         samples=samples_in(page),
         scrape_s=median(times_s),
         size_bytes=len(page),
@@ -156,10 +162,8 @@ class _Fleet:
 
 
 def _scrape_rows(mine: Point, other: Point) -> Iterator[Row]:
-    group = f"scrape of {mine.samples:,} samples while requests come in"
-    if mine.samples != other.samples:
-        group += f" (baseline: {other.samples:,})"
-    budget_ms = BUDGET_SCRAPE_S * 1_000 if _is_near(mine.samples, BUDGET_SAMPLES) else None
+    group = f"scrape of {mine.wanted:,} samples while requests come in"
+    budget_ms = BUDGET_SCRAPE_S * 1_000 if mine.wanted == BUDGET_SAMPLES else None
     yield Row(
         group, "time", "ms", "lower", mine.scrape_s * 1_000, other.scrape_s * 1_000, budget_ms
     )
@@ -177,8 +181,8 @@ def _scrape_rows(mine: Point, other: Point) -> Iterator[Row]:
 def _memory_rows(points: list[tuple[Point, Point]]) -> Iterator[Row]:
     group = "resident memory"
     for mine, other in points:
-        budget_mb = BUDGET_RESIDENT_MB if _is_near(mine.samples, _MILLION) else None
-        what = f"at {mine.samples:,} samples"
+        budget_mb = BUDGET_RESIDENT_MB if mine.wanted == _MILLION else None
+        what = f"at {mine.wanted:,} samples"
         yield Row(group, what, "MB", "lower", mine.resident_mb, other.resident_mb, budget_mb)
     small, large = points[0], points[-1]
     yield Row(
@@ -190,7 +194,3 @@ def _memory_rows(points: list[tuple[Point, Point]]) -> Iterator[Row]:
 def _growth_mb(small: Point, large: Point) -> float:
     added = large.samples - small.samples
     return (large.resident_mb - small.resident_mb) / added * BUDGET_SAMPLES if added else 0.0
-
-
-def _is_near(samples: int, wanted: int) -> bool:
-    return abs(samples - wanted) < wanted / 10

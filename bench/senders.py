@@ -42,7 +42,7 @@ def grpc_sender(address: str) -> Send:
     """
     # Channels to one address share a connection unless told otherwise.
     channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
-    call = channel.unary_unary(_EXPORT)
+    call = channel.unary_unary(_EXPORT, request_serializer=bytes, response_deserializer=bytes)
 
     def send(body: bytes) -> None:
         call(body, timeout=_TIMEOUT_S)
