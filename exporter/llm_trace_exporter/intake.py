@@ -184,6 +184,7 @@ class Intake:
             pipeline = self._pipeline
             self._own.pending_calls(pipeline.waiting)
             self._own.table_entries("spans", pipeline.remembered_spans)
+            self._own.table_entries("traces", pipeline.remembered_traces)
             self._own.table_evicted("traces", pipeline.evicted_traces - self._evicted)
             self._evicted = pipeline.evicted_traces
 

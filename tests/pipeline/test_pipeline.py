@@ -330,6 +330,21 @@ def test_memory_is_bounded_and_nothing_is_lost_by_it() -> None:
     assert len(calls(pipeline.drain())) == 500
 
 
+def test_log_records_of_endless_traces_are_bounded_too() -> None:
+    """Log records may name traces whose spans never come."""
+    pipeline = Pipeline(Limits(max_spans=50))
+    for number in range(500):
+        log = raw_log(
+            {"gen_ai.evaluation.name": f"j{number}", "gen_ai.evaluation.score.label": "pass"},
+            event="gen_ai.evaluation.result",
+            trace=trace_id(),
+        )
+        add(pipeline, log, float(number))
+        pipeline.settle(float(number))
+    assert pipeline.remembered_traces <= 50
+    assert len(pipeline.drain().records) == 500
+
+
 @pytest.mark.parametrize("depth", [100, 5_000])
 def test_deep_nests_and_rings_of_parents_end(depth: int) -> None:
     """How deep spans nest, and whether a parent is its own child, is the sender's choice."""

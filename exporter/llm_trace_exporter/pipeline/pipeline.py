@@ -98,6 +98,11 @@ class Pipeline:
         return self._table.spans
 
     @property
+    def remembered_traces(self) -> int:
+        """Traces in the trace table."""
+        return len(self._table)
+
+    @property
     def evicted_traces(self) -> int:
         """Traces forgotten for want of room."""
         return self._table.evicted

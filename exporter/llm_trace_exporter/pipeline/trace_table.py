@@ -90,7 +90,7 @@ class Trace:
 
 
 class TraceTable:
-    """Traces by id, the longest unseen first; bounded in spans and in age."""
+    """Traces by id, the longest unseen first; bounded in number, spans and age."""
 
     def __init__(self, max_spans: int, max_age_s: float) -> None:
         self._traces: OrderedDict[bytes, Trace] = OrderedDict()
@@ -119,12 +119,17 @@ class TraceTable:
         """Traces that must go now: too many spans, or too long unseen. Caller drops each."""
         while self._traces:
             oldest = next(iter(self._traces.values()))
-            crowded = self.spans > self._max_spans
+            # Log records name traces whose spans never come: those count, too.
+            crowded = max(self.spans, len(self._traces)) > self._max_spans
             if not crowded and now_s - oldest.seen_s <= self._max_age_s:
                 return
             if crowded:
                 self.evicted += 1
             yield oldest
+
+    def __len__(self) -> int:
+        """How many traces are remembered."""
+        return len(self._traces)
 
     def drop(self, trace: Trace) -> None:
         """Forget a trace."""
