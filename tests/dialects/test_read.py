@@ -134,6 +134,37 @@ def test_impossible_numbers_reject_the_span(attrs: dict[str, Any]) -> None:
         read_span(raw_span(chat() | attrs), CONTEXT)
 
 
+def test_a_count_that_is_not_a_number_is_unknown_where_the_sdk_means_that() -> None:
+    """AI SDK 4 writes NaN for usage that the provider did not send."""
+    attrs = {
+        "ai.operationId": "ai.streamText.doStream",
+        "ai.model.id": "m",
+        "ai.usage.promptTokens": float("nan"),
+        "ai.usage.completionTokens": float("nan"),
+    }
+    assert call_of(read_span(raw_span(attrs), CONTEXT)).tokens is None
+
+
+def test_cost_parts_make_a_total_where_none_is_told() -> None:
+    """Langfuse users may give parts alone; a gateway's input cost holds its cached tokens' cost."""
+    langfuse = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "m",
+        "langfuse.observation.cost_details": '{"input": 0.25, "output": 0.5}',
+    }
+    gateway = chat(
+        gen_ai__cost__total_cost=0.75,
+        gen_ai__cost__input_cost=0.25,
+        gen_ai__cost__output_cost=0.5,
+        gen_ai__cost__cache_read_cost=0.125,
+    )
+    first = call_of(read_span(raw_span(langfuse), CONTEXT)).reported_cost
+    second = call_of(read_span(raw_span(gateway, scope="litellm"), CONTEXT)).reported_cost
+    assert first is not None and second is not None
+    assert first.total_usd == second.total_usd == 0.75
+    assert second.by_type == (("input", 0.125), ("cache_read", 0.125), ("output", 0.5))
+
+
 def test_structure_beats_the_operation_it_borrows() -> None:
     """LangSmith calls retrievers `embeddings`, Traceloop workflows `invoke_agent`."""
     retriever = {"langsmith.span.kind": "retriever", "gen_ai.operation.name": "embeddings"}

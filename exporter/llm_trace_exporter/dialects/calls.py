@@ -88,12 +88,16 @@ def _model_in_name(view: View) -> str:
 
 
 def _reported_cost(view: View, *, failed: bool) -> ReportedCost | None:
-    total = view.usd("cost")
     currency = view.text("cost_currency")
-    unknown = total == 0 and (failed or view.dialect.untrusted_cost)
-    if total is None or unknown or (currency and currency.upper() != "USD"):
+    if currency and currency.upper() != "USD":
         return None
-    return ReportedCost(total, _cost_parts(view))
+    parts = _cost_parts(view)
+    total = view.usd("cost")
+    if total is None and parts:
+        total = sum(amount for _, amount in parts)
+    if total is None or (total == 0 and (failed or view.dialect.untrusted_cost)):
+        return None
+    return ReportedCost(total, parts)
 
 
 def _cost_parts(view: View) -> tuple[tuple[str, float], ...]:

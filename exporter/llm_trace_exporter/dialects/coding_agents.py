@@ -57,11 +57,16 @@ CLAUDE_CODE = Dialect(
     },
     provider="anthropic",
     exclusive_cache_for=("",),
+    # The event's name comes with the prefix or without, by version and by field.
     logs={
-        "api_request": Kind("fallback", "chat"),
-        "api_error": Kind("fallback", "chat"),
-        "api_retries_exhausted": TOLD_ELSEWHERE,
-        "tool_result": Kind("fallback", "tool"),
+        prefix + event: kind
+        for prefix in ("", "claude_code.")
+        for event, kind in (
+            ("api_request", Kind("fallback", "chat")),
+            ("api_error", Kind("fallback", "chat")),
+            ("api_retries_exhausted", TOLD_ELSEWHERE),
+            ("tool_result", Kind("fallback", "tool")),
+        )
     },
 )
 

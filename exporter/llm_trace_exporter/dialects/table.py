@@ -105,6 +105,8 @@ class Dialect:
     always_streams: bool = False
     untrusted_cost: bool = False
     """Reported cost ignores discounts, and 0 means unknown."""
+    nan_is_unknown: bool = False
+    """A count that is not a number says that there is none."""
     model_in_name: bool = False
     """A span without attributes is named `<operation> <model>`."""
     exceptions_fail: bool = False
@@ -149,7 +151,8 @@ class View:
         """The raw value a Key points to."""
         value = self.record.attrs.get(where.attr)
         if value is None or not where.path:
-            return value
+            is_nan = value != value  # noqa: PLR0124 - the one value that differs from itself
+            return None if is_nan and self.dialect.nan_is_unknown else value
         if where.attr not in self.objects:
             self.objects[where.attr] = parse_object(value)
         return inside(self.objects[where.attr], where.path)

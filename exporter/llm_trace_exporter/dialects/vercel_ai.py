@@ -64,5 +64,7 @@ DIALECT = Dialect(
         "tool": keys("ai.toolCall.name"),
     },
     first_token_events=("ai.stream.firstChunk",),
+    # Version 4 writes NaN where the provider sent no usage.
+    nan_is_unknown=True,
     refine=_refine,
 )
