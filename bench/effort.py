@@ -15,6 +15,8 @@ class Effort:
     """Rounds of which the median is shown."""
     requests: int
     """Requests of a round in process."""
+    backlog: int
+    """Requests whose calls wait to settle at the same time."""
     sent: int
     """Requests of a round over the network."""
     samples: tuple[int, ...]
@@ -30,5 +32,5 @@ BUDGET_BYTES = 1_500
 BUDGET_SAMPLES = 100_000
 """The size of the exposition that the budget of a scrape is for."""
 
-QUICK = Effort((0, 1_500, 6_000), 3, 4, 30, (1_000, 10_000, 100_000), 3, 1)
-FULL = Effort((0, 1_500, 6_000), 9, 8, 120, (1_000, 10_000, 100_000, 1_000_000), 5, 5)
+QUICK = Effort((0, 1_500, 6_000), 3, 4, 40, 30, (1_000, 10_000, 100_000), 3, 1)
+FULL = Effort((0, 1_500, 6_000), 9, 8, 200, 120, (1_000, 10_000, 100_000, 1_000_000), 5, 5)

@@ -39,6 +39,7 @@ _MILLION = 1e6
 def measure(effort: Effort, folder: Path) -> list[Row]:
     """Rows for decoding, for counting on top of it, and for the commit of a request."""
     with _relaxed_collector():
+        backlog = list(_backlog(effort))
         by_size = {size: _size(effort, size, folder) for size in effort.content_bytes}
     rows = [
         row
@@ -46,6 +47,7 @@ def measure(effort: Effort, folder: Path) -> list[Row]:
         for size, took_us in by_size.items()
         for row in _rows(stage, size, took_us, budget if size == BUDGET_BYTES else None)
     ]
+    rows += backlog
     rows += [
         Row(
             "commit of a request to the state file",
@@ -87,9 +89,24 @@ def _size(effort: Effort, content_bytes: int, folder: Path) -> Mapping[str, floa
     return {**{name: median(took) for name, took in took_us.items()}, "commit": commit_us}
 
 
+def _backlog(effort: Effort) -> Iterator[Row]:
+    """What a span costs when many calls wait at once, as they do at full speed."""
+    for mixed, what in ((False, "services with one instrumentation"), (True, "with two")):
+        core, baseline = Core(Settings(zero_hold_s=0.0)), Baseline()
+        shape = Shape(content_bytes=0, mixed=mixed)
+        bodies = requests(effort.backlog, shape, now_ns=time.time_ns())
+        spans = len(bodies) * shape.spans
+        took_us = []
+        for work in (_count_into(core), _count_baseline(baseline)):
+            started_s = time.process_time()
+            work(bodies)
+            took_us.append((time.process_time() - started_s) * _MILLION / spans)
+        group = f"decode + aggregate, {spans:,} spans waiting at once"
+        yield Row(group, what, "µs/span", "lower", *took_us)
+
+
 def _works(in_memory: Core, in_file: Core) -> dict[str, Work]:
     keys = KeyFilter(wanted_keys(context(in_memory.settings).dimensions), INDEXED_KEYS)
-    baseline = Baseline()
 
     def decode(bodies: Sequence[bytes]) -> None:
         for body in bodies:
@@ -100,27 +117,32 @@ def _works(in_memory: Core, in_file: Core) -> dict[str, Work]:
             for _ in read(ExportTraceServiceRequest.FromString(body)):
                 pass
 
-    def baseline_count(bodies: Sequence[bytes]) -> None:
-        for body in bodies:
-            baseline.export(ExportTraceServiceRequest.FromString(body))
-
-    def count_into(core: Core) -> Work:
-        def count(bodies: Sequence[bytes]) -> None:
-            for body in bodies:
-                outcome = core.intake.export("traces", "protobuf", body, "otlp_http")
-                if outcome.rejected:
-                    raise RuntimeError(f"spans were rejected: {outcome.message}")
-            core.intake.settle_all()
-
-        return count
-
     return {
         "decode": decode,
         "baseline decode": baseline_decode,
-        "count": count_into(in_memory),
-        "baseline count": baseline_count,
-        "keep": count_into(in_file),
+        "count": _count_into(in_memory),
+        "baseline count": _count_baseline(Baseline()),
+        "keep": _count_into(in_file),
     }
+
+
+def _count_into(core: Core) -> Work:
+    def count(bodies: Sequence[bytes]) -> None:
+        for body in bodies:
+            outcome = core.intake.export("traces", "protobuf", body, "otlp_http")
+            if outcome.rejected:
+                raise RuntimeError(f"spans were rejected: {outcome.message}")
+        core.intake.settle_all()
+
+    return count
+
+
+def _count_baseline(baseline: Baseline) -> Work:
+    def count(bodies: Sequence[bytes]) -> None:
+        for body in bodies:
+            baseline.export(ExportTraceServiceRequest.FromString(body))
+
+    return count
 
 
 _STAGES = {

@@ -4,7 +4,8 @@ A request is what one service's batch processor sends: one resource, three instr
 traces of eight spans. Of eight spans three are LLM calls, two tools, one an agent and two HTTP.
 Every span has the same number of attributes: those of its convention, one with message text, and
 the application's own, of which one differs from span to span and the others have few values.
-LLM spans speak the OpenTelemetry GenAI convention in two requests of three, OpenInference in the
+LLM spans of three services speak the OpenTelemetry GenAI convention, those of two OpenInference;
+where `mixed` is asked for, every service speaks the one in two requests of three, the other in the
 third. Ids are unique over all seeds; the same seed and time give the same bytes.
 """
 
@@ -29,6 +30,7 @@ Writer = Callable[[random.Random, str], tuple[str, Attributes]]
 """(source of randomness, message text) -> span name and its attributes."""
 
 SERVICES = ("checkout", "search", "support-bot", "summaries", "ingest")
+_OPENINFERENCE = SERVICES[3:]
 MODELS = (
     ("openai", "gpt-4o", "gpt-4o-2024-08-06"),
     ("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
@@ -67,6 +69,8 @@ class Shape:
     """Attributes of each span."""
     content_bytes: int = 1_500
     """Message text of each span; 0 leaves it empty, as with content capture off."""
+    mixed: bool = False
+    """Whether every service has both instrumentations, whose calls may then be copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def request(seed: int, shape: Shape, *, now_ns: int) -> bytes:
     resource = message.resource_spans.add(resource=_resource(service))
     scopes: dict[str, ScopeSpans] = {}
     text = (_TEXT * (shape.content_bytes // len(_TEXT) + 1))[: shape.content_bytes]
-    kinds = _TRACE_OPENINFERENCE if seed % 3 == 2 else _TRACE_SEMCONV
+    is_openinference = seed % 3 == 2 if shape.mixed else service in _OPENINFERENCE
+    kinds = _TRACE_OPENINFERENCE if is_openinference else _TRACE_SEMCONV
     trace_id, root_id = b"", b""
     for number in range(shape.spans):
         place = number % len(kinds)
