@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -56,6 +57,13 @@ def p99(took_s: Sequence[float]) -> float:
     return quantiles(took_s, n=100, method="inclusive")[98]
 
 
+def _sent(protocol: str, process: Process, bodies: Sequence[bytes]) -> list[float]:
+    with ExitStack() as open_ones:
+        address = process.address(protocol)
+        senders = [open_ones.enter_context(SENDERS[protocol](address)) for _ in range(CONNECTIONS)]
+        return drive(senders, bodies)
+
+
 def _in_turn(processes: Sequence[Process], number: int) -> list[tuple[int, Process]]:
     """The processes, and which each is; every other round the other one is first."""
     return list(enumerate(processes))[:: -1 if number % 2 else 1]
@@ -66,9 +74,6 @@ def _protocol(
 ) -> list[Row]:
     shape = Shape(content_bytes=BUDGET_BYTES)
     processes = (ours, theirs)
-    senders = [
-        [SENDERS[protocol](p.address(protocol)) for _ in range(CONNECTIONS)] for p in processes
-    ]
     cpu_us: tuple[list[float], list[float]] = ([], [])
     latencies_s: tuple[list[float], list[float]] = ([], [])
     for number in range(effort.rounds + 1):
@@ -77,7 +82,7 @@ def _protocol(
         bodies = requests(count, shape, now_ns=time.time_ns(), first_seed=seed)
         for which, process in _in_turn(processes, number):
             before_s = process.cpu_s
-            took_s = drive(senders[which], bodies)
+            took_s = _sent(protocol, process, bodies)
             if process is ours:
                 wait_until_counted(process)
             spent_s = process.cpu_s - before_s

@@ -126,28 +126,29 @@ class _Fleet:
 
     def grow(self, wanted: int) -> None:
         """Let new services send until the exposition has `wanted` samples."""
-        send = http_sender(self.process.address(_HTTP))
         while (missing := wanted - samples_in(self.process.scrape())) > 0:
-            for first in range(0, missing // _SAMPLES_OF_A_SET + 1, _SETS_AT_ONCE):
-                new = min(_SETS_AT_ONCE, missing // _SAMPLES_OF_A_SET + 1 - first)
-                send(self._request(range(self._services, self._services + new)))
-                self._services += new
+            left = missing // _SAMPLES_OF_A_SET + 1
+            with http_sender(self.process.address(_HTTP)) as send:
+                for first in range(0, left, _SETS_AT_ONCE):
+                    new = min(_SETS_AT_ONCE, left - first)
+                    send(self._request(range(self._services, self._services + new)))
+                    self._services += new
             wait_until_counted(self.process)
 
     @contextmanager
     def busy(self) -> Iterator[list[float]]:
         """Let known services send; gives the seconds that each request took."""
-        send = http_sender(self.process.address(_HTTP))
         services = range(min(self._services, _SETS_AT_ONCE))
         took_s: list[float] = []
         done = threading.Event()
 
         def work() -> None:
-            while not done.wait(_PAUSE_S):
-                body = self._request(services)
-                started_s = time.perf_counter()
-                send(body)
-                took_s.append(time.perf_counter() - started_s)
+            with http_sender(self.process.address(_HTTP)) as send:
+                while not done.wait(_PAUSE_S):
+                    body = self._request(services)
+                    started_s = time.perf_counter()
+                    send(body)
+                    took_s.append(time.perf_counter() - started_s)
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()

@@ -6,7 +6,8 @@ import http.client
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import grpc
 
@@ -17,8 +18,9 @@ _TIMEOUT_S = 120.0
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
-def http_sender(address: str) -> Send:
-    """Over OTLP/HTTP, with a connection that is kept open.
+@contextmanager
+def http_sender(address: str) -> Iterator[Send]:
+    """Over OTLP/HTTP, with one connection; servers close it after some seconds without a request.
 
     Raises: RuntimeError where a request is refused.
     """
@@ -32,25 +34,33 @@ def http_sender(address: str) -> Send:
         if answer.status != 200:
             raise RuntimeError(f"a request was answered {answer.status}: {told[:200]!r}")
 
-    return send
+    connection.connect()
+    with closing(connection):
+        yield send
 
 
-def grpc_sender(address: str) -> Send:
-    """Over OTLP/gRPC, with a channel of its own.
+@contextmanager
+def grpc_sender(address: str) -> Iterator[Send]:
+    """Over OTLP/gRPC, with a connection of its own.
 
     Raises: grpc.RpcError where a request is refused.
     """
     # Channels to one address share a connection unless told otherwise.
-    channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
-    call = channel.unary_unary(_EXPORT, request_serializer=bytes, response_deserializer=bytes)
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(address, options=options) as channel:
+        call = channel.unary_unary(_EXPORT, request_serializer=bytes, response_deserializer=bytes)
+        grpc.channel_ready_future(channel).result(_TIMEOUT_S)
 
-    def send(body: bytes) -> None:
-        call(body, timeout=_TIMEOUT_S)
+        def send(body: bytes) -> None:
+            call(body, timeout=_TIMEOUT_S)
 
-    return send
+        yield send
 
 
-SENDERS: dict[str, Callable[[str], Send]] = {"OTLP/HTTP": http_sender, "OTLP/gRPC": grpc_sender}
+SENDERS: dict[str, Callable[[str], AbstractContextManager[Send]]] = {
+    "OTLP/HTTP": http_sender,
+    "OTLP/gRPC": grpc_sender,
+}
 
 
 def drive(senders: Sequence[Send], bodies: Sequence[bytes]) -> list[float]:
