@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
-from .config import Settings, effective_yaml, load_config
+from .config import Settings, effective_yaml
 from .dialects import LABELS, Context, dimension, label_key
 from .errors import ExporterError, Overloaded
 from .intake import Intake
@@ -206,10 +206,15 @@ class Core:
 class Exporter:
     """The running exporter: listeners, the clockwork, reload. Implements `web.Admin`."""
 
-    def __init__(self, settings: Settings, config_path: Path | None = None) -> None:
-        """Prepare; nothing listens before `start`."""
+    def __init__(self, settings: Settings, load: Callable[[], Settings] = Settings) -> None:
+        """Prepare; nothing listens before `start`.
+
+        Args:
+            settings: What to start with.
+            load: Reads the configuration anew, for a reload.
+        """
         self.core = Core(settings)
-        self._config_path = config_path
+        self._load = load
         self._first = settings
         self._started_s = time.monotonic()
         self._state = "starting"
@@ -293,7 +298,7 @@ class Exporter:
         """
         with self._reloading:
             try:
-                settings = load_config(self._config_path)
+                settings = self._load()
                 self.core.apply(settings)
             except ExporterError:
                 self.core.own.config_loaded(is_success=False, unix_s=time.time())

@@ -25,7 +25,7 @@ from . import __version__
 from .app import Core, Exporter, pricing_policy, uncapped
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .config import Settings, load_config
-from .config.units import duration_s
+from .config.units import parse_duration
 from .errors import ConfigError, DecodeError, ExporterError
 from .logs import set_up_logging
 from .otlp.files import FileRequest, iter_requests
@@ -48,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"llm-trace-exporter: {error}", file=sys.stderr)
         return _UNUSABLE
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter's own flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
     except (ExporterError, OSError) as error:
         print(f"llm-trace-exporter: {error}", file=sys.stderr)
-        return _FAILED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except KeyboardInterrupt:
         return 130
@@ -64,7 +65,7 @@ def _serve(options: argparse.Namespace) -> int:
     if options.config_check:
         return _say_valid(options.config_file)
     set_up_logging(settings.log.level, settings.log.format)
-    exporter = Exporter(settings, options.config_file)
+    exporter = Exporter(settings, lambda: _settings(options))
     wake = threading.Event()
     asked: list[str] = []
 
@@ -347,7 +348,7 @@ def _price_options(price: argparse.ArgumentParser) -> None:
 
 def _duration(written: str) -> float:
     try:
-        return duration_s(written)
+        return parse_duration(written)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

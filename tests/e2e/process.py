@@ -44,7 +44,11 @@ def environment() -> dict[str, str]:
     """Variables for the command, without settings of whoever runs the tests."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
     modules = [str(ROOT / "exporter"), kept.get("PYTHONPATH", "")]
-    return {**kept, "PYTHONPATH": ":".join(filter(None, modules)), "PYTHONWARNINGS": "default"}
+    return {
+        **kept,
+        "PYTHONPATH": ":".join(filter(None, modules)),
+        "PYTHONWARNINGS": "default::ResourceWarning",
+    }
 
 
 def command(*arguments: str) -> list[str]:
@@ -198,7 +202,7 @@ def running(
         if exporter.process.poll() is None:
             exporter.process.terminate()
             assert exporter.ended() == 0
-        for sign in ("Traceback", "export failed", "clockwork failed", "Warning:"):
+        for sign in ("Traceback", "export failed", "clockwork failed", "ResourceWarning"):
             assert sign not in exporter.log, exporter.log
     finally:
         if exporter.process.poll() is None:

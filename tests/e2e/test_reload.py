@@ -130,7 +130,6 @@ def test_a_file_that_is_gone_keeps_the_old_configuration(tmp_path: Path) -> None
         assert 'msg="openmetrics: changes take effect at the next start"' in exporter.log
 
 
-@pytest.mark.xfail(reason="a reload forgets what the command line said")
 def test_the_command_line_still_outranks_the_file(tmp_path: Path) -> None:
     with running(tmp_path, "--settle=0s", "--zero-hold=0s", config={"settle": "10m"}) as exporter:
         shown = exporter.get("/config").text

@@ -178,7 +178,6 @@ def test_broken_files_in_a_folder_are_passed_over_and_named(tmp_path: Path) -> N
     assert SECRET not in errors
 
 
-@pytest.mark.xfail(reason="a broken pipe is told as an error")
 def test_a_reader_that_leaves_early() -> None:
     replay = subprocess.Popen(
         command("replay", str(ONE)),

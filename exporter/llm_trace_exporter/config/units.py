@@ -30,12 +30,23 @@ SIZE_UNITS: Mapping[str, int] = {
 }
 """Bytes, the preferred unit first."""
 
+_DURATION = re.compile("(?=.)" + "".join(f"(?:[0-9]{{1,6}}{u})?" for u in DURATION_UNITS_MS))
 _PART = re.compile("([0-9]+)([A-Za-z]+)")
 
 
 def duration_s(text: str) -> float:
     """Seconds of a duration that has the schema's pattern, such as `1h30m`."""
     return sum(int(n) * DURATION_UNITS_MS[unit] for n, unit in _PART.findall(text)) / 1_000
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration as a person writes it.
+
+    Raises: ValueError where it is none.
+    """
+    if _DURATION.fullmatch(text) is None:
+        raise ValueError(f"not a duration such as 10s, 1h30m or 500ms: {text!r}")
+    return duration_s(text)
 
 
 def format_duration(seconds: float) -> str:
