@@ -7,8 +7,10 @@ one partner at most.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..model import LlmCall
@@ -18,13 +20,17 @@ from .trace_table import Pending
 
 _K = TypeVar("_K")
 
-_SECOND_NS = 1_000_000_000
-_REACH_S = 2
-"""How much longer than the call it tells an enclosing teller may last and still be found."""
-_MAX_SECONDS = 600
+Content = tuple[str, bool, int, int]
+"""What copies must agree on: service, whether it failed, and the usage of answered calls."""
 
-Slot = dict[int, dict[int, Pending]]
-"""Second of the end -> pending tellers, by identity."""
+
+@dataclass(slots=True)
+class _Group:
+    """Waiting tellers that agree on their content."""
+
+    waiting: dict[int, Pending] = field(default_factory=dict)
+    """By identity."""
+    scopes: Counter[str] = field(default_factory=Counter)
 
 
 class CopyIndex:
@@ -32,57 +38,78 @@ class CopyIndex:
 
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], dict[int, Pending]] = {}
-        self._by_scope: dict[str, dict[str, Slot]] = {}
+        self._by_content: dict[Content, _Group] = {}
 
     def add(self, pending: Pending) -> None:
         """Remember a waiting call."""
         call = pending.record
         if not isinstance(call, LlmCall):
             return
-        service = call.origin.service
         if call.response_id:
-            self._by_id.setdefault((service, call.response_id), {})[id(pending)] = pending
-        scopes = self._by_scope.setdefault(service, {})
-        slot = scopes.setdefault(_teller(call), {})
-        slot.setdefault(call.end_ns // _SECOND_NS, {})[id(pending)] = pending
+            link = (call.origin.service, call.response_id)
+            self._by_id.setdefault(link, {})[id(pending)] = pending
+        group = self._by_content.setdefault(content_of(call), _Group())
+        group.waiting[id(pending)] = pending
+        group.scopes[_teller(call)] += 1
 
     def remove(self, pending: Pending) -> None:
         """Forget a call that waits no longer."""
         call = pending.record
         if not isinstance(call, LlmCall):
             return
-        service = call.origin.service
-        _discard(self._by_id, (service, call.response_id), pending)
-        scopes = self._by_scope.get(service, {})
-        slot = scopes.get(_teller(call), {})
-        _discard(slot, call.end_ns // _SECOND_NS, pending)
-        if not slot and scopes.pop(_teller(call), None) is not None and not scopes:
-            self._by_scope.pop(service, None)
+        _discard(self._by_id, (call.origin.service, call.response_id), pending)
+        content = content_of(call)
+        group = self._by_content.get(content)
+        if group is None or group.waiting.pop(id(pending), None) is None:
+            return
+        group.scopes[_teller(call)] -= 1
+        if not group.scopes[_teller(call)]:
+            del group.scopes[_teller(call)]
+        if not group.waiting:
+            del self._by_content[content]
 
-    def candidates(self, pending: Pending) -> Iterator[Pending]:
-        """Waiting calls that may be copies of this one."""
+    def candidates(self, due: Iterable[Pending]) -> Iterator[Pending]:
+        """Waiting calls that may be copies of those that are due."""
+        by_content: dict[Content, list[Pending]] = defaultdict(list)
+        for pending in due:
+            call = pending.record
+            if isinstance(call, LlmCall):
+                by_content[content_of(call)].append(pending)
+                if call.response_id:
+                    link = (call.origin.service, call.response_id)
+                    yield from self._by_id.get(link, {}).values()
+        for content, members in by_content.items():
+            group = self._by_content.get(content)
+            if group is not None and len(group.scopes) > 1:
+                yield from _partners(members, list(group.waiting.values()))
+
+
+def _partners(due: list[Pending], waiting: list[Pending]) -> Iterator[Pending]:
+    """Those waiting of other instrumentations whose time fits one that is due."""
+    told = sorted(
+        ((p.record, p) for p in waiting if isinstance(p.record, LlmCall)),
+        key=lambda pair: pair[0].start_ns,
+    )
+    starts = [call.start_ns for call, _ in told]
+    longest = max((call.end_ns - call.start_ns for call, _ in told), default=0)
+    for pending in due:
         call = pending.record
         if not isinstance(call, LlmCall):
-            return
-        service = call.origin.service
-        if call.response_id:
-            yield from self._by_id.get((service, call.response_id), {}).values()
-        scopes = self._by_scope.get(service, {})
-        if len(scopes) < 2:
-            return
-        first = (call.start_ns - SLACK_NS) // _SECOND_NS
-        last = call.end_ns // _SECOND_NS + _REACH_S
-        seconds = range(max(first, last - _MAX_SECONDS), last + 1)
+            continue
+        first = bisect_left(starts, call.start_ns - longest - SLACK_NS)
+        last = bisect_right(starts, call.end_ns + SLACK_NS)
         own = _teller(call)
-        for scope, slot in scopes.items():
-            if scope == own:
-                continue
-            for second in seconds if len(slot) > len(seconds) else slot:
-                if second in seconds:
-                    for other in slot.get(second, {}).values():
-                        other_call = other.record
-                        if isinstance(other_call, LlmCall) and may_be_copies(call, other_call):
-                            yield other
+        for other, teller in told[first:last]:
+            if _teller(other) != own and may_be_copies(call, other):
+                yield teller
+
+
+def content_of(call: LlmCall) -> Content:
+    """What a copy of this call would say as well."""
+    service, usage = call.origin.service, call.tokens
+    if call.error_type or usage is None:
+        return service, bool(call.error_type), -1, -1
+    return service, False, usage.input_all, usage.output_all
 
 
 def is_linked(call: LlmCall) -> bool:
@@ -108,11 +135,11 @@ def _merge_by_id(leaves: list[Leaf]) -> list[Leaf]:
 
 
 def _merge_by_content(leaves: list[Leaf]) -> list[Leaf]:
-    by_service: dict[str, list[Leaf]] = defaultdict(list)
+    by_content: dict[Content, list[Leaf]] = defaultdict(list)
     for leaf in leaves:
-        by_service[leaf.call.origin.service].append(leaf)
+        by_content[content_of(leaf.call)].append(leaf)
     found: list[Leaf] = []
-    for group in by_service.values():
+    for group in by_content.values():
         found.extend(_paired(group))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..model import ErrorType, GatewayEvent, LlmCall, Tokens
 
@@ -111,6 +112,7 @@ def same_model(one: LlmCall, other: LlmCall) -> bool:
     return any(_same_name(a, b) for a in names for b in others)
 
 
+@lru_cache(maxsize=4_096)
 def _same_name(one: str, other: str) -> bool:
     a, b = one.rpartition("/")[2].lower(), other.rpartition("/")[2].lower()
     return a == b or a.startswith(f"{b}-2") or b.startswith(f"{a}-2")
@@ -121,15 +123,17 @@ def may_be_copies(one: LlmCall, other: LlmCall) -> bool:
 
     Successful calls must agree on their usage. Two ids that differ prove two calls.
     """
+    first = Interval(one.start_ns, one.end_ns)
+    second = Interval(other.start_ns, other.end_ns)
+    if not (first.contains(second, SLACK_NS) or second.contains(first, SLACK_NS)):
+        return False
     if one.response_id and other.response_id:
         return False
-    if bool(one.error_type) != bool(other.error_type) or not same_model(one, other):
+    if bool(one.error_type) != bool(other.error_type):
         return False
     if not one.error_type and not _same_usage(one.tokens, other.tokens):
         return False
-    first = Interval(one.start_ns, one.end_ns)
-    second = Interval(other.start_ns, other.end_ns)
-    return first.contains(second, SLACK_NS) or second.contains(first, SLACK_NS)
+    return same_model(one, other)
 
 
 SLACK_NS = 50_000_000

@@ -235,9 +235,7 @@ class Pipeline:
     def _settle_calls(self, due: list[Pending]) -> None:
         if not due:
             return
-        group = distinct(
-            other for pending in due for other in (pending, *self._index.candidates(pending))
-        )
+        group = distinct([*due, *self._index.candidates(due)])
         by_trace: dict[int, tuple[Trace, list[Pending]]] = {}
         for pending in group:
             by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
