@@ -85,7 +85,8 @@ def _serve(options: argparse.Namespace) -> int:
             _print_summary(exporter.core)
             _print_addresses(exporter)
         while True:
-            wake.wait()
+            # A signal that comes just before this blocks does not wake it: the next round sees it.
+            wake.wait(1.0)
             wake.clear()
             while asked:
                 name = asked.pop(0)

@@ -256,7 +256,7 @@ def test_it_still_counts(exporter: Exporter) -> None:
     at = exporter.wait_until_settled()
     assert at.total("llm_requests_total", service="good") == 1
     assert at.total("llm_requests_total", service="before") == 1
-    assert "level=error" not in exporter.log
+    assert "level=error" not in exporter.own_log
 
 
 def _call(
