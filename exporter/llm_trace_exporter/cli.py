@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -25,7 +25,7 @@ from . import __version__
 from .app import Core, Exporter, pricing_policy, uncapped
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .config import Settings, load_config
-from .config.units import parse_duration
+from .config.units import format_duration, parse_duration
 from .errors import ConfigError, DecodeError, ExporterError
 from .logs import set_up_logging
 from .otlp.files import FileRequest, iter_requests
@@ -35,6 +35,7 @@ from .summary import render_summary, summarise
 _logger = logging.getLogger(__name__)
 
 _FAILED, _UNUSABLE = 1, 2
+_T = TypeVar("_T")
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -130,21 +131,24 @@ def _feed(core: Core, paths: Sequence[str]) -> None:
     Raises: ExporterError when a path holds no OTLP.
     """
     found = 0
-    for request in _shown(_requests(paths)):
-        found += 1
+    for path, request in _shown(_requests(paths)):
         try:
             core.intake.export(request.signal, request.encoding, request.body, "file")
+            found += 1
         except DecodeError as error:
-            raise ExporterError(f"{request.name}: {error}") from error
+            if not Path(path).is_dir():
+                raise ExporterError(f"{request.name}: {error}") from error
+            _note(f"{request.name}: passed over: {error}")
     core.intake.settle_all()
     if not found:
         raise ExporterError(f"no OTLP requests in {', '.join(paths)}")
 
 
-def _requests(paths: Sequence[str]) -> Iterator[FileRequest]:
+def _requests(paths: Sequence[str]) -> Iterator[tuple[str, FileRequest]]:
+    """The requests of each path that was asked for."""
     for path in paths:
         try:
-            yield from iter_requests(path, _note)
+            yield from ((path, request) for request in iter_requests(path, _note))
         except DecodeError as error:
             raise ExporterError(f"{path}: {error}") from error
 
@@ -153,7 +157,7 @@ def _note(text: str) -> None:
     print(f"llm-trace-exporter: {text}", file=sys.stderr)
 
 
-def _shown(requests: Iterable[FileRequest]) -> Iterator[FileRequest]:
+def _shown(requests: Iterable[_T]) -> Iterator[_T]:
     """The same requests, with a progress bar where a person looks on."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -312,11 +316,11 @@ def _serve_options(serve: argparse.ArgumentParser) -> None:
             help=f"address of OTLP/{name}; empty: off (default {default})",
         )  # fmt: skip
     serve.add_argument(
-        "--settle", dest="settle_s", type=_duration, metavar="DURATION",
+        "--settle", dest="settle_s", type=_duration_to(600), metavar="DURATION",
         help="how long a call waits for its other tellers (default 10s)",
     )  # fmt: skip
     serve.add_argument(
-        "--zero-hold", dest="zero_hold_s", type=_duration, metavar="DURATION",
+        "--zero-hold", dest="zero_hold_s", type=_duration_to(3600), metavar="DURATION",
         help="how long a new series shows 0 (default 35s)",
     )  # fmt: skip
     serve.add_argument("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"))
@@ -347,11 +351,19 @@ def _price_options(price: argparse.ArgumentParser) -> None:
         price.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
 
 
-def _duration(written: str) -> float:
-    try:
-        return parse_duration(written)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def _duration_to(most_s: float) -> Callable[[str], float]:
+    """Reads a duration of at most so many seconds, as the configuration file allows."""
+
+    def read(written: str) -> float:
+        try:
+            seconds = parse_duration(written)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        if seconds > most_s:
+            raise argparse.ArgumentTypeError(f"at most {format_duration(most_s)}: {written!r}")
+        return seconds
+
+    return read
 
 
 def _moment(written: str) -> datetime:

@@ -159,6 +159,7 @@ def test_the_configuration_it_shows_can_be_used(exporter: Exporter, tmp_path: Pa
         "--settle=soon",
         "--settle=10",
         "--zero-hold=5x",
+        "--settle=99h",
     ],
 )
 def test_what_the_command_line_cannot_mean(argument: str) -> None:

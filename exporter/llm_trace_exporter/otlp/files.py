@@ -106,8 +106,9 @@ def _looks_like_otlp(file: Path) -> bool:
 
 
 def _read(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(MAX_FILE_BYTES + 1)
+    if file.stat().st_size > MAX_FILE_BYTES:
+        raise DecodeError(f"larger than {MAX_FILE_BYTES} bytes")
+    return file.read_bytes()
 
 
 def _unpack(content: bytes) -> bytes:

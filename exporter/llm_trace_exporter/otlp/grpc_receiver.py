@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -88,7 +89,7 @@ class GrpcReceiver:
             except Refusal as refusal:
                 self._sink.refused("otlp_grpc", refusal.reason)
                 await _abort(context, status(refusal))
-                raise
+                return b""
 
         return export
 
@@ -115,8 +116,10 @@ async def _serving(_request: bytes, _context: Any) -> bytes:
 
 
 async def _abort(context: Any, answer: status_pb2.Status) -> None:
-    await context.abort(
-        _CODES[answer.code],
-        answer.message,
-        (("grpc-status-details-bin", answer.SerializeToString()),),
-    )
+    # Where the client has left, nobody is there to be told: that is no error of ours.
+    with suppress(aio.InternalError):
+        await context.abort(
+            _CODES[answer.code],
+            answer.message,
+            (("grpc-status-details-bin", answer.SerializeToString()),),
+        )
