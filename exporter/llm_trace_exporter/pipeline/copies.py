@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..model import LlmCall
-from .merge import SLACK_NS, Interval, lend, may_be_copies
+from .merge import SLACK_NS, Interval, lend, may_be_copies, overlap
 from .nesting import Leaf
 from .trace_table import Pending
 
@@ -131,7 +131,18 @@ def _merge_by_id(leaves: list[Leaf]) -> list[Leaf]:
             groups[call.origin.service, call.response_id].append(leaf)
         else:
             rest.append(leaf)
-    return rest + [_merged(group) for group in groups.values()]
+    return rest + [_merged(told) for group in groups.values() for told in _at_one_time(group)]
+
+
+def _at_one_time(leaves: list[Leaf]) -> list[list[Leaf]]:
+    """Leaves with one id, by the moment: ids come again where servers count or draw them."""
+    moments: list[list[Leaf]] = []
+    for leaf in sorted(leaves, key=_order):
+        if moments and any(overlap(leaf.call, other.call) for other in moments[-1]):
+            moments[-1].append(leaf)
+        else:
+            moments.append([leaf])
+    return moments
 
 
 def _merge_by_content(leaves: list[Leaf]) -> list[Leaf]:
@@ -140,7 +151,11 @@ def _merge_by_content(leaves: list[Leaf]) -> list[Leaf]:
         by_content[content_of(leaf.call)].append(leaf)
     found: list[Leaf] = []
     for group in by_content.values():
-        found.extend(_paired(group))
+        before, paired = len(group) + 1, group
+        # A third teller joins a pair in the next round.
+        while len(paired) < before:
+            before, paired = len(paired), _paired(paired)
+        found.extend(paired)
     return found
 
 

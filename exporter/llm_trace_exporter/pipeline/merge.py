@@ -47,6 +47,8 @@ def lend(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost: bool) -
         service_tier=inner.service_tier or outer.service_tier,
         gateway_events=_events(inner, outer),
         purpose=inner.purpose or outer.purpose,
+        # Where one teller is sampled and the other is not, the other tells the rest as well.
+        weight=min(inner.weight, outer.weight),
     )
 
 
@@ -129,11 +131,21 @@ def may_be_copies(one: LlmCall, other: LlmCall) -> bool:
         return False
     if one.response_id and other.response_id:
         return False
-    if bool(one.error_type) != bool(other.error_type):
+    if one.operation != other.operation or not _same_outcome(one.error_type, other.error_type):
         return False
     if not one.error_type and not _same_usage(one.tokens, other.tokens):
         return False
     return same_model(one, other)
+
+
+def _same_outcome(one: str, other: str) -> bool:
+    """Whether two tellers may mean one outcome: one may not know why a call failed."""
+    return one == other or (bool(one) and bool(other) and "other" in (one, other))
+
+
+def overlap(one: LlmCall, other: LlmCall) -> bool:
+    """Whether two calls ran at one time: some servers give an id again after a while."""
+    return one.start_ns <= other.end_ns + SLACK_NS and other.start_ns <= one.end_ns + SLACK_NS
 
 
 SLACK_NS = 50_000_000

@@ -98,7 +98,7 @@ def _leaves_at(twig: _Twig) -> list[Leaf]:
     beneath = [leaf for inner in twig.inner for leaf in inner.leaves or ()]
     own = Leaf(twig.call, [twig.pending], {twig.call.origin.scope}, late=twig.pending.settled)
     crossed = any(inner.crossed for inner in twig.inner)
-    if not beneath or (crossed and _is_apart(twig.call, beneath)):
+    if not beneath or (crossed and _is_apart(twig.call, beneath)) or _went_on(twig.call, beneath):
         return [*beneath, own]
     if twig.pending.settled:
         for leaf in beneath:
@@ -106,6 +106,15 @@ def _leaves_at(twig: _Twig) -> list[Leaf]:
         return beneath
     _absorb(own, beneath)
     return beneath
+
+
+def _went_on(outer: LlmCall, beneath: list[Leaf]) -> bool:
+    """Whether every attempt that was told failed, and the one that answered was not."""
+    return (
+        not outer.error_type
+        and outer.tokens is not None
+        and all(leaf.call.error_type for leaf in beneath)
+    )
 
 
 def _is_apart(outer: LlmCall, beneath: list[Leaf]) -> bool:
@@ -142,4 +151,5 @@ def _asker(outer: LlmCall) -> LlmCall:
         operation=outer.operation,
         provider=outer.provider,
         purpose=outer.purpose,
+        weight=outer.weight,
     )

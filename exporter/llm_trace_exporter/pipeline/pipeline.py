@@ -7,14 +7,14 @@ trace table, so what comes out does not depend on the order in which the tellers
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
 from .copies import CopyIndex, distinct, is_linked, merge_copies
-from .merge import lend
+from .merge import lend, overlap
 from .nesting import Leaf, leaves_of
 from .steps import StepsOfTrace, absorb, merged_into
 from .trace_table import MAX_WAITING_IN_TRACE, Node, Pending, Trace, TraceTable
@@ -56,17 +56,22 @@ class _Remembered:
     """A bounded set; the oldest members are forgotten first."""
 
     def __init__(self, limit: int) -> None:
-        self._members: OrderedDict[object, None] = OrderedDict()
+        self._members: OrderedDict[object, object] = OrderedDict()
         self._limit = limit
 
     def __contains__(self, member: object) -> bool:
         return member in self._members
 
-    def add(self, member: object) -> bool:
+    def get(self, member: object) -> object:
+        """What was remembered with a member; None where there is none."""
+        return self._members.get(member)
+
+    def add(self, member: object, value: object = None) -> bool:
         """Remember; whether it is new."""
         if member in self._members:
+            self._members[member] = value
             return False
-        self._members[member] = None
+        self._members[member] = value
         if len(self._members) > self._limit:
             self._members.popitem(last=False)
         return True
@@ -158,8 +163,7 @@ class Pipeline:
                 node.call = self._wait(record, trace, reading, now_s)
             elif isinstance(record, Step):
                 node.step = self._wait(record, trace, reading, now_s)
-            else:
-                self._judged(record)
+        self._judge(reading)
         self._discard_dropped(reading)
 
     def _add_log(self, reading: Reading, now_s: float) -> None:
@@ -173,8 +177,7 @@ class Pipeline:
         for record in reading.records:
             if isinstance(record, LlmCall | Step):
                 self._wait(record, trace, reading, now_s)
-            else:
-                self._judged(record)
+        self._judge(reading)
         self._discard_dropped(reading)
 
     def _discard_dropped(self, reading: Reading) -> None:
@@ -204,17 +207,21 @@ class Pipeline:
             self._settle(trace.unsettled())
         return pending
 
-    def _judged(self, record: Verdict | Feedback) -> None:
-        origin = record.origin
-        said = (
-            (record.judge, record.verdict, record.score)
-            if isinstance(record, Verdict)
-            else (record.source, record.rating)
-        )
-        if origin.trace_id and not self._verdicts.add((origin.trace_id, origin.span_id, *said)):
-            self._output.discard("duplicate", 1, 0)
-            return
-        self._output.records.append(record)
+    def _judge(self, reading: Reading) -> None:
+        """Let results and ratings out at once; what another carrier told already counts once.
+
+        Equal results on one record (a score for each retrieved document) are several.
+        """
+        told: Counter[object] = Counter()
+        for record in reading.records:
+            if not isinstance(record, Verdict | Feedback):
+                continue
+            said = _said(record)
+            told[said] += 1
+            if record.origin.trace_id and not self._verdicts.add((said, told[said])):
+                self._output.discard("duplicate", 1, 0)
+                continue
+            self._output.records.append(record)
 
     def _settle(self, due: list[Pending]) -> None:
         if not due:
@@ -256,7 +263,7 @@ class Pipeline:
             return
         call = leaf.call
         if is_linked(call):
-            self._applied_ids.add((call.origin.service, call.response_id))
+            self._applied_ids.add((call.origin.service, call.response_id), call)
         counted = call.tokens.total if call.tokens else 0
         logs = [t for t in leaf.tellers if t.signal == "log" and call.origin.signal == "span"]
         copied = sum(t.naive_tokens for t in logs)
@@ -280,7 +287,8 @@ class Pipeline:
                 return "duplicate"
         if call.origin.signal == "log" and _told_by_span(leaf.tellers[0]):
             return "duplicate"
-        if is_linked(call) and (call.origin.service, call.response_id) in self._applied_ids:
+        applied = self._applied_ids.get((call.origin.service, call.response_id))
+        if is_linked(call) and isinstance(applied, LlmCall) and overlap(call, applied):
             return "late"
         if call.tokens is None and not call.model and not call.error_type:
             return "not_llm"
@@ -322,6 +330,14 @@ class Pipeline:
     def _forget(self, trace: Trace) -> None:
         self._settle(trace.unsettled())
         self._table.drop(trace)
+
+
+def _said(record: Verdict | Feedback) -> tuple[object, ...]:
+    """What tells one result from another."""
+    subject = (record.origin.trace_id, record.origin.span_id)
+    if isinstance(record, Verdict):
+        return (*subject, record.judge, record.verdict, record.score)
+    return (*subject, record.source, record.rating)
 
 
 def _with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
