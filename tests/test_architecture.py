@@ -15,6 +15,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "__main__": {"cli"},
     "errors": set(),
     "model": set(),
+    "exchange": set(),
     "logs": set(),
     "pages": set(),
     "otlp": {"errors"},

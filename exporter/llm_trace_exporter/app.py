@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
 from .config import Settings, effective_yaml
-from .dialects import LABELS, Context, dimension, label_key
+from .dialects import LABELS, Context, JudgeRules, Judging, dimension, label_key
 from .errors import ExporterError, Overloaded
 from .intake import Intake
 from .keeping import Keeper
@@ -63,22 +63,45 @@ def context(settings: Settings) -> Context:
     services: frozenset[str] | None = frozenset()
     if logs.details == "count":
         services = frozenset(logs.details_services) or None
-    judges = settings.judges
-    words: tuple[tuple[tuple[str, ...], VerdictValue], ...] = (
-        (judges.labels.passed, "pass"),
-        (judges.labels.failed, "fail"),
-        (judges.labels.errored, "error"),
-    )
-    labels = {label_key(label): verdict for told, verdict in words for label in told}
     return Context(
         dimensions=tuple(dimension(d.label, d.keys) for d in settings.dimensions),
         disabled=frozenset(name for name, d in settings.dialects.items() if not d.enabled),
         cache_inclusion=settings.cache_inclusion,
         sampling=settings.sampling.ratio_by_service,
         count_details_logs=services,
-        labels={**LABELS, **labels},
-        judge_kinds={name: j.kind for name, j in judges.by_name.items() if j.kind},
+        judging=judging(settings),
     )
+
+
+def judging(settings: Settings) -> Judging:
+    """What the configuration says about results of judges."""
+    judges = settings.judges
+    labels = judges.labels
+    return Judging(
+        labels={
+            **LABELS,
+            **_meaning("pass", labels.passed),
+            **_meaning("fail", labels.failed),
+            **_meaning("error", labels.errored),
+        },
+        by_name={
+            label_key(name): JudgeRules(
+                kind=j.kind,
+                pass_threshold=j.pass_threshold,
+                higher_is_better=j.higher_is_better,
+                labels={**_meaning("pass", j.labels.passed), **_meaning("fail", j.labels.failed)},
+            )
+            for name, j in judges.by_name.items()
+        },
+        by_dialect={
+            name: JudgeRules(j.kind, j.pass_threshold, j.higher_is_better)
+            for name, j in judges.by_dialect.items()
+        },
+    )
+
+
+def _meaning(verdict: VerdictValue, labels: Iterable[str]) -> dict[str, VerdictValue]:
+    return {label_key(label): verdict for label in labels}
 
 
 def pricing_policy(settings: Settings) -> PricingPolicy:
@@ -188,6 +211,11 @@ class Core:
         by_name = settings.judges.by_name
         self.recorder.judges(
             {name: j.score_range for name, j in by_name.items() if j.score_range},
+            {
+                name: j.score_range
+                for name, j in settings.judges.by_dialect.items()
+                if j.score_range
+            },
             {
                 name: j.baseline_failure_ratio
                 for name, j in by_name.items()

@@ -174,8 +174,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """Who and what was judged: what a result takes over from the call that it is about."""
+
+    service: str
+    environment: str
+    dimensions: tuple[str, ...]
+    provider: str = ""
+    request_model: str = ""
+    response_model: str = ""
+    service_tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """One result of one judge."""
+    """One result of one judge.
+
+    `origin` names what was judged: a span, or a whole trace where it has no span id.
+    """
 
     origin: Origin
     time_ns: int
@@ -188,6 +204,10 @@ class Verdict:
     """The judged call's model where the carrier itself knows it."""
     target_end_ns: int = 0
     """End of the judged span where the carrier itself knows it, else 0."""
+    response_id: str = ""
+    """The provider's id of the judged answer, where the carrier names that."""
+    subject: Subject | None = None
+    """The judged call; None until, or where, it is not found."""
     weight: float = 1.0
 
 
@@ -201,6 +221,10 @@ class Feedback:
     source: str
     """Name under which the emitter files it: `user_feedback`, ..."""
     model: str = ""
+    response_id: str = ""
+    """The provider's id of the rated answer, where the carrier names that."""
+    subject: Subject | None = None
+    """The rated call; None until, or where, it is not found."""
     weight: float = 1.0
 
 

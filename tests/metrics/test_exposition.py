@@ -50,7 +50,7 @@ def full(new_meter: NewMeter) -> Any:
     meter.step("guardrail", "pii", guardrail_action="block")
     meter.verdict("fail", score=0.2, target_end_ns=2 * 10**18 - 5 * 10**9)
     meter.feedback("negative")
-    meter.recorder.judges({}, {"faithful": 0.05})
+    meter.recorder.judges({}, {}, {"faithful": 0.05})
     meter.own.spans_received("otlp_http", "openinference")
     meter.own.log_records_received("otlp_grpc", "")
     meter.own.metrics_request("otlp_http")

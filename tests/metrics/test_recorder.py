@@ -350,8 +350,8 @@ class TestVerdicts:
 
     def test_configured_judges_are_replaced(self, new_meter: NewMeter) -> None:
         meter = new_meter()
-        meter.recorder.judges({"stars": (1.0, 5.0)}, {"stars": 0.1, "gone": 0.2})
-        meter.recorder.judges({}, {"stars": 0.3})
+        meter.recorder.judges({"stars": (1.0, 5.0)}, {}, {"stars": 0.1, "gone": 0.2})
+        meter.recorder.judges({}, {}, {"stars": 0.3})
         assert by_label(meter, "llm_judge_baseline_failure_ratio", "judge") == {"stars": 0.3}
         meter.verdict("pass", judge="stars", score=4.0)
         assert meter.samples("llm_judge_score_count") == {}

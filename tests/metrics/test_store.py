@@ -97,7 +97,7 @@ class TestIdleExpiry:
     def test_the_exporters_own_series_and_baselines_stay(self, new_meter: NewMeter) -> None:
         meter = new_meter(idle_expiry_s=60.0)
         meter.own.discarded("rollup")
-        meter.recorder.judges({}, {"faithful": 0.1})
+        meter.recorder.judges({}, {}, {"faithful": 0.1})
         meter.clock.now_s += 10_000
         assert meter.total("llm_exporter_discarded_total", reason="rollup") == 1
         assert meter.total("llm_judge_baseline_failure_ratio") == 0.1

@@ -239,13 +239,34 @@ class VerdictLabelSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeSettings:
-    """What is known about one judge."""
+class JudgeLabelSettings:
+    """Labels of one judge by the verdict that they mean."""
+
+    passed: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """What scores mean."""
 
     score_range: tuple[float, float] | None = None
     """The scores that mean 0 and 1; None: scores are 0-1 already."""
     kind: JudgeKind | None = None
     """Who judges; None: as its results say."""
+    pass_threshold: float | None = None
+    """The worst score, as reported, that passes; None: scores tell no verdict."""
+    higher_is_better: bool | None = None
+    """None: as the judge's name tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings(ScoreSettings):
+    """What is known about one judge."""
+
+    labels: JudgeLabelSettings = JudgeLabelSettings()
+    humans: tuple[str, ...] = ()
+    """Names under which people judge the same thing."""
     baseline_failure_ratio: float | None = None
     """The failure ratio promised before launch, 0-1."""
 
@@ -256,6 +277,7 @@ class JudgesSettings:
 
     labels: VerdictLabelSettings = VerdictLabelSettings()
     by_name: Mapping[str, JudgeSettings] = field(default_factory=dict)
+    by_dialect: Mapping[str, ScoreSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ One module a dialect, tables first. To add a convention, write its module, name 
 from __future__ import annotations
 
 from .context import DEFAULT_DIMENSIONS, Context, Dimension, dimension
+from .judging import LABELS, JudgeRules, Judging, label_key
 from .read import Reader
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
-from .verdicts import LABELS, label_key
 
 __all__ = [
     "DEFAULT_DIMENSIONS",
@@ -18,6 +18,8 @@ __all__ = [
     "LABELS",
     "Context",
     "Dimension",
+    "JudgeRules",
+    "Judging",
     "Reader",
     "dimension",
     "label_key",

@@ -8,10 +8,9 @@ from functools import lru_cache
 from typing import Literal
 
 from ..errors import RejectedRecord
-from ..model import JudgeKind, VerdictValue
 from ..otlp.raw import RawLog, RawSpan
+from .judging import Judging
 from .table import Key, keys
-from .verdicts import LABELS
 
 MAX_WEIGHT = 1_000_000.0
 """A sampling rate below one in a million is not believed."""
@@ -104,9 +103,8 @@ class Context:
     """Service -> share of its traces that is sent, in (0, 1]."""
     count_details_logs: frozenset[str] | None = frozenset()
     """Services whose `...operation.details` log records are calls; None means every service."""
-    labels: Mapping[str, VerdictValue] = field(default_factory=lambda: LABELS)
-    judge_kinds: Mapping[str, JudgeKind] = field(default_factory=dict)
-    """Judge -> who it is, where its results do not say or say wrong."""
+    judging: Judging = field(default_factory=Judging)
+    """What results of judges mean."""
 
 
 SERVICE = keys("service.name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from ..model import (
@@ -248,13 +247,13 @@ def _judged(
     weight: float,
 ) -> list[Verdict | Feedback]:
     record = view.record
-    kinds = context.judge_kinds
     return to_records(
-        [replace(r, kind=kinds[r.name]) if r.name in kinds else r for r in results],
+        results,
         origin,
         time_ns,
-        context.labels,
+        context.judging,
         model=view.text("response_model") or view.text("request_model"),
+        response_id=view.text("response_id"),
         target_end_ns=record.end_ns if isinstance(record, RawSpan) else 0,
         weight=weight,
     )

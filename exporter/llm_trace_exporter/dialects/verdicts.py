@@ -14,31 +14,8 @@ from dataclasses import dataclass
 
 from ..model import Feedback, JudgeKind, Origin, Rating, Verdict, VerdictValue
 from ..otlp.raw import Attributes
+from .judging import Judging, label_key
 from .values import flag, inside, number, parse_object, text
-
-LABELS: Mapping[str, VerdictValue] = {
-    **dict.fromkeys(
-        (
-            "pass", "passed", "relevant", "correct", "non-toxic", "not toxic", "not biased",
-            "unbiased", "yes", "true", "good", "factual", "not hallucinated", "grounded",
-            "faithful", "safe", "compliant", "success", "supported", "complete", "helpful",
-            "coherent", "appropriate", "positive",
-        ),
-        "pass",
-    ),
-    **dict.fromkeys(
-        (
-            "fail", "failed", "irrelevant", "not relevant", "incorrect", "toxic", "biased",
-            "hallucinated", "hallucination", "no", "false", "bad", "not factual", "ungrounded",
-            "not grounded", "unfaithful", "unsafe", "not safe", "non-compliant", "failure",
-            "unsupported", "not supported", "incomplete", "unhelpful", "incoherent",
-            "inappropriate", "negative",
-        ),
-        "fail",
-    ),
-    **dict.fromkeys(("error", "errored", "exception"), "error"),
-}  # fmt: skip
-"""Label, in lower case with blanks for underscores -> verdict."""
 
 RATINGS: Mapping[str, Rating] = {
     **dict.fromkeys(
@@ -80,17 +57,19 @@ def to_records(
     results: Iterable[Result],
     origin: Origin,
     time_ns: int,
-    labels: Mapping[str, VerdictValue],
+    judging: Judging,
     *,
     model: str = "",
+    response_id: str = "",
     target_end_ns: int = 0,
     weight: float = 1.0,
 ) -> list[Verdict | Feedback]:
     """Results as records: what people rate is feedback, the rest are verdicts.
 
     Args:
-        labels: LABELS, with what the configuration adds.
+        judging: what labels and scores mean.
         time_ns: when the result came, Unix nanoseconds.
+        response_id: the provider's id of the answer that was judged.
     """
     found: list[Verdict | Feedback] = []
     for result in results:
@@ -104,6 +83,7 @@ def to_records(
                         rating=rating,
                         source=result.name,
                         model=model,
+                        response_id=response_id,
                         weight=weight,
                     )
                 )
@@ -113,11 +93,12 @@ def to_records(
                 origin=origin,
                 time_ns=time_ns,
                 judge=result.name,
-                kind=result.kind,
-                verdict=_verdict(result, labels),
+                kind=judging.kind(result.name, result.kind, origin.dialect),
+                verdict=_verdict(result, judging, origin.dialect),
                 score=result.score,
                 model=model,
                 target_end_ns=target_end_ns,
+                response_id=response_id,
                 weight=weight,
             )
         )
@@ -166,11 +147,6 @@ def on_span_results(attrs: Attributes) -> list[Result]:
     ]
 
 
-def label_key(label: str) -> str:
-    """A label as LABELS spells it."""
-    return label.strip().lower().replace("_", " ")
-
-
 def _otel_kind(attrs: Attributes) -> JudgeKind:
     source = attrs.get("gen_ai.evaluation.evaluator.source")
     if source is None:
@@ -183,12 +159,10 @@ def _is_feedback(result: Result) -> bool:
     return "feedback" in result.name.lower() or (result.annotation and result.kind == "human")
 
 
-def _verdict(result: Result, labels: Mapping[str, VerdictValue]) -> VerdictValue:
+def _verdict(result: Result, judging: Judging, dialect: str) -> VerdictValue:
     if result.failed:
         return "error"
-    if not result.label:
-        return "unscored"
-    return labels.get(label_key(result.label), "unscored")
+    return judging.verdict(result.name, result.label, result.score, dialect)
 
 
 def _rating(result: Result) -> Rating | None:

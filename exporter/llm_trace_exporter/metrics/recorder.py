@@ -57,6 +57,7 @@ class Recorder:
         self._clock = store.clock
         self._wall_clock = wall_clock
         self._score_ranges = dict(score_ranges or {})
+        self._score_ranges_of_dialects: dict[str, tuple[float, float]] = {}
         self._labeller = labeller = Labeller(store)
         self._calls = Bundles(store, partial(CallSeries, labeller))
         self._routes = Bundles(store, partial(RouteSeries, labeller))
@@ -67,11 +68,13 @@ class Recorder:
     def judges(
         self,
         score_ranges: Mapping[str, tuple[float, float]],
+        score_ranges_of_dialects: Mapping[str, tuple[float, float]],
         baseline_failure_ratios: Mapping[str, float],
     ) -> None:
-        """Replace what the configuration says about judges, by judge."""
+        """Replace what the configuration says about judges, by judge and by dialect."""
         with self._store.lock:
             self._score_ranges = dict(score_ranges)
+            self._score_ranges_of_dialects = dict(score_ranges_of_dialects)
             family = self._store.gauges("llm_judge_baseline_failure_ratio")
             family.series.clear()
             for judge, ratio in baseline_failure_ratios.items():
@@ -221,7 +224,8 @@ class Recorder:
         score = verdict.score
         if score is None:
             return None
-        low, high = self._score_ranges.get(verdict.judge, (0.0, 1.0))
+        of_dialect = self._score_ranges_of_dialects.get(verdict.origin.dialect, (0.0, 1.0))
+        low, high = self._score_ranges.get(verdict.judge, of_dialect)
         if low == high:
             return None
         scaled = (score - low) / (high - low)
