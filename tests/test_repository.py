@@ -42,7 +42,8 @@ def ours() -> Iterator[Path]:
             if path.is_dir():
                 if path.name not in SKIPPED_FOLDERS and not path.name.endswith(".egg-info"):
                     pending.append(path)
-            elif path.suffix in WRITTEN and path != Path(__file__):
+            # In a linked worktree `.git` is a file.
+            elif path.suffix in WRITTEN and path != Path(__file__) and path.name != ".git":
                 yield path
 
 
