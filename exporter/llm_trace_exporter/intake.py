@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from .dialects import INDEXED_KEYS, Context, Reader, wanted_keys
 from .errors import Overloaded, RejectedRecord

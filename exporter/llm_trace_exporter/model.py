@@ -1,14 +1,16 @@
 """The records: all that crosses from the dialects into the pipeline.
 
 A dialect reads attributes and writes these; nothing after it sees an attribute key. Every record
-is frozen. Times are Unix nanoseconds, durations seconds, money US dollars, scores 0-1.
-No record holds prompt or response text or a user id.
+is frozen, and none of the garbage collector's business, as it cannot hold itself. Written to the
+journal, what has its default is left out. Times are Unix nanoseconds, durations seconds, money US
+dollars, scores 0-1. No record holds prompt or response text or a user id.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Literal, get_args
+
+from msgspec import Struct
 
 ErrorType = Literal[
     "",
@@ -40,8 +42,7 @@ Signal = Literal["span", "log"]
 ERROR_TYPES: tuple[str, ...] = tuple(e for e in get_args(ErrorType) if e)
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True, gc=False, omit_defaults=True):
     """Token counts of one call by DISJOINT type: their plain sum is all tokens of the call."""
 
     input: int = 0
@@ -74,11 +75,10 @@ class Tokens:
         return tuple((name, getattr(self, name)) for name in TOKEN_TYPES)
 
 
-TOKEN_TYPES: tuple[str, ...] = tuple(f.name for f in fields(Tokens))
+TOKEN_TYPES: tuple[str, ...] = Tokens.__struct_fields__
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedCost:
+class ReportedCost(Struct, frozen=True, gc=False, omit_defaults=True):
     """Dollars that the emitter put on the wire."""
 
     total_usd: float
@@ -86,8 +86,7 @@ class ReportedCost:
     """(token type or `request`, dollars); empty when only a total was reported."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
     """Which emitter, deployment and place in a trace a record comes from."""
 
     trace_id: bytes
@@ -107,8 +106,7 @@ class Origin:
     """One value per configured dimension, in configuration order; empty where unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class LlmCall:
+class LlmCall(Struct, frozen=True, gc=False, omit_defaults=True):
     """One request to a model as one emitter told it: chat, embeddings, rerank, ..."""
 
     origin: Origin
@@ -148,8 +146,7 @@ class LlmCall:
         return self.response_model or self.request_model
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     """One step of a pipeline that is not a model call: it has neither tokens nor cost."""
 
     origin: Origin
@@ -173,8 +170,7 @@ class Step:
         return max(0, self.end_ns - self.start_ns) / 1e9
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True, gc=False, omit_defaults=True):
     """Who and what was judged: what a result takes over from the call that it is about."""
 
     service: str
@@ -186,8 +182,7 @@ class Subject:
     service_tier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     """One result of one judge.
 
     `origin` names what was judged: a span, or a whole trace where it has no span id.
@@ -211,8 +206,7 @@ class Verdict:
     weight: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):
     """One rating by an end user."""
 
     origin: Origin
@@ -239,8 +233,7 @@ Standing = Literal["counts", "lends", "fallback"]
 (see Reading.group) sends no spans."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, gc=False, omit_defaults=True):
     """All that one span or log record said."""
 
     trace_id: bytes
@@ -262,8 +255,7 @@ class Reading:
     """Log records: what tells a resent one."""
 
 
-@dataclass(frozen=True, slots=True)
-class CostLine:
+class CostLine(Struct, frozen=True, gc=False, omit_defaults=True):
     """Dollars of one call of one type."""
 
     type: str
@@ -275,8 +267,7 @@ class CostLine:
 UnpricedReason = Literal["no_model", "unknown_model", "no_usage", "per_request"]
 
 
-@dataclass(frozen=True, slots=True)
-class PricedCall:
+class PricedCall(Struct, frozen=True, gc=False, omit_defaults=True):
     """A settled call with its labels made canonical and its price; what the store counts."""
 
     call: LlmCall

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
 from .copies import CopyIndex, distinct, is_linked, merge_copies

@@ -7,7 +7,7 @@ still known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,12 +18,12 @@ from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
 
 _MAX_BYTES = 1 << 30
 _LEVEL = 1
-_READING_FIELDS = frozenset(f.name for f in fields(Reading))
+_READING_FIELDS = frozenset(Reading.__struct_fields__)
 
-# A field that no other kind of record has.
+# A field that is always written, and by no other kind of record.
 _KINDS: tuple[tuple[str, type[Record]], ...] = (
     ("operation", LlmCall),
-    ("documents", Step),
+    ("name", Step),
     ("judge", Verdict),
     ("rating", Feedback),
 )
@@ -90,7 +90,7 @@ class Codec:
 
 def _reading(raw: dict[str, Any]) -> Reading:
     values = {name: value for name, value in raw.items() if name in _READING_FIELDS}
-    values["records"] = tuple(map(_record, raw["records"]))
+    values["records"] = tuple(map(_record, raw.get("records", ())))
     return Reading(**values)
 
 
