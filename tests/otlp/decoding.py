@@ -7,6 +7,7 @@ import math
 import re
 from typing import Any
 
+from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import (
     AnyValue,
@@ -61,8 +62,8 @@ def field(number: int, content: bytes) -> bytes:
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 
-def body_with_attributes(*parts: bytes) -> bytes:
-    raw = good_span().SerializeToString() + b"".join(field(9, part) for part in parts)
+def body_with_attributes(*parts: bytes, then: bytes = b"") -> bytes:
+    raw = good_span().SerializeToString() + b"".join(field(9, part) for part in parts) + then
     return field(1, field(2, field(2, raw)))
 
 
@@ -74,6 +75,8 @@ def plain(batch: Batch) -> object:
     """A batch as nested plain values, with NaN made comparable."""
 
     def walk(value: Any) -> Any:
+        if isinstance(value, Struct):
+            return {name: walk(getattr(value, name)) for name in value.__struct_fields__}
         if dataclasses.is_dataclass(value):
             return {f.name: walk(getattr(value, f.name)) for f in dataclasses.fields(value)}
         if isinstance(value, dict):

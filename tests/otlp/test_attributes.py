@@ -27,7 +27,6 @@ from tests.otlp.decoding import (
     good_span,
     keys,
     nested,
-    request,
 )
 
 
@@ -38,6 +37,7 @@ def test_keys_that_nobody_reads_are_left_out() -> None:
     assert set(decode_one(span).attrs) == {"a", "llm.x", "kept.y"}
 
 
+NO_KEY = field(1, b"")
 A_IS_1 = field(1, b"a") + field(2, b"\x18\x01")
 
 
@@ -97,17 +97,23 @@ def test_attribute_that_is_no_message_fails_the_request(part: bytes) -> None:
         attributes_of(part)
 
 
-def test_remembered_values_are_independent() -> None:
-    keep = keys()
-    span = good_span()
-    span.attributes.add(key="a").value.array_value.values.add().int_value = 1
-    body = request(span).SerializeToString()
-    first = decode_traces(body, keep).spans[0].attrs["a"]
-    second = decode_traces(body, keep).spans[0].attrs["a"]
-    assert isinstance(second, list)
-    second.append(2)
-    third = decode_traces(body, keep).spans[0].attrs["a"]
-    assert first == third == [1]
+def test_keys_and_values_that_do_not_pair_up_are_read_one_by_one() -> None:
+    keyless, valueless = field(2, b"\x18\x07"), field(1, b"b")
+    assert attributes_of(A_IS_1, valueless) == {"a": 1, "b": None}
+    assert attributes_of(valueless, A_IS_1) == {"a": 1, "b": None}
+    assert attributes_of(keyless, A_IS_1) == {"a": 1}
+    event = field(11, field(3, keyless) + field(3, A_IS_1))
+    span = decode_traces(body_with_attributes(A_IS_1, then=event), keys()).spans[0]
+    assert span.events[0].attrs == {"a": 1}
+
+
+def test_resource_and_scope_attributes_that_do_not_pair_up_are_read_one_by_one() -> None:
+    odd = field(1, field(1, b"b")) + field(1, A_IS_1)
+    scope = field(1, field(3, field(1, b"b")) + field(3, A_IS_1))
+    raw = field(2, good_span().SerializeToString())
+    body = field(1, field(1, odd) + field(2, scope + raw))
+    span = decode_traces(body, keys()).spans[0]
+    assert span.resource.attrs == span.scope.attrs == {"a": 1, "b": None}
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -118,9 +124,10 @@ def test_what_is_remembered_is_bounded() -> None:
             span.attributes.add(key="a").value.int_value = number
             span.attributes.add(key=f"llm.{number}").value.array_value.values.add().int_value = 1
         assert len(decode_one_with(span, keep).attrs) == 20_001
-    sizes = [len(getattr(keep, name)) for name in ("_heads", "_scalars", "_lists")]
-    assert max(sizes) <= 16_384
-    assert len(keep._heads) <= 8_192
+    assert len(keep._values) <= 16_384
+    assert len(keep._names) <= 8_192
+    assert max(map(len, keep._values)) <= 64
+    assert max(map(len, keep._names)) <= 128
 
 
 def test_nesting_is_bounded() -> None:
@@ -139,10 +146,14 @@ def test_nesting_is_bounded() -> None:
     [
         (decode_traces, field(1, b"") * (decode.MAX_PARTS + 1)),
         (decode_logs, field(1, field(2, field(2, b"") * (decode.MAX_PARTS + 1)))),
-        (decode_traces, field(1, field(2, field(2, field(9, b"") * (decode.MAX_PARTS + 1))))),
-        (decode_logs, field(1, field(2, field(2, field(6, b"") * (decode.MAX_PARTS + 1))))),
+        (decode_traces, body_with_attributes(NO_KEY * (decode.MAX_PARTS + 1))),
+        (decode_logs, field(1, field(2, field(2, field(6, NO_KEY) * (decode.MAX_PARTS + 1))))),
+        (
+            decode_logs,
+            field(1, field(2, field(2, field(6, NO_KEY + b"\x12\x00") * (decode.MAX_PARTS + 1)))),
+        ),
     ],
-    ids=["groups", "records", "span attributes", "log attributes"],
+    ids=["groups", "records", "span keys", "log keys", "log attributes"],
 )
 def test_swarm_of_empty_parts_is_refused(convert: Any, body: bytes) -> None:
     with pytest.raises(DecodeError, match="more than"):

@@ -1,18 +1,18 @@
-"""Reading attributes from serialised KeyValue messages, at the price of what is wanted of them.
+"""Reading attributes from serialised messages, at the price of what is wanted of them.
 
-Nearly every KeyValue on the wire has one shape: the key, then the value, each once. That shape is
-read by index; whatever looks different (fields in another order, sent twice, unknown ones, keys
-of 128 bytes and more) goes to protobuf's parser, which gives the same answer, only slower.
-Attributes seen before (model names, token counts, flags) cost one dictionary lookup.
+A record's attributes come as two columns of bytes, its keys and its values (`wire.Attributes`).
+What a key is called, if it is wanted at all, and what a short value is are remembered by those
+bytes: what is wanted costs two look-ups in dictionaries, what nobody reads costs one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
+from itertools import compress
 from struct import Struct
-from typing import Any, Literal, TypeGuard, TypeVar
+from typing import Any, Literal
 
 from google.protobuf.message import DecodeError as ProtobufError
 
@@ -23,38 +23,63 @@ from .raw import Attributes, Value
 MAX_DEPTH = 32
 """Nesting of arrays and maps in one value; what lies deeper reads as None."""
 
-_REMEMBERED_BYTES = 96
-_REMEMBERED_ATTRIBUTES = 16_384
+_REMEMBERED_KEY_BYTES = 128
 _REMEMBERED_KEYS = 8_192
-_KEY, _VALUE = 0x0A, 0x12
+_REMEMBERED_VALUE_BYTES = 64
+_REMEMBERED_VALUES = 16_384
 _STRING, _BOOL, _INT, _DOUBLE = 0x0A, 0x10, 0x18, 0x21
 _double = Struct("<d").unpack_from
 
 
-_T = TypeVar("_T")
-
-
 class _Mark(Enum):
-    ODD = "not the usual shape: protobuf's parser must read it"
-    UNSEEN = "a head that was not looked at yet"
+    ODD = "not one scalar in the usual shape: protobuf's parser must read it"
+
+
+class _Names(dict[bytes, str | None]):
+    """Key as sent -> its name where it is wanted, else None; learned when it is asked for."""
+
+    def __init__(self, keep: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._keep = keep
+
+    def __missing__(self, key: bytes) -> str | None:
+        name = text(key)
+        wanted = name if self._keep(name) else None
+        if len(key) <= _REMEMBERED_KEY_BYTES:
+            if len(self) >= _REMEMBERED_KEYS:
+                self.clear()
+            self[key] = wanted
+        return wanted
+
+
+class _Values(dict[bytes, Value]):
+    """Serialised AnyValue -> value; short ones are remembered when they were asked for."""
+
+    def __missing__(self, raw: bytes) -> Value:
+        scalar = _scalar(raw, len(raw))
+        value = read_value(parse(wire.AnyValue, raw)) if scalar is _Mark.ODD else scalar
+        if len(raw) <= _REMEMBERED_VALUE_BYTES and type(value) is not float:
+            if len(self) >= _REMEMBERED_VALUES:
+                self.clear()
+            self[raw] = value
+        return value
 
 
 class KeyFilter:
     """Which attribute keys are read at all; the values of all others are never looked at.
 
-    Also the bounded memory of attributes read before, so one filter serves all requests. Reads
-    from several threads are safe: what is remembered depends on the bytes alone.
+    Also the bounded memory of keys and values read before, so one filter serves all requests.
+    Reads from several threads are safe: what is remembered depends on the bytes alone. Lists and
+    dicts may be shared by several records: nobody may change them.
     """
 
-    __slots__ = ("_exact", "_heads", "_lists", "_pattern", "_scalars")
+    __slots__ = ("_exact", "_names", "_pattern", "_values")
 
     def __init__(self, exact: Iterable[str], pattern: re.Pattern[str] | None = None) -> None:
         self._exact = frozenset(exact)
         self._pattern = pattern
-        # A head is all before the value's length: key tag, key length, key, value tag.
-        self._heads: dict[bytes, str | None] = {}
-        self._scalars: dict[bytes, tuple[str, Value]] = {}
-        self._lists: dict[bytes, tuple[str, list[Value]]] = {}
+        self._names = _Names(self.keep)
+        self._values = _Values()
 
     def keep(self, key: str) -> bool:
         """Whether some dialect or dimension reads this key."""
@@ -62,75 +87,26 @@ class KeyFilter:
             return True
         return self._pattern is not None and self._pattern.fullmatch(key) is not None
 
-    def read(self, parts: Iterable[bytes]) -> Attributes:
-        """The kept attributes among serialised KeyValue messages; of equal keys the last wins.
+    def read(self, attributes: Any) -> Attributes | None:
+        """The kept ones of a `wire.Attributes`; of equal keys the last wins.
 
-        Raises: DecodeError where a part is not a KeyValue.
+        None where some attribute has no key, no value, or several of one: which value belongs to
+        which key is then known to `read_parts` only.
+
+        Raises: DecodeError where a wanted value is no AnyValue.
         """
-        attrs: Attributes = {}
-        scalars, heads = self._scalars, self._heads
-        for part in parts:
-            size = len(part)
-            if size <= _REMEMBERED_BYTES and (pair := scalars.get(part)) is not None:
-                attrs[pair[0]] = pair[1]
-                continue
-            try:
-                at = part[1] + 3
-                length = part[at]
-            except IndexError:
-                self._read_odd(part, attrs)
-                continue
-            head = part[:at]
-            key = heads.get(head, _Mark.UNSEEN)
-            if key is _Mark.UNSEEN:
-                key = self._learn(head)
-            at += 1
-            if length >= 0x80:
-                at, length = _varint(part, at - 1, size)
-            if at + length != size or key is _Mark.ODD:
-                self._read_odd(part, attrs)
-            elif key is not None:
-                value = _scalar(part, at, size)
-                if value is _Mark.ODD:
-                    self._read_odd(part, attrs)
-                    continue
-                attrs[key] = value
-                if size <= _REMEMBERED_BYTES and type(value) is not float:
-                    _remember(scalars, part, (key, value))
-        return attrs
+        names = [*map(self._names.__getitem__, attributes.keys)]
+        values = attributes.values
+        if len(names) != len(values):
+            return None
+        wanted = map(self._values.__getitem__, compress(values, names))
+        return dict(zip(filter(None, names), wanted, strict=True))
 
-    def _learn(self, head: bytes) -> str | Literal[_Mark.ODD] | None:
-        if head[0] != _KEY or head[1] >= 0x80 or head[-1] != _VALUE:
-            return _Mark.ODD
-        name = text(head[2:-1])
-        key = name if self.keep(name) else None
-        if len(self._heads) >= _REMEMBERED_KEYS:
-            self._heads.clear()
-        self._heads[head] = key
-        return key
-
-    def _read_odd(self, part: bytes, attrs: Attributes) -> None:
-        if (known := self._lists.get(part)) is not None:
-            attrs[known[0]] = known[1].copy()
-            return
-        pair = parse(wire.KeyValue, part)
-        key = text(pair.key)
-        if not self.keep(key):
-            return
-        attrs[key] = value = read_value(pair.value)
-        if len(part) <= _REMEMBERED_BYTES and _is_flat(value):
-            _remember(self._lists, part, (key, value.copy()))
-
-
-def _remember(memory: dict[bytes, _T], part: bytes, pair: _T) -> None:
-    if len(memory) >= _REMEMBERED_ATTRIBUTES:
-        memory.clear()
-    memory[part] = pair
-
-
-def _is_flat(value: Value) -> TypeGuard[list[Value]]:
-    """Whether copying the list makes it independent of the one that is remembered."""
-    return type(value) is list and not any(isinstance(item, list | dict) for item in value)
+    def read_parts(self, parts: Iterable[bytes]) -> Attributes:
+        """`read` of the same attributes, given as serialised KeyValue messages."""
+        pairs = [parse(wire.KeyValue, part) for part in parts]
+        named = [(text(pair.key), pair) for pair in pairs]
+        return {name: read_value(pair.value) for name, pair in named if self.keep(name)}
 
 
 def parse(kind: Any, body: bytes) -> Any:
@@ -189,19 +165,19 @@ def _varint(part: bytes, at: int, size: int) -> tuple[int, int]:
     return size + 1, 0
 
 
-def _scalar(part: bytes, at: int, size: int) -> str | int | float | Literal[_Mark.ODD] | None:
-    """The AnyValue in `part[at:size]` where it is one scalar."""
-    if at == size:
+def _scalar(part: bytes, size: int) -> str | int | float | Literal[_Mark.ODD] | None:
+    """The AnyValue `part` where it is one scalar."""
+    if not size:
         return None
-    tag = part[at]
+    tag = part[0]
     if tag == _DOUBLE:
-        if at + 9 != size:
+        if size != 9:
             return _Mark.ODD
-        double: float = _double(part, at + 1)[0]
+        double: float = _double(part, 1)[0]
         return double
     if tag != _STRING and tag != _INT and tag != _BOOL:
         return _Mark.ODD
-    at, number = _varint(part, at + 1, size)
+    at, number = _varint(part, 1, size)
     if tag == _STRING:
         return text(part[at:]) if at + number == size else _Mark.ODD
     if at != size:

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import DecodeError, RejectedRecord
 from . import from_json, wire
 from .attributes import KeyFilter, parse, text
-from .raw import Batch, RawEvent, RawLog, RawSpan, Resource, Scope
+from .raw import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
 
 __all__ = ["KeyFilter", "decode_logs", "decode_logs_json", "decode_traces", "decode_traces_json"]
 
@@ -50,9 +50,8 @@ def decode_traces(body: bytes, keep: KeyFilter) -> Batch:
     budget = _Budget()
     for resource, scope, records, _ in _scopes(body, keep, budget):
         for raw in records:
-            span = parse(wire.Span, raw)
             try:
-                batch.spans.append(_span(span, resource, scope, keep, budget))
+                batch.spans.append(_span(raw, resource, scope, keep, budget))
             except RejectedRecord as rejected:
                 batch.rejected.append(rejected.reason)
     return batch
@@ -71,7 +70,6 @@ def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
     for resource, scope, records, identity in _scopes(body, keep, budget):
         for raw in records:
             log = parse(wire.Log, raw)
-            budget.spend(len(log.attributes))
             time_ns = log.time_ns or log.observed_ns
             if time_ns > _MAX_NS:
                 batch.rejected.append(BAD_TIME)
@@ -84,7 +82,7 @@ def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
                     event_name=text(log.event_name[:_NAME_BYTES]),
                     severity=log.severity,
                     body=_body(log.body),
-                    attrs=keep.read(log.attributes),
+                    attrs=_attributes(log, raw, wire.Log, keep, budget),
                     resource=resource,
                     scope=scope,
                     fingerprint=blake2b(raw, digest_size=16, key=identity).digest(),
@@ -123,26 +121,29 @@ def _scopes(
     budget.spend(len(groups))
     for raw_group in groups:
         group = parse(wire.Group, raw_group)
-        budget.spend(len(group.scopes) + len(group.resource.attributes))
-        resource = Resource(keep.read(group.resource.attributes))
+        budget.spend(len(group.scopes))
+        attrs = _attributes(group.resource, raw_group, wire.Group, keep, budget, "resource")
+        resource = Resource(attrs)
         identity = blake2b(group.resource.SerializeToString(), digest_size=32)
         for raw_scope in group.scopes:
             scope_group = parse(wire.ScopeGroup, raw_scope)
             sender = scope_group.scope
-            budget.spend(len(scope_group.records) + len(sender.attributes))
+            budget.spend(len(scope_group.records))
             scope = Scope(
                 text(sender.name[:_NAME_BYTES]),
                 text(sender.version[:_NAME_BYTES]),
-                keep.read(sender.attributes),
+                _attributes(sender, raw_scope, wire.ScopeGroup, keep, budget, "scope"),
             )
             named = identity.copy()
             named.update(sender.name)
             yield resource, scope, scope_group.records, named.digest()
 
 
-def _span(span: Any, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget) -> RawSpan:
-    attributes, events, status = span.attributes, span.events, span.status
-    budget.spend(len(attributes) + len(events))
+def _span(
+    raw: bytes, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget
+) -> RawSpan:
+    span = parse(wire.Span, raw)
+    events, status = span.events, span.status
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
     start_ns, end_ns = span.start_ns, span.end_ns
     if len(trace_id) != 16 or trace_id == _NO_TRACE_ID:
@@ -170,19 +171,40 @@ def _span(span: Any, resource: Resource, scope: Scope, keep: KeyFilter, budget: 
         code if 0 <= code <= 2 else 0,
         text(status.message[:_MESSAGE_BYTES]),
         text(state[:_NAME_BYTES]),
-        keep.read(attributes),
-        tuple([_event(raw, keep, budget) for raw in events]) if events else (),
+        _attributes(span, raw, wire.Span, keep, budget),
+        _events(events, keep, budget) if events else (),
         resource,
         scope,
     )
 
 
+def _events(parts: Any, keep: KeyFilter, budget: _Budget) -> tuple[RawEvent, ...]:
+    budget.spend(len(parts))
+    return tuple([_event(raw, keep, budget) for raw in parts])
+
+
 def _event(raw: bytes, keep: KeyFilter, budget: _Budget) -> RawEvent:
     event = parse(wire.Event, raw)
-    attributes = event.attributes
-    budget.spend(len(attributes))
-    time_ns = min(event.time_ns, _MAX_NS)
-    return RawEvent(text(event.name[:_NAME_BYTES]), time_ns, keep.read(attributes))
+    return RawEvent(
+        text(event.name[:_NAME_BYTES]),
+        min(event.time_ns, _MAX_NS),
+        _attributes(event, raw, wire.Event, keep, budget),
+    )
+
+
+def _attributes(
+    message: Any, raw: bytes, kind: Any, keep: KeyFilter, budget: _Budget, within: str = ""
+) -> Attributes:
+    """The kept attributes of a message that is `raw` itself, or its member `within`."""
+    columns = message.attributes
+    found = keep.read(columns)
+    budget.spend(len(columns.keys))
+    if found is not None:
+        return found
+    whole = parse(wire.IN_PARTS[kind], raw)
+    parts = (getattr(whole, within) if within else whole).attributes
+    budget.spend(len(parts))
+    return keep.read_parts(parts)
 
 
 def _id_or_none(value: bytes, zero: bytes) -> bytes:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import Struct
+
 Value: TypeAlias = "str | bool | int | float | bytes | list[Value] | dict[str, Value] | None"
-"""An attribute value: AnyValue without its wrapper."""
+"""An attribute value: AnyValue without its wrapper. Lists and dicts are not to be changed."""
 
 Attributes = dict[str, Value]
 
@@ -32,8 +34,7 @@ class Scope:
     attrs: Attributes = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
-class RawEvent:
+class RawEvent(Struct, eq=False, gc=False):
     """A span event."""
 
     name: str
@@ -42,8 +43,7 @@ class RawEvent:
     attrs: Attributes
 
 
-@dataclass(slots=True, eq=False)
-class RawSpan:
+class RawSpan(Struct, eq=False, gc=False):
     """One span. `attrs` holds only keys that some dialect or dimension reads."""
 
     trace_id: bytes
@@ -67,8 +67,7 @@ class RawSpan:
     scope: Scope
 
 
-@dataclass(slots=True, eq=False)
-class RawLog:
+class RawLog(Struct, eq=False, gc=False):
     """One log record. `attrs` holds only keys that some dialect or dimension reads."""
 
     time_ns: int

@@ -6,6 +6,8 @@ Field numbers and wire types are those of opentelemetry-proto 1.x (`trace.proto`
 - every repeated message is `repeated bytes`, so a part is parsed only when it is wanted, prompt
   text is never turned into Python objects, and a hostile request of empty messages costs 16 bytes
   of memory for each instead of hundreds;
+- attributes are columns: what is declared to be sent once is merged where it is sent often, so all
+  keys of a record become one list and all values another, in C;
 - every string is `bytes`: protobuf rejects a whole request for one byte of invalid UTF-8 (a text
   cut in the middle of a character), here it is replaced by U+FFFD when the text is read;
 - singular messages stay messages, so that a field sent in several pieces is merged as protobuf
@@ -32,9 +34,9 @@ _SCALARS = {
 _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "Request": {"groups": (1, "bytes*")},
     "Group": {"resource": (1, "Resource"), "scopes": (2, "bytes*")},
-    "Resource": {"attributes": (1, "bytes*")},
+    "Resource": {"attributes": (1, "Attributes")},
     "ScopeGroup": {"scope": (1, "Scope"), "records": (2, "bytes*")},
-    "Scope": {"name": (1, "bytes"), "version": (2, "bytes"), "attributes": (3, "bytes*")},
+    "Scope": {"name": (1, "bytes"), "version": (2, "bytes"), "attributes": (3, "Attributes")},
     "Span": {
         "trace_id": (1, "bytes"),
         "span_id": (2, "bytes"),
@@ -44,22 +46,23 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
         "kind": (6, "int32"),
         "start_ns": (7, "fixed64"),
         "end_ns": (8, "fixed64"),
-        "attributes": (9, "bytes*"),
+        "attributes": (9, "Attributes"),
         "events": (11, "bytes*"),
         "status": (15, "Status"),
     },
     "Status": {"message": (2, "bytes"), "code": (3, "int32")},
-    "Event": {"time_ns": (1, "fixed64"), "name": (2, "bytes"), "attributes": (3, "bytes*")},
+    "Event": {"time_ns": (1, "fixed64"), "name": (2, "bytes"), "attributes": (3, "Attributes")},
     "Log": {
         "time_ns": (1, "fixed64"),
         "severity": (2, "int32"),
         "body": (5, "AnyValue"),
-        "attributes": (6, "bytes*"),
+        "attributes": (6, "Attributes"),
         "trace_id": (9, "bytes"),
         "span_id": (10, "bytes"),
         "observed_ns": (11, "fixed64"),
         "event_name": (12, "bytes"),
     },
+    "Attributes": {"keys": (1, "bytes*"), "values": (2, "bytes*")},
     "KeyValue": {"key": (1, "bytes"), "value": (2, "AnyValue")},
     "AnyValue": {
         "string_value": (1, "bytes"),
@@ -78,7 +81,9 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
 _ONEOFS = {"AnyValue": "value"}
 
 
-def _field(proto: descriptor_pb2.DescriptorProto, name: str, number: int, kind: str) -> None:
+def _field(
+    proto: descriptor_pb2.DescriptorProto, package: str, name: str, number: int, kind: str
+) -> None:
     field = proto.field.add(name=name, number=number)
     base = kind.removesuffix("*")
     field.label = (
@@ -90,30 +95,32 @@ def _field(proto: descriptor_pb2.DescriptorProto, name: str, number: int, kind: 
         field.type = _SCALARS[base]
     else:
         field.type = descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
-        field.type_name = f".{_PACKAGE}.{base}"
+        field.type_name = f".{package}.{base}"
     if proto.oneof_decl:
         field.oneof_index = 0
 
 
-def _build() -> dict[str, Any]:
+def _build(package: str, attributes: str) -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(
-        name="llm_trace_exporter/wire.proto", package=_PACKAGE, syntax="proto3"
+        name=f"{package}.proto", package=package, syntax="proto3"
     )
     for message, fields in _MESSAGES.items():
         proto = file.message_type.add(name=message)
         if message in _ONEOFS:
             proto.oneof_decl.add(name=_ONEOFS[message])
         for name, (number, kind) in fields.items():
-            _field(proto, name, number, kind)
+            is_attributes = kind == "Attributes"
+            _field(proto, package, name, number, attributes if is_attributes else kind)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
         for name in _MESSAGES
     }
 
 
-_types = _build()
+_types = _build(_PACKAGE, "Attributes")
+_types_in_parts = _build(f"{_PACKAGE}_in_parts", "bytes*")
 
 # The classes are made at import: their fields are known to protobuf only, hence Any.
 Request: Any = _types["Request"]
@@ -128,7 +135,11 @@ Log: Any = _types["Log"]
 KeyValue: Any = _types["KeyValue"]
 AnyValue: Any = _types["AnyValue"]
 
+IN_PARTS: dict[Any, Any] = {_types[name]: _types_in_parts[name] for name in _MESSAGES}
+"""Type -> the same with `attributes` as serialised KeyValues, one by one."""
+
 __all__ = [
+    "IN_PARTS",
     "AnyValue",
     "Event",
     "Group",
