@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -82,6 +83,25 @@ def test_objects_as_json_or_repr(written: str) -> None:
 def test_hostile_objects_are_nothing(written: str) -> None:
     """Deep nesting and code end as nothing, without an error."""
     assert parse_object(written) is None
+
+
+@pytest.mark.parametrize("written", ['"gpt\\ud800"', "['gpt\\ud800']"])
+def test_half_a_surrogate_pair_is_replaced(written: str) -> None:
+    """It is no text that a page or a file could hold."""
+    assert texts(written) == ("gpt?",)
+
+
+def test_a_number_too_long_to_write_is_no_text() -> None:
+    """Python refuses to write it; a Python literal can hold it."""
+    assert text(parse_object("{'n': 0x" + "f" * 6_000 + "}")["n"]) == ""  # type: ignore[index, call-overload]
+
+
+def test_long_literals_are_not_parsed() -> None:
+    """Python's parser takes a hundred times as long as JSON's."""
+    short, long = ({str(n): n for n in range(size)} for size in (500, 1_000))
+    assert parse_object(repr(short)) == short
+    assert parse_object(repr(long)) is None
+    assert parse_object(json.dumps(long)) == long
 
 
 @given(VALUES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +17,7 @@ MAX_WEIGHT = 1_000_000.0
 """A sampling rate below one in a million is not believed."""
 
 _THRESHOLD_BITS = 56
+_THRESHOLD = re.compile(r"[0-9a-f]{1,14}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,9 @@ def _threshold_weight(trace_state: str) -> float:
 
 
 def _adjusted_count(digits: str) -> float:
-    if not 1 <= len(digits) <= _THRESHOLD_BITS // 4:
+    if _THRESHOLD.fullmatch(digits) is None:
         return 1.0
-    try:
-        threshold = int(digits.ljust(_THRESHOLD_BITS // 4, "0"), 16)
-    except ValueError:
-        return 1.0
+    threshold = int(digits.ljust(_THRESHOLD_BITS // 4, "0"), 16)
     weight = float(2**_THRESHOLD_BITS / (2**_THRESHOLD_BITS - threshold))
     if weight > MAX_WEIGHT:
         raise RejectedRecord("a sampling threshold is absurdly high")

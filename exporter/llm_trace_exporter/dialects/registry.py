@@ -75,9 +75,9 @@ _EVENT_KEYS = (
 )
 
 INDEXED_KEYS = re.compile(
-    r"(?:(?:trace|session)\.)?(?:evaluations|annotations)\.\d{1,4}\.(?:evaluation|annotation)"
+    r"(?:(?:trace|session)\.)?(?:evaluations|annotations)\.[0-9]{1,4}\.(?:evaluation|annotation)"
     r"\.(?:name|score|label|annotator_kind)"
-    r"|retrieval\.documents\.\d{1,4}\.document\.(?:score|id|metadata|content)"
+    r"|retrieval\.documents\.[0-9]{1,4}\.document\.(?:score|id|metadata|content)"
 )
 """Keys with an index in them. Of a document only the key is of use, never its value."""
 

@@ -15,6 +15,8 @@ from .registry import RESOURCE_MARKS, TABLES, dialect_of
 from .table import Dialect, Fields, Key
 
 _REMEMBERED = 4_096
+# Records with more keys are rare, and remembering thousands of them would take gigabytes.
+_MAX_KEYS = 256
 _RESULTS = (".evaluation.", ".annotation.")
 
 Places = tuple[tuple[int, Key], ...]
@@ -49,9 +51,11 @@ class Shapes:
         key = (type(record), record.scope.name, *marked, *attrs)
         shape = self._known.get(key)
         if shape is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            shape = self._known[key] = self._make(record)
+            shape = self._make(record)
+            if len(attrs) <= _MAX_KEYS:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = shape
         return shape
 
     def _make(self, record: RawSpan | RawLog) -> Shape:

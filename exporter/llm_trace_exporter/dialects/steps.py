@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from ..model import GuardrailAction, Origin, Step, StepKind
+from ..otlp.raw import Value
 from .outcome import error_of, interval
 from .table import Kind, View
-from .values import parse_object
+from .values import count, parse_object
 
 _IDS_IN_NAMES = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b|\d{6,}",
@@ -43,7 +44,8 @@ _STEP_FACTS: dict[str, str] = {
 }
 
 
-_DOCUMENT = re.compile(r"^retrieval\.documents\.(\d{1,4})\.document\.(\w+)$")
+_MAX_SCORE = 1e300
+_DOCUMENT = re.compile(r"^retrieval\.documents\.([0-9]{1,4})\.document\.(\w+)$")
 
 
 def read_step(view: View, kind: Kind, origin: Origin, weight: float) -> Step:
@@ -80,21 +82,29 @@ def _action(view: View) -> GuardrailAction | None:
 
 
 def _documents(view: View) -> tuple[int | None, float | None]:
-    """How many documents came back, and their best score; None where unknown."""
-    highest, scores = -1, []
+    """How many documents came back, and their best score; None where unknown.
+
+    Raises: RejectedRecord for a number of documents that cannot be.
+    """
+    highest = -1
+    scores: list[Value] = []
     for name, value in view.attrs.items():
         if (matched := _DOCUMENT.match(name)) is not None:
             highest = max(highest, int(matched[1]))
-            if matched[2] == "score" and isinstance(value, int | float):
-                scores.append(float(value))
+            if matched[2] == "score":
+                scores.append(value)
     if highest >= 0:
-        return highest + 1, max(scores, default=None)
+        return highest + 1, _top(scores)
     told = view.raw("documents")
     if isinstance(told, int | float) and not isinstance(told, bool):
-        return max(0, int(told)), None
+        return count(told), None
     listed = parse_object(told)
     if not isinstance(listed, list):
         return None, None
-    found = [d.get("score") for d in listed if isinstance(d, dict)]
-    scores = [float(s) for s in found if isinstance(s, int | float) and not isinstance(s, bool)]
-    return len(listed), max(scores, default=None)
+    return len(listed), _top([d.get("score") for d in listed if isinstance(d, dict)])
+
+
+def _top(scores: list[Value]) -> float | None:
+    """The best score; NaN, infinities and what no double can hold are none."""
+    numbers = [s for s in scores if isinstance(s, int | float) and not isinstance(s, bool)]
+    return max((float(n) for n in numbers if abs(n) <= _MAX_SCORE), default=None)

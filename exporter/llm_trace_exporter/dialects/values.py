@@ -19,6 +19,9 @@ from ..otlp.raw import Value
 MAX_OBJECT_CHARS = 65_536
 """Longest text that is parsed as an object."""
 
+MAX_LITERAL_CHARS = 8_192
+"""The same where it is no JSON: parsing Python takes a hundred times as long."""
+
 MAX_TOKENS = 1_000_000_000
 """More tokens than any call can have: what is above is not believed."""
 
@@ -39,9 +42,11 @@ def text(value: Value) -> str:
     """A short text without quotes that JSON encoding left around it; empty when there is none."""
     if isinstance(value, str):
         return _short_text(value) if len(value) <= _REMEMBERED_CHARS else _plain(value)
-    if value is None or isinstance(value, bytes | list | dict):
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > _TEXT_CHARS:
+        return ""  # Python refuses to write a number of thousands of digits.
+    return str(value) if isinstance(value, int | float) else ""
 
 
 def _plain(written: str) -> str:
@@ -50,7 +55,9 @@ def _plain(written: str) -> str:
         found = _unquoted(found).strip()
     if len(found) <= _ABSENT_CHARS and found.lower() in _ABSENT:
         return ""
-    return found[:_TEXT_CHARS]
+    found = found[:_TEXT_CHARS]
+    # JSON and Python literals can write half of a surrogate pair, which is no text at all.
+    return found if found.isascii() else found.encode(errors="replace").decode()
 
 
 _short_text = lru_cache(maxsize=8_192)(_plain)
@@ -103,9 +110,9 @@ def count(value: Value) -> int | None:
     if found is None:
         return None
     if found < 0:
-        raise RejectedRecord("a token count is negative")
+        raise RejectedRecord("a count is negative")
     if found > MAX_TOKENS:
-        raise RejectedRecord("a token count is absurdly large")
+        raise RejectedRecord("a count is absurdly large")
     return int(found)
 
 
@@ -191,7 +198,7 @@ def _unquoted(quoted: str) -> str:
 
 
 def _literal(source: str) -> Value:
-    if source[:1] not in "{[(":
+    if source[:1] not in "{[(" or len(source) > MAX_LITERAL_CHARS:
         return None
     try:
         found: Value = ast.literal_eval(source)

@@ -33,7 +33,7 @@ RATINGS: Mapping[str, Rating] = {
 }  # fmt: skip
 
 _ON_SPAN = re.compile(
-    r"^(?:(?:trace|session)\.)?(?:evaluations|annotations)\.(\d{1,4})\.(?:evaluation|annotation)\.(\w+)$"
+    r"^(?:(?:trace|session)\.)?(?:evaluations|annotations)\.([0-9]{1,4})\.(?:evaluation|annotation)\.(\w+)$"
 )
 _KINDS: Mapping[str, JudgeKind] = {"llm": "llm", "code": "code", "human": "human"}
 _MAX_RESULTS = 256
