@@ -180,6 +180,7 @@ class Subject(Struct, frozen=True, gc=False, omit_defaults=True):
     request_model: str = ""
     response_model: str = ""
     service_tier: str = ""
+    purpose: Literal["", "judge"] = ""
 
 
 class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -223,6 +224,15 @@ class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 Record = LlmCall | Step | Verdict | Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A judge's verdict and a human's on the same subject, compared."""
+
+    verdict: Verdict
+    """The machine's, with its subject."""
+    agrees: bool
 
 
 Role = Literal["call", "tool", "agent", "evaluator", "other"]

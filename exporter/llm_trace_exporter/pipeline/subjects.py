@@ -1,0 +1,187 @@
+"""Calls that were counted, as judges and users name them minutes to hours later.
+
+Kept apart from the trace table, which forgets sooner because it remembers more: a call takes some
+200 bytes here. Bounded by number and age, the longest unseen trace first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..model import LlmCall, Subject
+
+_MAX_IN_TRACE = 500
+_MAX_SUBJECTS = 50_000
+
+
+class Judged(NamedTuple):
+    """One call that can be named."""
+
+    trace_id: bytes
+    span_id: bytes
+    """Of any of its tellers."""
+    subject: Subject
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(slots=True)
+class _OfTrace:
+    calls: list[Judged] = field(default_factory=list)
+    seen_s: float = 0.0
+
+
+class Subjects:
+    """Calls by trace; not safe for threads."""
+
+    def __init__(self, limit: int, max_age_s: float) -> None:
+        """Remember at most `limit` tellers of calls for `max_age_s` each."""
+        self._traces: OrderedDict[bytes, _OfTrace] = OrderedDict()
+        self._shared: dict[Subject, Subject] = {}
+        self._fresh: list[Judged] = []
+        self.limit = limit
+        self.max_age_s = max_age_s
+        self.count = 0
+        self.evicted = 0
+        """Forgotten for want of room."""
+
+    def remember(self, call: LlmCall, tellers: Iterable[tuple[bytes, bytes]], now_s: float) -> None:
+        """Remember a call under the (trace id, span id) of everyone who told it."""
+        subject = self._share(subject_of(call))
+        for trace_id, span_id in tellers:
+            if trace_id:
+                judged = Judged(trace_id, span_id, subject, call.start_ns, call.end_ns)
+                self._put(judged, now_s)
+                self._fresh.append(judged)
+        if len(self._fresh) > self.limit:
+            del self._fresh[: -self.limit]
+
+    def restore(self, found: Iterable[Judged], now_s: float) -> None:
+        """Remember what an earlier process did."""
+        for judged in found:
+            self._put(judged._replace(subject=self._share(judged.subject)), now_s)
+
+    def take_fresh(self) -> list[Judged]:
+        """What was remembered since the last time."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def relabel(self, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+        """Go on with other dimensions."""
+        self._shared.clear()
+        for trace in self._traces.values():
+            trace.calls = [
+                judged._replace(subject=self._share(_with_dimensions(judged.subject, dimensions)))
+                for judged in trace.calls
+            ]
+
+    def of_span(self, trace_id: bytes, span_id: bytes) -> Judged | None:
+        """The call that a span told; None where none is known."""
+        trace = self._traces.get(trace_id)
+        if trace is None:
+            return None
+        return next((c for c in reversed(trace.calls) if c.span_id == span_id), None)
+
+    def of_trace(self, trace_id: bytes) -> Judged | None:
+        """All calls of a trace as one; None where none is known."""
+        trace = self._traces.get(trace_id)
+        return together(trace.calls) if trace is not None else None
+
+    def forget(self, now_s: float) -> None:
+        """Make room, and let go of what is too old."""
+        while self._traces:
+            oldest = next(iter(self._traces.values()))
+            crowded = self.count > self.limit
+            if not crowded and now_s - oldest.seen_s <= self.max_age_s:
+                return
+            self._traces.popitem(last=False)
+            self.count -= len(oldest.calls)
+            if crowded:
+                self.evicted += len(oldest.calls)
+
+    def _put(self, judged: Judged, now_s: float) -> None:
+        trace = self._traces.get(judged.trace_id)
+        if trace is None:
+            trace = self._traces[judged.trace_id] = _OfTrace()
+        else:
+            self._traces.move_to_end(judged.trace_id)
+        trace.seen_s = now_s
+        trace.calls.append(judged)
+        self.count += 1
+        if len(trace.calls) > 2 * _MAX_IN_TRACE:
+            self.count -= len(trace.calls) - _MAX_IN_TRACE
+            del trace.calls[:-_MAX_IN_TRACE]
+
+    def _share(self, subject: Subject) -> Subject:
+        if len(self._shared) >= _MAX_SUBJECTS:
+            self._shared.clear()
+        return self._shared.setdefault(subject, subject)
+
+
+def subject_of(call: LlmCall) -> Subject:
+    """What a result takes over from the call that it is about."""
+    return Subject(
+        service=call.origin.service,
+        environment=call.origin.environment,
+        dimensions=call.origin.dimensions,
+        provider=call.provider,
+        request_model=call.request_model,
+        response_model=call.response_model,
+        service_tier=call.service_tier,
+        purpose=call.purpose,
+    )
+
+
+def together(calls: Iterable[Judged]) -> Judged | None:
+    """Several calls as one subject: who asked first, and what all of them agree on.
+
+    Calls that judges made are not what was judged, unless there are no others.
+    """
+    found = sorted(calls, key=lambda c: (c.start_ns, c.span_id))
+    found = [c for c in found if not c.subject.purpose] or found
+    if not found:
+        return None
+    first = found[0]
+    told = {(c.subject.provider, c.subject.request_model, c.subject.response_model) for c in found}
+    one = first.subject if len(told) == 1 else None
+    lengths = {len(c.subject.dimensions) for c in found}
+    return Judged(
+        first.trace_id,
+        b"",
+        Subject(
+            service=first.subject.service,
+            environment=first.subject.environment,
+            dimensions=tuple(_common(c.subject.dimensions for c in found))
+            if len(lengths) == 1
+            else first.subject.dimensions,
+            provider=one.provider if one else "",
+            request_model=one.request_model if one else "",
+            response_model=one.response_model if one else "",
+            service_tier=one.service_tier if one else "",
+        ),
+        first.start_ns,
+        max(c.end_ns for c in found),
+    )
+
+
+def _common(dimensions: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for values in zip(*dimensions, strict=True):
+        yield values[0] if len(set(values)) == 1 else ""
+
+
+def _with_dimensions(
+    subject: Subject, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]
+) -> Subject:
+    return Subject(
+        subject.service,
+        subject.environment,
+        dimensions(subject.dimensions),
+        subject.provider,
+        subject.request_model,
+        subject.response_model,
+        subject.service_tier,
+        subject.purpose,
+    )
