@@ -31,12 +31,14 @@ MAY_KNOW: dict[str, set[str]] = {
     "state": {"errors", "model"},
     "intake": {"dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing", "state"},
     "keeping": {"intake", "metrics", "state"},
+    "options": {"config", "dialects", "metrics", "model", "pipeline", "pricing"},
     "app": {
-        *("config", "dialects", "errors", "intake", "keeping", "metrics", "model", "otlp"),
-        *("pipeline", "pricing", "server", "state", "web", "__version__"),
+        *("config", "errors", "intake", "keeping", "metrics", "options", "otlp"),
+        *("pricing", "server", "state", "web", "__version__"),
     },
     "cli": {
-        *("app", "cardinality", "config", "errors", "logs", "otlp", "pricing", "summary"),
+        *("app", "cardinality", "config", "errors", "logs", "options", "otlp", "pricing"),
+        "summary",
         "__version__",
     },
 }

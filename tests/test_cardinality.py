@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from llm_trace_exporter.app import Core, uncapped
+from llm_trace_exporter.app import Core
 from llm_trace_exporter.cardinality import cost_of_families, cost_of_labels
 from llm_trace_exporter.cli import main
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.options import uncapped
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import Samples
 from tests.test_corpus import CORPUS

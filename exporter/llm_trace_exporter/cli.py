@@ -22,12 +22,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import __version__
-from .app import Core, Exporter, pricing_policy, uncapped
+from .app import Core, Exporter
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .config import Settings, load_config
 from .config.units import format_duration, parse_duration
 from .errors import ConfigError, DecodeError, ExporterError
 from .logs import set_up_logging
+from .options import pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
 from .pricing import Pricing, explain, render, tokens_from_totals
 from .summary import render_summary, summarise

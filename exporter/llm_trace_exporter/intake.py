@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from .errors import Overloaded, RejectedRecord
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
-from .model import Feedback, LlmCall, Reading, Step, Verdict
+from .model import Agreement, Feedback, LlmCall, Reading, Step, Verdict
 from .otlp import wire
 from .otlp.attributes import KeyFilter, parse
 from .otlp.decode import decode_logs, decode_logs_json, decode_traces, decode_traces_json
@@ -65,6 +65,7 @@ class Intake:
         context: Context,
         limits: Limits,
         *,
+        humans: Mapping[str, Iterable[str]] | None = None,
         lateness_s: float = 3600.0,
         journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -73,6 +74,7 @@ class Intake:
         """Wire up the rooms.
 
         Args:
+            humans: Judge -> further names under which people judge the same; all lower case.
             lateness_s: Age from which a record that comes in is late.
             journal: Where requests are written before they are acknowledged.
             clock: Monotonic seconds.
@@ -83,11 +85,11 @@ class Intake:
         self._pricing = pricing
         self._reader = Reader(context)
         self._keys = _key_filter(context)
-        self._pipeline = Pipeline(limits)
+        self._pipeline = Pipeline(limits, humans)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
         self._journal = journal
-        self._evicted = 0
+        self._evicted: Counter[str] = Counter()
         self.lateness_s = lateness_s
         self.records = 0
         """Spans and log records taken in."""
@@ -167,17 +169,24 @@ class Intake:
         with self._lock:
             yield
 
-    def replace(self, context: Context, pricing: Pricing, limits: Limits) -> None:
+    def replace(
+        self,
+        context: Context,
+        pricing: Pricing,
+        limits: Limits,
+        humans: Mapping[str, Iterable[str]],
+    ) -> None:
         """Go on with another configuration.
 
         What waits was read under the old one and is counted under it first.
         """
         with self._lock:
             self.settle_all()
+            old = self._reader.context
             self._reader = Reader(context)
             self._keys = _key_filter(context)
             self._pricing = pricing
-            self._pipeline.limits = limits
+            self._pipeline.reconfigure(limits, humans, _moved(old, context))
 
     def refresh_gauges(self) -> None:
         """Show how full the memories are."""
@@ -186,8 +195,11 @@ class Intake:
             self._own.pending_calls(pipeline.waiting)
             self._own.table_entries("spans", pipeline.remembered_spans)
             self._own.table_entries("traces", pipeline.remembered_traces)
-            self._own.table_evicted("traces", pipeline.evicted_traces - self._evicted)
-            self._evicted = pipeline.evicted_traces
+            self._own.table_entries("subjects", pipeline.subjects.count)
+            evicted = {"traces": pipeline.evicted_traces, "subjects": pipeline.subjects.evicted}
+            for table, total in evicted.items():
+                self._own.table_evicted(table, total - self._evicted[table])
+                self._evicted[table] = total
 
     def _commit_and_apply(self, entry: Entry) -> None:
         if self._journal is not None:
@@ -239,16 +251,32 @@ class Intake:
                 self._recorder.step(record)
             elif isinstance(record, Verdict):
                 self._recorder.verdict(self._named(record))
+            elif isinstance(record, Agreement):
+                self._recorder.agreement(replace(record, verdict=self._named(record.verdict)))
             else:
                 self._recorder.feedback(self._named(record))
         for reason, (n, tokens) in output.discarded.items():
             self._own.discarded(reason, n, tokens)
+        for why, n in output.missing.items():
+            self._own.unjoined(why, n)
 
     def _named(self, judged: _J) -> _J:
-        """The record with its model's canonical name."""
-        if not judged.model:
+        """The record with the canonical name of the model that it is about."""
+        about = judged.subject
+        if about is not None and (about.response_model or about.request_model):
+            names = (about.provider, about.response_model, about.request_model, about.service_tier)
+        elif judged.model:
+            names = ("", judged.model, "", "")
+        else:
             return judged
-        return replace(judged, model=self._pricing.resolved("", judged.model, "", "").model)
+        return replace(judged, model=self._pricing.resolved(*names).model)
+
+
+def _moved(old: Context, new: Context) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+    """From values of the old dimensions to values of the new ones, by label."""
+    place = {dimension.label: at for at, dimension in enumerate(old.dimensions)}
+    places = tuple(place.get(dimension.label, -1) for dimension in new.dimensions)
+    return lambda values: tuple(values[at] if 0 <= at < len(values) else "" for at in places)
 
 
 def _key_filter(context: Context) -> KeyFilter:

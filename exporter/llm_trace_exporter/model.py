@@ -226,8 +226,7 @@ class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):
 Record = LlmCall | Step | Verdict | Feedback
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True, gc=False):
     """A judge's verdict and a human's on the same subject, compared."""
 
     verdict: Verdict

@@ -19,7 +19,7 @@ from llm_trace_exporter.metrics.labels import DEFAULT_CAP, Dimension
 from llm_trace_exporter.metrics.store import StoreOptions
 from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL
 from llm_trace_exporter.model import TOKEN_TYPES
-from llm_trace_exporter.pipeline.pipeline import Limits
+from llm_trace_exporter.pipeline import Limits
 from llm_trace_exporter.pricing.policy import Contract
 
 SCHEMA = load_schema()

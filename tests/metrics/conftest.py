@@ -18,7 +18,7 @@ from llm_trace_exporter.metrics.labels import Dimension
 from llm_trace_exporter.metrics.recorder import Recorder
 from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
 from llm_trace_exporter.metrics.store import Store, StoreOptions
-from llm_trace_exporter.model import Feedback, LlmCall, Origin, PricedCall, Step, Verdict
+from llm_trace_exporter.model import Agreement, Feedback, LlmCall, Origin, PricedCall, Step, Verdict
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 UNIX_S = 1_790_000_000.0
@@ -88,6 +88,11 @@ class Meter:
         """Record a verdict of a model that judges."""
         given = {"origin": ORIGIN, "time_ns": 2 * 10**18, "kind": "llm", **changes}
         self.recorder.verdict(Verdict(judge=judge, verdict=verdict, **given))
+
+    def agreement(self, *, agrees: bool) -> None:
+        """Record a verdict that a human gave, or did not give, as well."""
+        verdict = Verdict(ORIGIN, 2 * 10**18, "faithful", "llm", "pass")
+        self.recorder.agreement(Agreement(verdict, agrees))
 
     def feedback(self, rating: Any, **changes: Any) -> None:
         """Record feedback."""

@@ -49,6 +49,8 @@ def full(new_meter: NewMeter) -> Any:
     meter.step("retrieval", "docs", documents=4, top_score=0.8)
     meter.step("guardrail", "pii", guardrail_action="block")
     meter.verdict("fail", score=0.2, target_end_ns=2 * 10**18 - 5 * 10**9)
+    meter.agreement(agrees=True)
+    meter.own.unjoined("unknown", 1)
     meter.feedback("negative")
     meter.recorder.judges({}, {}, {"faithful": 0.05})
     meter.own.spans_received("otlp_http", "openinference")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter import cli
-from llm_trace_exporter.app import pricing_policy
 from llm_trace_exporter.config import load_config
+from llm_trace_exporter.options import pricing_policy
 from llm_trace_exporter.pricing import Pricing
 
 DOCS = Path(__file__).parents[2] / "docs" / "pricing.md"

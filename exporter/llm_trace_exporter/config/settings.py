@@ -159,6 +159,11 @@ class LimitSettings:
     """Seconds after which a trace that is not seen again is forgotten."""
     max_remembered: int = 100_000
     """Response ids, log fingerprints, verdicts and sessions, each."""
+    max_subjects: int = 100_000
+    """Calls that a result can still name."""
+    subject_age_s: float = 86_400.0
+    patience_s: float = 60.0
+    """How long a result waits for a call that was not seen yet."""
 
 
 @dataclass(frozen=True, slots=True)

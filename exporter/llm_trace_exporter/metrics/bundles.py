@@ -275,3 +275,27 @@ class FeedbackSeries:
         family = labeller.store.counters("llm_feedback_total")
         self.by_rating = Children(family, head, filed + tail)
         self.siblings = tuple(self.by_rating[(rating,)] for rating in ALL_RATINGS)
+
+
+class AgreementSeries:
+    """Series of one judge's agreement with people."""
+
+    __slots__ = ("by_agreement", "overflows", "siblings")
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        model: str,
+        judge: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind."""
+        head, over = labeller.admit((*QUALITY, "judge"), (service, environment, model, judge))
+        tail, over_tail = labeller.dimensions(dimensions)
+        self.overflows = (*over, *over_tail)
+        self.by_agreement = Children(
+            labeller.store.counters("llm_judge_agreement_total"), head, tail
+        )
+        self.siblings = tuple(self.by_agreement[(agrees,)] for agrees in ("true", "false"))

@@ -13,6 +13,7 @@ from llm_trace_exporter.metrics.vocabulary import (
     DISCARD_REASONS,
     FINISH_REASONS,
     STATE_ERRORS,
+    UNJOINED_REASONS,
     UNPRICED_REASONS,
 )
 
@@ -210,6 +211,12 @@ FAMILIES: tuple[Family, ...] = (
         expires=False,
     ),
     _quality(
+        "llm_judge_agreement_total", "counter", "", ("judge", "agrees"),
+        "Verdicts of a judge that a human gave on the same subject, too; whether the two agree.",
+        'sum by (judge) (rate(llm_judge_agreement_total{agrees="true"}[1d])) '
+        "/ sum by (judge) (rate(llm_judge_agreement_total[1d]))",
+    ),
+    _quality(
         "llm_feedback_total", "counter", "", ("rating", "source"),
         "Feedback of end users.",
         'sum by (service) (rate(llm_feedback_total{rating="negative"}[1h])) '
@@ -271,6 +278,13 @@ FAMILIES: tuple[Family, ...] = (
         "late_records_total", "counter", "", (),
         "Calls and steps that ended longer ago than `lateness` when they came; counted as well.",
         "sum(rate(llm_exporter_late_records_total[15m]))",
+    ),
+    _exporter(
+        "unjoined_results_total", "counter", "", ("reason",),
+        "Verdicts and ratings counted without the labels of the call they are about: they named "
+        "none (unnamed), or one that was not seen or is forgotten (unknown).",
+        "sum by (reason) (rate(llm_exporter_unjoined_results_total[15m]))",
+        reasons=UNJOINED_REASONS,
     ),
     _exporter(
         "state_commit_duration_seconds", "histogram", "seconds", (),

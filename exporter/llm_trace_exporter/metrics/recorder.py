@@ -11,6 +11,7 @@ from functools import partial
 
 from llm_trace_exporter.metrics.bundles import (
     NO_LABELS,
+    AgreementSeries,
     Bundles,
     CallSeries,
     FeedbackSeries,
@@ -23,6 +24,7 @@ from llm_trace_exporter.metrics.series import MAX_AMOUNT, Mark
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.model import (
     TOKEN_TYPES,
+    Agreement,
     Feedback,
     LlmCall,
     Origin,
@@ -63,6 +65,7 @@ class Recorder:
         self._routes = Bundles(store, partial(RouteSeries, labeller))
         self._steps = Bundles(store, partial(StepSeries, labeller))
         self._verdicts = Bundles(store, partial(VerdictSeries, labeller))
+        self._agreements = Bundles(store, partial(AgreementSeries, labeller))
         self._feedback = Bundles(store, partial(FeedbackSeries, labeller))
 
     def judges(
@@ -230,6 +233,27 @@ class Recorder:
             return None
         scaled = (score - low) / (high - low)
         return scaled if 0 <= scaled <= 1 else None
+
+    def agreement(self, agreement: Agreement) -> None:
+        """Count a verdict of a judge that a human gave, or did not give, as well."""
+        verdict = agreement.verdict
+        origin = verdict.origin
+        with self._store.lock:
+            now_s = self._clock()
+            key = (
+                origin.service,
+                origin.environment,
+                verdict.model,
+                verdict.judge,
+                origin.dimensions,
+            )
+            series = self._agreements.by_key.get(key) or self._agreements.make(key)
+            for overflow in series.overflows:
+                overflow.add(1, now_s)
+            for sibling in series.siblings:
+                sibling.touched_s = now_s
+            agrees = "true" if agreement.agrees else "false"
+            series.by_agreement[(agrees,)].add(_weight(verdict.weight), now_s)
 
     def feedback(self, feedback: Feedback) -> None:
         """Count one rating by an end user."""

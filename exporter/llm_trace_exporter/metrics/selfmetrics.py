@@ -101,6 +101,12 @@ class SelfMetrics:
         with self._store.lock:
             self._store.counters(_P + "late_records_total").get(()).add(n, self._clock())
 
+    def unjoined(self, reason: str, n: int) -> None:
+        """Count results of judges and ratings whose subject was not found."""
+        with self._store.lock:
+            family = self._store.counters(_P + "unjoined_results_total")
+            family.get((reason,)).add(n, self._clock())
+
     def state_committed(self, seconds: float) -> None:
         """Record how long one request took to be written."""
         with self._store.lock:

@@ -84,6 +84,7 @@ LABELS: tuple[Label, ...] = (
         "error is a judge that broke, unscored a result that no label table maps.",
         get_args(VerdictValue),
     ),
+    Label("agrees", "Whether a human came to the judge's verdict.", ("true", "false")),
     Label("rating", "What the end user thought.", get_args(Rating)),
     _open(
         "source",
@@ -102,6 +103,7 @@ LABEL: Mapping[str, Label] = {label.name: label for label in LABELS}
 
 FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
 UNPRICED_REASONS: tuple[str, ...] = get_args(UnpricedReason)
+UNJOINED_REASONS = ("unnamed", "unknown")
 STATE_ERRORS = ("commit", "checkpoint", "unusable")
 
 DISCARD_REASONS = ("rollup", "duplicate", "late", "invalid", "not_llm")

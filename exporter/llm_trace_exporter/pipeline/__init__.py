@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .pipeline import Limits, Output, Pipeline
+from .limits import Limits, Output
+from .pipeline import Pipeline
 
 __all__ = ["Limits", "Output", "Pipeline"]

@@ -30,7 +30,7 @@ def lend(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost: bool) -
             origin,
             service=asked.service if asked.signal == "span" else origin.service,
             environment=asked.environment or origin.environment,
-            dimensions=_filled(origin.dimensions, asked.dimensions),
+            dimensions=filled(origin.dimensions, asked.dimensions),
         ),
         start_ns=outer.start_ns if longer else inner.start_ns,
         end_ns=outer.end_ns if longer else inner.end_ns,
@@ -54,7 +54,8 @@ def lend(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost: bool) -
     )
 
 
-def _filled(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+def filled(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """The first values, and the second where those are empty."""
     if len(first) != len(second):
         return first
     return tuple(a or b for a, b in zip(first, second, strict=True))

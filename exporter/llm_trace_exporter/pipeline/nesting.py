@@ -61,6 +61,8 @@ def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:
     for _, node in trace.above(pending.span_id):
         if node.call is not None and node.call is not pending:
             return node.call, crossed
+        if node.role == "evaluator":
+            return None
         crossed = crossed or node.role in ("tool", "agent")
     return None
 

@@ -7,97 +7,53 @@ trace table, so what comes out does not depend on the order in which the tellers
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
+from ..model import Feedback, LlmCall, Reading, Step, Verdict
 from .copies import CopyIndex, distinct, is_linked, merge_copies
+from .limits import DiscardReason, Limits, Output
 from .merge import lend, overlap
 from .nesting import Leaf, leaves_of
+from .remembered import Remembered
+from .results import Comparison, Joined, Results
 from .steps import StepsOfTrace, absorb, merged_into
+from .subjects import Subjects
 from .trace_table import MAX_WAITING_IN_TRACE, Node, Pending, Trace, TraceTable
-
-DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long and how much is waited for and remembered."""
-
-    settle_s: float = 10.0
-    max_pending: int = 200_000
-    """Calls and steps that wait; beyond it the oldest are settled early."""
-    max_spans: int = 300_000
-    """Spans in the trace table."""
-    max_age_s: float = 3600.0
-    """Age at which an unseen trace is forgotten."""
-    max_remembered: int = 100_000
-    """Response ids, log fingerprints, verdicts and sessions, each."""
-
-
-@dataclass(slots=True)
-class Output:
-    """What a round of settling came to."""
-
-    records: list[Record] = field(default_factory=list)
-    discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)
-    """Reason -> (records, tokens that they wrote)."""
-
-    def discard(self, reason: DiscardReason, records: int, tokens: int) -> None:
-        """Note what does not count."""
-        if records or tokens:
-            before = self.discarded.get(reason, (0, 0))
-            self.discarded[reason] = (before[0] + records, before[1] + tokens)
-
-
-class _Remembered:
-    """A bounded set; the oldest members are forgotten first."""
-
-    def __init__(self, limit: int) -> None:
-        self._members: OrderedDict[object, object] = OrderedDict()
-        self._limit = limit
-
-    def __contains__(self, member: object) -> bool:
-        return member in self._members
-
-    def get(self, member: object) -> object:
-        """What was remembered with a member; None where there is none."""
-        return self._members.get(member)
-
-    def add(self, member: object, value: object = None) -> bool:
-        """Remember; whether it is new."""
-        if member in self._members:
-            self._members[member] = value
-            return False
-        self._members[member] = value
-        if len(self._members) > self._limit:
-            self._members.popitem(last=False)
-        return True
 
 
 class Pipeline:
     """Not safe for threads: one caller at a time."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:
-        self.limits = limits
+    def __init__(
+        self, limits: Limits | None = None, humans: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
+        """Remember nothing yet.
+
+        Args:
+            humans: Judge -> further names under which people judge the same; all lower case.
+        """
+        self.limits = limits = limits or Limits()
         self._table = TraceTable(limits.max_spans, limits.max_age_s)
         self._queue: deque[Pending] = deque()
         self._index = CopyIndex()
-        self._applied_ids = _Remembered(limits.max_remembered)
-        self._fingerprints = _Remembered(limits.max_remembered)
-        self._verdicts = _Remembered(limits.max_remembered)
-        self._span_groups = _Remembered(limits.max_remembered)
+        self._applied_ids = Remembered(limits.max_remembered)
+        self._fingerprints = Remembered(limits.max_remembered)
+        self._verdicts = Remembered(limits.max_remembered)
+        self._span_groups = Remembered(limits.max_remembered)
+        self.subjects = Subjects(limits.max_subjects, limits.subject_age_s)
+        self.comparison = Comparison(humans or {}, limits.max_remembered)
+        self._results = Results(self._table, self.subjects, self._answered, self.comparison)
         self._output = Output()
         self._waiting = 0
+        self._now_s = 0.0
 
     @property
     def waiting(self) -> int:
-        """Calls and steps that are not settled yet."""
-        return self._waiting
+        """Calls, steps and results that are not settled yet."""
+        return self._waiting + len(self._results)
 
     @property
     def remembered_spans(self) -> int:
@@ -114,6 +70,18 @@ class Pipeline:
         """Traces forgotten for want of room."""
         return self._table.evicted
 
+    def reconfigure(
+        self,
+        limits: Limits,
+        humans: Mapping[str, Iterable[str]],
+        dimensions: Callable[[tuple[str, ...]], tuple[str, ...]],
+    ) -> None:
+        """Go on with other limits and dimensions; nothing may wait."""
+        self.limits = limits
+        self.comparison.configure(humans)
+        self.subjects.relabel(dimensions)
+        self.subjects.limit, self.subjects.max_age_s = limits.max_subjects, limits.subject_age_s
+
     def add(self, reading: Reading, now_s: float) -> None:
         """Take in what one span or log record said, at monotonic time `now_s`."""
         if reading.signal == "span":
@@ -123,7 +91,8 @@ class Pipeline:
 
     def is_due(self, now_s: float) -> bool:
         """Whether something has waited long enough."""
-        return bool(self._waiting) and self._queue[0].deadline_s <= now_s
+        waited = bool(self._waiting) and self._queue[0].deadline_s <= now_s
+        return waited or self._results.is_due(now_s)
 
     def settle(self, now_s: float) -> None:
         """Settle all whose time is up, and make room where limits are passed."""
@@ -136,15 +105,20 @@ class Pipeline:
             pending = self._queue.popleft()
             if not pending.settled:
                 due.append(pending)
+        self._now_s = now_s
         self._settle(due)
+        limits = self.limits
+        self._let_out(self._results.join(now_s, limits.settle_s, limits.max_pending))
         for trace in self._table.overdue(now_s):
             self._forget(trace)
+        self.subjects.forget(now_s)
 
     def settle_all(self) -> None:
         """Settle everything now: shutdown, or the end of a replay."""
         due = [pending for pending in self._queue if not pending.settled]
         self._queue.clear()
         self._settle(due)
+        self._let_out(self._results.join_all())
 
     def drain(self) -> Output:
         """What came out since the last call."""
@@ -165,7 +139,7 @@ class Pipeline:
                 node.call = self._wait(record, trace, reading, now_s)
             elif isinstance(record, Step):
                 node.step = self._wait(record, trace, reading, now_s)
-        self._judge(reading)
+        self._judge(reading, now_s)
         self._discard_dropped(reading)
 
     def _add_log(self, reading: Reading, now_s: float) -> None:
@@ -179,7 +153,7 @@ class Pipeline:
         for record in reading.records:
             if isinstance(record, LlmCall | Step):
                 self._wait(record, trace, reading, now_s)
-        self._judge(reading)
+        self._judge(reading, now_s)
         self._discard_dropped(reading)
 
     def _discard_dropped(self, reading: Reading) -> None:
@@ -209,8 +183,8 @@ class Pipeline:
             self._settle(trace.unsettled())
         return pending
 
-    def _judge(self, reading: Reading) -> None:
-        """Let results and ratings out at once; what another carrier told already counts once.
+    def _judge(self, reading: Reading, now_s: float) -> None:
+        """Take in results and ratings; what another carrier told already counts once.
 
         Equal results on one record (a score for each retrieved document) are several.
         """
@@ -223,7 +197,16 @@ class Pipeline:
             if record.origin.trace_id and not self._verdicts.add((said, told[said])):
                 self._output.discard("duplicate", 1, 0)
                 continue
-            self._output.records.append(record)
+            limits = self.limits
+            self._results.add(record, now_s, limits.settle_s, limits.patience_s)
+
+    def _let_out(self, joined: Joined) -> None:
+        self._output.records.extend(joined.results)
+        self._output.missing.update(joined.missing)
+
+    def _answered(self, service: str, response_id: str) -> LlmCall | None:
+        call = self._applied_ids.get((service, response_id))
+        return call if isinstance(call, LlmCall) else None
 
     def _settle(self, due: list[Pending]) -> None:
         if not due:
@@ -275,7 +258,10 @@ class Pipeline:
             len(leaf.tellers) - len(logs) - 1,
             max(0, leaf.naive_tokens - copied - counted),
         )
-        self._output.records.append(_with_purpose(leaf))
+        call = _with_purpose(leaf)
+        tellers = [(t.trace.trace_id, t.span_id) for t in leaf.tellers]
+        self.subjects.remember(call, tellers, self._now_s)
+        self._output.records.append(call)
 
     def _refusal(self, leaf: Leaf) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""

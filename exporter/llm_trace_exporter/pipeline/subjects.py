@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..model import LlmCall, Subject
 
 _MAX_IN_TRACE = 500
@@ -74,7 +76,7 @@ class Subjects:
         self._shared.clear()
         for trace in self._traces.values():
             trace.calls = [
-                judged._replace(subject=self._share(_with_dimensions(judged.subject, dimensions)))
+                judged._replace(subject=self._share(_relabelled(judged.subject, dimensions)))
                 for judged in trace.calls
             ]
 
@@ -145,8 +147,14 @@ def together(calls: Iterable[Judged]) -> Judged | None:
     if not found:
         return None
     first = found[0]
-    told = {(c.subject.provider, c.subject.request_model, c.subject.response_model) for c in found}
-    one = first.subject if len(told) == 1 else None
+    # A call that failed knows only the model that was asked for.
+    told = {
+        (c.subject.provider, c.subject.request_model or c.subject.response_model) for c in found
+    }
+    answered = {c.subject.response_model: c.subject for c in found if c.subject.response_model}
+    one = None
+    if len(told) == 1 and len(answered) < 2:
+        one = next(iter(answered.values()), first.subject)
     lengths = {len(c.subject.dimensions) for c in found}
     return Judged(
         first.trace_id,
@@ -172,16 +180,7 @@ def _common(dimensions: Iterable[tuple[str, ...]]) -> Iterator[str]:
         yield values[0] if len(set(values)) == 1 else ""
 
 
-def _with_dimensions(
+def _relabelled(
     subject: Subject, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]
 ) -> Subject:
-    return Subject(
-        subject.service,
-        subject.environment,
-        dimensions(subject.dimensions),
-        subject.provider,
-        subject.request_model,
-        subject.response_model,
-        subject.service_tier,
-        subject.purpose,
-    )
+    return replace(subject, dimensions=dimensions(subject.dimensions))

@@ -110,6 +110,10 @@ class TraceTable:
         trace.seen_s = now_s
         return trace
 
+    def peek(self, trace_id: bytes) -> Trace | None:
+        """The trace with this id, if it is remembered."""
+        return self._traces.get(trace_id)
+
     def add(self, trace: Trace, span_id: bytes, node: Node) -> None:
         """Remember a span."""
         trace.nodes[span_id] = node
