@@ -65,6 +65,8 @@ def _finish(view: View) -> tuple[FinishReason, ...]:
 
 def _streaming(view: View, start_ns: int) -> tuple[bool, float | None]:
     """Whether the answer was streamed, and seconds from the start to its first token."""
+    if not view.events and "streaming" not in view.told:
+        return view.dialect.always_streams, None
     told = view.flag("streaming")
     ttft_s = view.number("ttft")
     if ttft_s is None and told:
@@ -88,6 +90,8 @@ def _model_in_name(view: View) -> str:
 
 
 def _reported_cost(view: View, *, failed: bool) -> ReportedCost | None:
+    if "cost" not in view.told:
+        return None
     currency = view.text("cost_currency")
     if currency and currency.upper() != "USD":
         return None
@@ -117,6 +121,8 @@ def _tier(view: View) -> str:
 
 
 def _gateway_events(view: View) -> tuple[tuple[GatewayEvent, int], ...]:
+    if "gateway" not in view.told:
+        return ()
     found: list[tuple[GatewayEvent, int]] = []
     retries = int(view.number("retries") or 0)
     attempt = view.number("attempt")

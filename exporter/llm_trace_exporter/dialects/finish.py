@@ -55,6 +55,8 @@ def finish_reasons(value: Value) -> tuple[FinishReason, ...]:
     """
     if value is None:
         return ()
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if isinstance(value, str) and len(value) <= _REMEMBERED_CHARS:
         return _short_reasons(value)
     return _reasons(value)

@@ -2,73 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
+
+from msgspec import Struct
 
 from ..model import Origin, Signal
 from ..otlp.raw import Attributes, RawLog, RawSpan, Resource
 from .context import ENVIRONMENT, SERVICE, Context
-from .shapes import Shape
+from .registry import RESOURCE_MARKS
+from .shapes import Places, Shape
 from .table import Dialect, Key
 from .values import inside, is_id, parse_object, text
 
 _NOWHERE = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """A value and how early its key stands in the reading order."""
 
     rank: int
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class _OfResource:
+class Sender(Struct, frozen=True):
     """What a resource says for all its records; kept on it while a request is read."""
 
     context: Context
+    marks: frozenset[str]
+    """Attributes by which dialects know it."""
     service: str
     environment: _Told
     dimensions: tuple[_Told, ...]
+    shown: tuple[str, ...]
+    """The dimensions of a record that tells none of its own."""
+
+
+def sender_of(resource: Resource, context: Context) -> Sender:
+    """Who sends what comes from a resource."""
+    known = resource.memo
+    if isinstance(known, Sender) and known.context is context:
+        return known
+    attrs = resource.attrs
+    dimensions = tuple(_first(attrs, d.keys) for d in context.dimensions)
+    found = resource.memo = Sender(
+        context,
+        RESOURCE_MARKS.intersection(attrs),
+        _first(attrs, SERVICE).value,
+        _first(attrs, ENVIRONMENT),
+        dimensions,
+        tuple(_unless_id(told.value) for told in dimensions),
+    )
+    return found
 
 
 def origin_of(
-    record: RawSpan | RawLog, signal: Signal, dialect: Dialect, shape: Shape, context: Context
+    record: RawSpan | RawLog, signal: Signal, dialect: Dialect, shape: Shape, sender: Sender
 ) -> Origin:
     """Who sent the record, and its dimension values.
 
     For each, the first key with a value wins; the record is asked before its resource.
     """
     attrs = record.attrs
-    resource = _of_resource(record.resource, context)
+    dimensions = sender.shown
+    if shape.dimensions:
+        filled = [*dimensions]
+        for number, places in shape.dimensions:
+            filled[number] = _unless_id(_best(attrs, places, sender.dimensions[number]))
+        dimensions = tuple(filled)
     return Origin(
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        parent_span_id=record.parent_span_id if isinstance(record, RawSpan) else b"",
-        signal=signal,
-        dialect=dialect.name,
-        scope=_teller(record, dialect),
-        service=resource.service or text(attrs.get("service.name")) or "unknown_service",
-        environment=_best(attrs, shape.environment, resource.environment),
-        dimensions=tuple(
-            map(_best_dimension, [attrs] * len(shape.dimensions), shape.dimensions,
-                resource.dimensions)
-        ),
-    )  # fmt: skip
-
-
-def _of_resource(resource: Resource, context: Context) -> _OfResource:
-    known = resource.memo
-    if isinstance(known, _OfResource) and known.context is context:
-        return known
-    attrs = resource.attrs
-    found = resource.memo = _OfResource(
-        context,
-        _first(attrs, SERVICE).value,
-        _first(attrs, ENVIRONMENT),
-        tuple(_first(attrs, d.keys) for d in context.dimensions),
+        record.trace_id,
+        record.span_id,
+        record.parent_span_id if isinstance(record, RawSpan) else b"",
+        signal,
+        dialect.name,
+        _teller(record, dialect),
+        sender.service or text(attrs.get("service.name")) or "unknown_service",
+        _best(attrs, shape.environment, sender.environment),
+        dimensions,
     )
-    return found
 
 
 def _first(attrs: Attributes, keys: tuple[Key, ...]) -> _Told:
@@ -78,7 +89,7 @@ def _first(attrs: Attributes, keys: tuple[Key, ...]) -> _Told:
     return _Told(_NOWHERE, "")
 
 
-def _best(attrs: Attributes, places: tuple[tuple[int, Key], ...], resource: _Told) -> str:
+def _best(attrs: Attributes, places: Places, resource: _Told) -> str:
     for rank, key in places:
         if rank > resource.rank:
             break
@@ -87,8 +98,8 @@ def _best(attrs: Attributes, places: tuple[tuple[int, Key], ...], resource: _Tol
     return resource.value
 
 
-def _best_dimension(attrs: Attributes, places: tuple[tuple[int, Key], ...], resource: _Told) -> str:
-    value = _best(attrs, places, resource)
+@lru_cache(maxsize=8_192)
+def _unless_id(value: str) -> str:
     return "" if value and is_id(value) else value
 
 

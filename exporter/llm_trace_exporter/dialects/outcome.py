@@ -25,11 +25,14 @@ def interval(view: View) -> tuple[int, int]:
 def error_of(view: View) -> ErrorType:
     """Why the record failed; empty when it did not."""
     record = view.record
+    fails = isinstance(record, RawSpan) and record.status_code == 2
+    if not fails and not view.events and "failure" not in view.told:
+        return ""
     exceptions = [e for e in view.events if e.name == "exception"]
     status = view.number("http_status") if _is_status(view) else None
     if isinstance(record, RawSpan):
         failed = (
-            record.status_code == 2
+            fails
             or view.text("level") == "ERROR"
             or view.flag("success") is False
             or (view.dialect.exceptions_fail and bool(exceptions))

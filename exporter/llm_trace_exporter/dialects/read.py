@@ -18,7 +18,7 @@ from ..model import (
 from ..otlp.raw import RawLog, RawSpan
 from .calls import read_call
 from .context import Context, weight_of
-from .origin import origin_of
+from .origin import origin_of, sender_of
 from .shapes import Shapes
 from .steps import read_step
 from .table import IGNORE, Dialect, Kind, View
@@ -43,13 +43,14 @@ class Reader:
         Raises: RejectedRecord when a number on it cannot be true.
         """
         context = self.context
-        shape = self._shapes.of(span)
+        sender = sender_of(span.resource, context)
+        shape = self._shapes.of(span, sender.marks)
         dialect = shape.dialect
         if dialect is None:
-            return _reading(span, "span", "", drop="not_llm")
-        view = View(span, dialect, shape.facts)
+            return _not_llm(span, "span")
+        view = View(span, span.attrs, span.events, dialect, shape.facts, shape.told)
         kind = _span_kind(view)
-        origin = origin_of(span, "span", dialect, shape, context)
+        origin = origin_of(span, "span", dialect, shape, sender)
         weight = weight_of(span, origin.service, context)
         tokens = read_tokens(view, _exclusive(view, context))
         naive = tokens.total if tokens else 0
@@ -61,10 +62,12 @@ class Reader:
         results = _results(view, kind, has_filed=shape.has_results)
         if results:
             records.extend(_judged(results, view, origin, span.end_ns, context, weight))
-        return _reading(
-            span,
-            "span",
-            dialect.name,
+        return Reading(
+            trace_id=span.trace_id,
+            span_id=span.span_id,
+            parent_span_id=span.parent_span_id,
+            signal="span",
+            dialect=dialect.name,
             records=tuple(records),
             role=_role(kind),
             group=_group(view, origin),
@@ -78,17 +81,18 @@ class Reader:
         Raises: RejectedRecord when a number on it cannot be true.
         """
         context = self.context
-        shape = self._shapes.of(log)
+        sender = sender_of(log.resource, context)
+        shape = self._shapes.of(log, sender.marks)
         dialect = shape.dialect
         if dialect is None:
-            return _reading(log, "log", "", drop="not_llm")
-        view = View(log, dialect, shape.facts)
+            return _not_llm(log, "log")
+        view = View(log, log.attrs, (), dialect, shape.facts, shape.told)
         kind = dialect.logs.get(event_name(log, dialect), IGNORE)
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
         if kind is IGNORE:
-            return _reading(log, "log", "", drop="not_llm")
-        origin = origin_of(log, "log", dialect, shape, context)
+            return _not_llm(log, "log")
+        origin = origin_of(log, "log", dialect, shape, sender)
         weight = weight_of(log, origin.service, context)
         tokens = read_tokens(view, _exclusive(view, context))
         naive = tokens.total if tokens else 0
@@ -99,10 +103,12 @@ class Reader:
             records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
         elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
             records.extend(_judged([result], view, origin, log.time_ns, context, weight))
-        return _reading(
-            log,
-            "log",
-            dialect.name,
+        return Reading(
+            trace_id=log.trace_id,
+            span_id=log.span_id,
+            parent_span_id=b"",
+            signal="log",
+            dialect=dialect.name,
             records=tuple(records),
             standing=_log_standing(kind, origin, context),
             group=_group(view, origin),
@@ -120,33 +126,9 @@ def event_name(log: RawLog, dialect: Dialect) -> str:
     return ""
 
 
-def _reading(
-    record: RawSpan | RawLog,
-    signal: Signal,
-    dialect: str,
-    *,
-    records: tuple[Record, ...] = (),
-    role: Role = "other",
-    standing: Standing = "counts",
-    group: str = "",
-    naive_tokens: int = 0,
-    drop: Literal["", "rollup", "duplicate", "not_llm"] = "",
-    fingerprint: bytes = b"",
-) -> Reading:
-    return Reading(
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        parent_span_id=record.parent_span_id if isinstance(record, RawSpan) else b"",
-        signal=signal,
-        dialect=dialect,
-        records=records,
-        role=role,
-        standing=standing,
-        group=group,
-        naive_tokens=naive_tokens,
-        drop=drop,
-        fingerprint=fingerprint,
-    )
+def _not_llm(record: RawSpan | RawLog, signal: Signal) -> Reading:
+    parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
+    return Reading(record.trace_id, record.span_id, parent_id, signal, "", drop="not_llm")
 
 
 def _span_kind(view: View) -> Kind:
@@ -173,7 +155,7 @@ def _role(kind: Kind) -> Role:
 def _drop(
     kind: Kind, records: list[Record], naive: int
 ) -> Literal["", "rollup", "duplicate", "not_llm"]:
-    if any(isinstance(r, LlmCall) for r in records):
+    if records and isinstance(records[0], LlmCall):
         return ""
     if kind.role == "copy":
         return "duplicate" if kind.name == "duplicate" else "rollup"
@@ -205,11 +187,16 @@ def _log_operation(view: View, kind: Kind) -> Kind:
 
 
 def _exclusive(view: View, context: Context) -> bool:
+    if "usage_details" not in view.told:
+        return False
     told = context.cache_inclusion.get(view.record.scope.name)
     if told is not None:
         return told == "exclusive"
+    words = view.dialect.exclusive_cache_for
+    if not words:
+        return False
     provider = view.text("provider").lower()
-    return any(word in provider for word in view.dialect.exclusive_cache_for)
+    return any(word in provider for word in words)
 
 
 def _results(view: View, kind: Kind, *, has_filed: bool) -> list[Result]:
@@ -219,7 +206,7 @@ def _results(view: View, kind: Kind, *, has_filed: bool) -> list[Result]:
         # An evaluation span repeats itself in an event.
         own = _own_result(view)
         results += [own] if own is not None else []
-    else:
+    elif view.events:
         told = (otel_result(e.attrs) for e in view.events if e.name == _EVALUATION)
         results += [result for result in told if result is not None]
     if kind.role == "step" and kind.name == "guardrail":

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ..otlp.raw import RawLog, RawSpan
 from .context import ENVIRONMENT, Context
-from .registry import RESOURCE_MARKS, TABLES, dialect_of
-from .table import Dialect, Fields, Key
+from .registry import TABLES, dialect_of
+from .table import TOPICS, Dialect, Fields, Key
 
 _REMEMBERED = 4_096
 # Records with more keys are rare, and remembering thousands of them would take gigabytes.
@@ -30,8 +30,11 @@ class Shape:
     dialect: Dialect | None
     facts: Fields
     """Only the places that are there."""
+    told: frozenset[str]
+    """The topics of these facts."""
     environment: Places
-    dimensions: tuple[Places, ...]
+    dimensions: tuple[tuple[int, Places], ...]
+    """(number of the dimension, places) of those that are there."""
     has_results: bool
     """Whether evaluations or annotations are filed on it."""
 
@@ -44,11 +47,10 @@ class Shapes:
         self._context = context
         self._known: dict[tuple[object, ...], Shape] = {}
 
-    def of(self, record: RawSpan | RawLog) -> Shape:
-        """The shape of a record."""
+    def of(self, record: RawSpan | RawLog, marks: frozenset[str]) -> Shape:
+        """The shape of a record; `marks` are those of RESOURCE_MARKS that its resource has."""
         attrs = record.attrs
-        marked = record.resource.attrs.keys() & RESOURCE_MARKS
-        key = (type(record), record.scope.name, *marked, *attrs)
+        key = (type(record), record.scope.name, marks, *attrs)
         shape = self._known.get(key)
         if shape is None:
             shape = self._make(record)
@@ -62,15 +64,18 @@ class Shapes:
         attrs = record.attrs.keys()
         dialect = dialect_of(record, self._context.disabled)
         table = TABLES[dialect.name] if dialect is not None else {}
+        facts = {
+            fact: there
+            for fact, where in table.items()
+            if (there := tuple(k for k in where if k.attr in attrs))
+        }
+        dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
         return Shape(
             dialect=dialect,
-            facts={
-                fact: there
-                for fact, where in table.items()
-                if (there := tuple(k for k in where if k.attr in attrs))
-            },
+            facts=facts,
+            told=frozenset(topic for topic, about in TOPICS.items() if about & facts.keys()),
             environment=_places(attrs, ENVIRONMENT),
-            dimensions=tuple(_places(attrs, d.keys) for d in self._context.dimensions),
+            dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
             has_results=any(mark in name for name in attrs for mark in _RESULTS),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..model import GuardrailAction, Origin, Step, StepKind
 from ..otlp.raw import Value
@@ -69,6 +70,7 @@ def read_step(view: View, kind: Kind, origin: Origin, weight: float) -> Step:
     )
 
 
+@lru_cache(maxsize=4_096)
 def _clean_name(name: str) -> str:
     """A step's name without the operation around it and without ids that would make it endless."""
     return _IDS_IN_NAMES.sub("*", _OPERATION_IN_NAME.sub("", name))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Literal
+
+from msgspec import Struct
 
 from ..otlp.raw import Attributes, RawEvent, RawLog, RawSpan, Value
 from .values import count, flag, inside, number, parse_object, text, usd
@@ -78,6 +81,18 @@ def keys(*attrs: str | Key) -> tuple[Key, ...]:
 Fields = Mapping[str, tuple[Key, ...]]
 """Fact -> where it may be written, in reading order."""
 
+TOPICS: Mapping[str, frozenset[str]] = {
+    topic: frozenset(facts.split())
+    for topic, facts in {
+        "usage_details": "cache_read cache_write reasoning audio_input audio_output tool_input",
+        "failure": "http_status error_type error_text level success",
+        "streaming": "streaming ttft ttft_if_streaming first_token_at operation",
+        "cost": "cost cost_currency cost_input cost_output cost_cache_read cost_cache_write",
+        "gateway": "retries attempt fallbacks cache_hit",
+    }.items()
+}
+"""Facts that are read together, and not asked for one by one where a shape tells none of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
@@ -119,25 +134,20 @@ class Dialect:
     refine_log: Callable[[View, Kind], Kind] | None = None
 
 
-@dataclass(slots=True, eq=False)
-class View:
+class View(Struct, eq=False, gc=False):
     """One record seen through one dialect: facts by name instead of attributes by key."""
 
     record: RawSpan | RawLog
+    attrs: Attributes
+    """The record's."""
+    events: tuple[RawEvent, ...]
+    """Span events; none on a log record."""
     dialect: Dialect
     places: Fields
     """Where each fact stands on this record, in reading order; facts without a place left out."""
-    objects: dict[str, Value] = field(default_factory=dict)
-
-    @property
-    def attrs(self) -> Attributes:
-        """The record's attributes."""
-        return self.record.attrs
-
-    @property
-    def events(self) -> tuple[RawEvent, ...]:
-        """Span events; none on a log record."""
-        return self.record.events if isinstance(self.record, RawSpan) else ()
+    told: frozenset[str]
+    """What any of these facts is about."""
+    objects: dict[str, Value] = {}
 
     def span_name(self) -> str:
         """The span's name; empty on a log record."""
@@ -149,10 +159,11 @@ class View:
 
     def at(self, where: Key) -> Value:
         """The raw value a Key points to."""
-        value = self.record.attrs.get(where.attr)
+        value = self.attrs.get(where.attr)
         if value is None or not where.path:
-            is_nan = value != value  # noqa: PLR0124 - the one value that differs from itself
-            return None if is_nan and self.dialect.nan_is_unknown else value
+            if type(value) is float and isnan(value) and self.dialect.nan_is_unknown:
+                return None
+            return value
         if where.attr not in self.objects:
             self.objects[where.attr] = parse_object(value)
         return inside(self.objects[where.attr], where.path)
@@ -173,8 +184,10 @@ class View:
 
     def count(self, fact: str) -> int | None:
         """First token count of a fact."""
-        found = self.counted(fact)
-        return None if found is None else found[0]
+        for where in self.places.get(fact, ()):
+            if (found := count(self.at(where))) is not None:
+                return found
+        return None
 
     def counted(self, fact: str) -> tuple[int, Key] | None:
         """First token count of a fact and where it stood."""

@@ -19,6 +19,8 @@ def read_tokens(view: View, exclusive_cache: bool) -> Tokens | None:
     if not given_input and not given_output:
         return None
     total_input, total_output = given_input or 0, given_output or 0
+    if "usage_details" not in view.told:
+        return Tokens(input=total_input, output=total_output)
     cache_read = view.counted("cache_read")
     cache_write = view.counted("cache_write")
     read = cache_read[0] if cache_read else 0

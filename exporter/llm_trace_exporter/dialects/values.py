@@ -36,6 +36,7 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{16,}",
 _UUID = re.compile(
     r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE
 )
+_UUID_CHARS = 32
 
 
 def text(value: Value) -> str:
@@ -186,7 +187,9 @@ def is_made_up(identifier: str) -> bool:
 
     Gateways fill in a UUID of their own; some SDKs put the HTTP request's id there.
     """
-    return identifier.startswith(("req_", "req-")) or _UUID.search(identifier) is not None
+    if identifier.startswith(("req_", "req-")):
+        return True
+    return len(identifier) >= _UUID_CHARS and _UUID.search(identifier) is not None
 
 
 def _unquoted(quoted: str) -> str:

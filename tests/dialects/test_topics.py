@@ -1,0 +1,69 @@
+"""What is skipped where a record tells nothing of a topic reads nothing but that topic."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import llm_trace_exporter.dialects as room
+from llm_trace_exporter.dialects.registry import TABLES
+from llm_trace_exporter.dialects.table import TOPICS
+
+ROOT = Path(room.__file__).parent
+READS = {"text", "raw", "count", "counted", "usd", "number", "flag"}
+FUNCTIONS = {
+    function.name: function
+    for name in ("calls", "outcome", "usage", "read")
+    for function in ast.parse((ROOT / f"{name}.py").read_text()).body
+    if isinstance(function, ast.FunctionDef)
+}
+
+
+def gate_of(statement: ast.stmt) -> str | None:
+    """The topic without which a function ends at this statement."""
+    if isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return):
+        for test in ast.walk(statement.test):
+            if isinstance(test, ast.Compare) and "view.told" in ast.unparse(test):
+                return str(ast.literal_eval(test.left))
+    return None
+
+
+def facts_of(node: ast.AST) -> Iterator[str]:
+    """The facts that some code asks for, in the functions that it calls, too."""
+    for call in ast.walk(node):
+        if not isinstance(call, ast.Call):
+            continue
+        if isinstance(call.func, ast.Name) and call.func.id in FUNCTIONS:
+            yield from facts_of(FUNCTIONS[call.func.id])
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in READS:
+            yield from (str(a.value) for a in call.args[:1] if isinstance(a, ast.Constant))
+
+
+GATED = [
+    (function.name, topic, number)
+    for function in FUNCTIONS.values()
+    for number, statement in enumerate(function.body)
+    if (topic := gate_of(statement)) is not None
+]
+# Asked for beside their topic: without it, they change nothing.
+ALSO = {"read_tokens": {"total"}, "_exclusive": {"provider"}}
+
+
+def test_every_topic_is_a_gate() -> None:
+    assert {topic for _, topic, _ in GATED} == TOPICS.keys()
+
+
+@pytest.mark.parametrize(("name", "topic", "number"), GATED)
+def test_behind_a_gate_only_its_topic_is_read(name: str, topic: str, number: int) -> None:
+    behind = FUNCTIONS[name].body[number + 1 :]
+    asked = {fact for statement in behind for fact in facts_of(statement)}
+    assert asked - ALSO.get(name, set()) <= TOPICS[topic]
+    assert name == "_exclusive" or asked & TOPICS[topic]
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_facts_of_a_topic_are_written_somewhere(topic: str) -> None:
+    assert TOPICS[topic] <= {fact for table in TABLES.values() for fact in table}
