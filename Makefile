@@ -19,7 +19,7 @@ run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve
 test: $(VENV)/installed-test prometheus ## set up and run the tests
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m "not long"
 
-test-long: $(VENV)/installed-test prometheus ## run the tests that take minutes
+test-long: $(VENV)/installed-test prometheus ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
 
 bench: $(VENV)/installed ## measure speed and memory beside a baseline; BENCH=--full for more

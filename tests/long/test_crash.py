@@ -1,12 +1,10 @@
 """What was acknowledged is counted exactly once, through `kill -9` under load.
 
 Senders behave as OTLP says: a request without an answer, or with 503, is sent again as it was.
-`LTE_CRASH_ROUNDS` sets the number of rounds.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -20,9 +18,10 @@ import yaml
 from tests.e2e.process import ANYWHERE, Exporter
 from tests.e2e.wire import Span, traces
 from tests.facts import Samples
+from tests.long.budget import rounds
 from tests.spans import chat
 
-ROUNDS = int(os.environ.get("LTE_CRASH_ROUNDS", "12"))
+ROUNDS = rounds(12)
 SENDERS = 3
 SPANS = 5
 

@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from llm_trace_exporter.app import Core
@@ -132,6 +133,23 @@ def test_a_damaged_file_is_moved_aside(settings: Settings, content: bytes) -> No
     assert [p.read_bytes() for p in path.parent.glob("*.unusable-*")] == [content]
 
 
+def test_a_damaged_entry_is_found_before_anything_is_counted(settings: Settings) -> None:
+    """The database itself is sound; one byte of what it holds is not."""
+    core = Core(settings)
+    send(core, requests()[0])
+    crash(core)
+    with sqlite3.connect(settings.state.path) as db:
+        (packed,) = db.execute("SELECT entry FROM journal").fetchone()
+        damaged = bytearray(packed)
+        damaged[len(packed) // 2] ^= 1
+        db.execute("UPDATE journal SET entry = ?", (bytes(damaged),))
+    db.close()
+    core = Core(settings)
+    at = Samples(core.exposition.render().body.decode())
+    assert at.total("llm_exporter_state_errors_total", reason="unusable") == 1
+    assert len(list(Path(settings.state.path).parent.glob("*.unusable-*"))) >= 1
+
+
 @pytest.mark.parametrize("statement", ["CREATE TABLE theirs (x)", "PRAGMA user_version = 999"])
 def test_foreign_and_newer_files_are_moved_aside(settings: Settings, statement: str) -> None:
     """A file of another program, and one of a version to come."""
@@ -215,7 +233,18 @@ def test_entries_come_back_as_they_were() -> None:
     assert [codec.unpack(codec.pack(e)) for e in entries] == entries
 
 
-@pytest.mark.parametrize("packed", [b"", b"x", Codec()._compressor.compress(b"\x90")])
+NO_ENTRIES: tuple[object, ...] = (
+    [],
+    7,
+    {"now_s": 0, "source": "", "spans": [7]},
+    {"now_s": []},
+)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"x", *(Codec()._compressor.compress(msgspec.msgpack.encode(e)) for e in NO_ENTRIES)],
+)
 def test_bytes_that_are_no_entry_are_told_as_such(packed: bytes) -> None:
     """Never another error."""
     with pytest.raises(ExporterError):

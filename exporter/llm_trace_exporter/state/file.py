@@ -190,6 +190,7 @@ class State:
             is_new = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if not is_new:
                 _require_ours(db)
+                self._require_whole(db)
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
@@ -205,6 +206,11 @@ class State:
             db.close()
             raise
         return db
+
+    def _require_whole(self, db: sqlite3.Connection) -> None:
+        for seq, packed in db.execute("SELECT seq, entry FROM journal"):
+            if not self._codec.is_whole(packed):
+                raise _ForeignFileError(f"it is damaged: entry {seq} of the journal")
 
     def _move_aside(self, error: Exception) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

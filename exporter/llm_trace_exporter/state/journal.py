@@ -53,7 +53,8 @@ class Codec:
     def __init__(self) -> None:
         """Prepare the packers, which are used again and again."""
         self._encoder = msgspec.msgpack.Encoder()
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        # The database checks its pages' structure, not what a damaged disk made of their content.
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         self._decompressor = zstandard.ZstdDecompressor()
 
     def pack(self, entry: Entry) -> bytes:
@@ -66,9 +67,7 @@ class Codec:
         Raises: ExporterError where the bytes are no entry.
         """
         try:
-            raw = msgspec.msgpack.decode(
-                self._decompressor.decompress(packed, max_output_size=_MAX_BYTES)
-            )
+            raw = msgspec.msgpack.decode(self._content(packed))
             return Entry(
                 now_s=float(raw["now_s"]),
                 source=str(raw["source"]),
@@ -81,11 +80,25 @@ class Codec:
         except (
             zstandard.ZstdError,
             msgspec.MsgspecError,
+            AttributeError,
             KeyError,
+            OverflowError,
+            RecursionError,
             TypeError,
             ValueError,
         ) as error:
             raise ExporterError(f"not an entry of this journal: {type(error).__name__}") from error
+
+    def is_whole(self, packed: bytes) -> bool:
+        """Whether the bytes are what `pack` once gave."""
+        try:
+            self._content(packed)
+        except zstandard.ZstdError:
+            return False
+        return True
+
+    def _content(self, packed: bytes) -> bytes:
+        return self._decompressor.decompress(packed, max_output_size=_MAX_BYTES)
 
 
 def _reading(raw: dict[str, Any]) -> Reading:
