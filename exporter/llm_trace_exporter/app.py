@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from . import __version__
 from .config import Settings, effective_yaml
@@ -135,7 +136,7 @@ class Exporter:
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
         self._reloading = threading.Lock()
         self._updater: PriceUpdater | None = None
-        receiving = {
+        receiving: dict[str, Any] = {
             "max_request_bytes": settings.otlp.max_request_bytes,
             "max_concurrent_requests": settings.otlp.max_concurrent_requests,
         }

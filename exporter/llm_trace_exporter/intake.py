@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace as replace_context
 from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -25,7 +26,7 @@ from .otlp.attributes import KeyFilter, parse
 from .otlp.decode import decode_logs, decode_logs_json, decode_traces, decode_traces_json
 from .otlp.from_json import load as load_json
 from .otlp.raw import Batch, RawLog, RawSpan
-from .otlp.sink import Encoding, Outcome, RefusalReason, SignalName, Source
+from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
 from .pipeline import Limits, Output, Pipeline
 from .pricing import Pricing
 from .state import Entry
@@ -83,7 +84,7 @@ class Intake:
         self._recorder = recorder
         self._own = own
         self._pricing = pricing
-        self._reader = Reader(context)
+        self._readers = Readers(context)
         self._keys = _key_filter(context)
         self._pipeline = Pipeline(limits, humans)
         self._clock = clock
@@ -100,7 +101,12 @@ class Intake:
         return self._pipeline.waiting
 
     def export(
-        self, signal: SignalName, encoding: Encoding, body: bytes, source: Source
+        self,
+        signal: SignalName,
+        encoding: Encoding,
+        body: bytes,
+        source: Source,
+        tenant: Tenant = ANYONE,
     ) -> Outcome:
         """Apply one request.
 
@@ -111,16 +117,17 @@ class Intake:
             self._own.metrics_request(source)
             return Outcome()
         started_s = time.perf_counter()
-        reader = self._reader
+        readers = self._readers
+        reader = readers.of(tenant)
         batch = _DECODERS[signal, encoding](body, self._keys)
         reasons = list(batch.rejected)
         _date(batch.logs, self._wall_clock_ns())
         spans = _readings(batch.spans, reader.span, reasons)
         logs = _readings(batch.logs, reader.log, reasons)
         with self._lock:
-            if reader is not self._reader:
+            if readers is not self._readers:
                 # The configuration was replaced while this request was read under the old one.
-                return self.export(signal, encoding, body, source)
+                return self.export(signal, encoding, body, source, tenant)
             self._commit_and_apply(
                 Entry(
                     now_s=self._clock(),
@@ -182,8 +189,8 @@ class Intake:
         """
         with self._lock:
             self.settle_all()
-            old = self._reader.context
-            self._reader = Reader(context)
+            old = self._readers.context
+            self._readers = Readers(context)
             self._keys = _key_filter(context)
             self._pricing = pricing
             self._pipeline.reconfigure(limits, humans, _moved(old, context))
@@ -277,6 +284,23 @@ def _moved(old: Context, new: Context) -> Callable[[tuple[str, ...]], tuple[str,
     place = {dimension.label: at for at, dimension in enumerate(old.dimensions)}
     places = tuple(place.get(dimension.label, -1) for dimension in new.dimensions)
     return lambda values: tuple(values[at] if 0 <= at < len(values) else "" for at in places)
+
+
+class Readers:
+    """A reader for each set of labels that tokens fix, under one configuration."""
+
+    def __init__(self, context: Context) -> None:
+        """Start with the reader of everybody else."""
+        self.context = context
+        self._by_labels: dict[tuple[tuple[str, str], ...], Reader] = {(): Reader(context)}
+
+    def of(self, tenant: Tenant) -> Reader:
+        """The reader of a tenant's requests; as many as the configuration has tokens."""
+        reader = self._by_labels.get(tenant.labels)
+        if reader is None:
+            fixed = replace_context(self.context, fixed=dict(tenant.labels))
+            reader = self._by_labels.setdefault(tenant.labels, Reader(fixed))
+        return reader
 
 
 def _key_filter(context: Context) -> KeyFilter:

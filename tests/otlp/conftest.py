@@ -20,7 +20,15 @@ from llm_trace_exporter.otlp.decode import (
 from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
 from llm_trace_exporter.otlp.http_receiver import HttpReceiver
 from llm_trace_exporter.otlp.raw import RawLog, RawSpan
-from llm_trace_exporter.otlp.sink import Encoding, Outcome, RefusalReason, SignalName, Source
+from llm_trace_exporter.otlp.sink import (
+    ANYONE,
+    Encoding,
+    Outcome,
+    RefusalReason,
+    SignalName,
+    Source,
+    Tenant,
+)
 from llm_trace_exporter.server import GrpcServer, HttpServer
 
 LIMIT = 1_000_000
@@ -43,6 +51,7 @@ class RecordingSink:
     spans: list[RawSpan] = field(default_factory=list)
     logs: list[RawLog] = field(default_factory=list)
     calls: list[tuple[SignalName, Encoding, Source]] = field(default_factory=list)
+    tenants: list[Tenant] = field(default_factory=list)
     refusals: list[tuple[Source, RefusalReason]] = field(default_factory=list)
     failure: Exception | None = None
     gate: threading.Event = field(default_factory=threading.Event)
@@ -51,13 +60,19 @@ class RecordingSink:
     _keep: KeyFilter = field(default_factory=lambda: KeyFilter((), re.compile(".*", re.DOTALL)))
 
     def export(
-        self, signal: SignalName, encoding: Encoding, body: bytes, source: Source
+        self,
+        signal: SignalName,
+        encoding: Encoding,
+        body: bytes,
+        source: Source,
+        tenant: Tenant = ANYONE,
     ) -> Outcome:
         self.arrived.release()
         self.gate.wait(20)
         if self.failure:
             raise self.failure
         self.calls.append((signal, encoding, source))
+        self.tenants.append(tenant)
         if signal == "metrics":
             return Outcome()
         batch = _DECODERS[signal, encoding](body, self._keep)

@@ -107,6 +107,8 @@ class Context:
     """Services whose `...operation.details` log records are calls; None means every service."""
     judging: Judging = field(default_factory=Judging)
     """What results of judges mean."""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """`service`, `environment` or a dimension's label -> its value, whatever a record says."""
 
 
 SERVICE = keys("service.name")

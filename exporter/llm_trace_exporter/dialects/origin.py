@@ -15,10 +15,12 @@ from .table import Dialect, Key
 from .values import inside, is_id, parse_object, text
 
 _NOWHERE = 1 << 30
+# Before every key: no record is asked.
+_FIXED = -1
 
 
 class _Told(Struct, frozen=True):
-    """A value and how early its key stands in the reading order."""
+    """A value and how early its key stands in the reading order; `_FIXED` where none is asked."""
 
     rank: int
     value: str
@@ -43,12 +45,12 @@ def sender_of(resource: Resource, context: Context) -> Sender:
     if isinstance(known, Sender) and known.context is context:
         return known
     attrs = resource.attrs
-    dimensions = tuple(_first(attrs, d.keys) for d in context.dimensions)
+    dimensions = tuple(_told(attrs, d.label, d.keys, context) for d in context.dimensions)
     found = resource.memo = Sender(
         context,
         RESOURCE_MARKS.intersection(attrs),
-        _first(attrs, SERVICE).value,
-        _first(attrs, ENVIRONMENT),
+        _told(attrs, "service", SERVICE, context).value,
+        _told(attrs, "environment", ENVIRONMENT, context),
         dimensions,
         tuple(_unless_id(told.value) for told in dimensions),
     )
@@ -80,6 +82,11 @@ def origin_of(
         _best(attrs, shape.environment, sender.environment),
         dimensions,
     )
+
+
+def _told(attrs: Attributes, label: str, keys: tuple[Key, ...], context: Context) -> _Told:
+    fixed = context.fixed.get(label)
+    return _first(attrs, keys) if fixed is None else _Told(_FIXED, fixed)
 
 
 def _first(attrs: Attributes, keys: tuple[Key, ...]) -> _Told:

@@ -22,8 +22,9 @@ from google.rpc import status_pb2
 from grpc import aio
 
 from .admission import Admission
+from .gate import Credentials, Gate, OpenGate, credentials_of
 from .refusal import Refusal, refusal_of
-from .sink import SignalName, Sink
+from .sink import SignalName, Sink, Tenant
 from .status import export_response, status
 
 SERVICES: dict[str, SignalName] = {
@@ -48,8 +49,10 @@ class GrpcReceiver:
         max_request_bytes: int = 32 * 1024 * 1024,
         max_concurrent_requests: int = 64,
         read_timeout_s: float = 30.0,
+        gate: Gate | None = None,
     ) -> None:
         self._sink = sink
+        self._gate = gate or OpenGate()
         self._max_bytes = max_request_bytes
         self._read_timeout_s = read_timeout_s
         self._admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
@@ -85,7 +88,8 @@ class GrpcReceiver:
     def _handler(self, signal: SignalName) -> Callable[[Any, Any], Awaitable[bytes]]:
         async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
             try:
-                return await self._export(signal, messages)
+                tenant = await self._gate.enter(_credentials(context))
+                return await self._export(signal, messages, tenant)
             except Refusal as refusal:
                 self._sink.refused("otlp_grpc", refusal.reason)
                 await _abort(context, status(refusal))
@@ -93,14 +97,16 @@ class GrpcReceiver:
 
         return export
 
-    async def _export(self, signal: SignalName, messages: AsyncIterator[bytes]) -> bytes:
+    async def _export(
+        self, signal: SignalName, messages: AsyncIterator[bytes], tenant: Tenant
+    ) -> bytes:
         try:
             with self._admission.enter() as ticket:
                 async with asyncio.timeout(self._read_timeout_s):
                     body = await anext(messages)
                 ticket.grow(len(body))
                 outcome = await asyncio.get_running_loop().run_in_executor(
-                    self._workers, self._sink.export, signal, "protobuf", body, "otlp_grpc"
+                    self._workers, self._sink.export, signal, "protobuf", body, "otlp_grpc", tenant
                 )
         except StopAsyncIteration as error:
             # The library has turned the message away: that looks as if none had been sent.
@@ -109,6 +115,12 @@ class GrpcReceiver:
             raise refusal_of(error) from error
         response: bytes = export_response(signal, outcome).SerializeToString()
         return response
+
+
+def _credentials(context: Any) -> Credentials:
+    metadata = {k: v for k, v in context.invocation_metadata() if isinstance(v, str)}
+    names = context.auth_context().get("x509_subject_alternative_name", ())
+    return credentials_of(metadata, tuple(name.decode("utf-8", "replace") for name in names))
 
 
 async def _serving(_request: bytes, _context: Any) -> bytes:

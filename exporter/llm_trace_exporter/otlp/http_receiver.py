@@ -10,13 +10,15 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from .admission import Admission, Ticket
 from .compression import TooLarge, decompress
+from .gate import tenant_of
+from .http_answers import CONTENT_TYPES, encoding_of, refuse, start
 from .refusal import Refusal, refusal_of
-from .sink import Encoding, Outcome, RefusalReason, SignalName, Sink
-from .status import HTTP_STATUS, MEDIA_TYPES, export_response, serialise, status
+from .sink import Encoding, Outcome, SignalName, Sink, Tenant
+from .status import export_response, serialise
 
 # Where SDKs post when their vendor's base address is replaced by the one of this server.
 _PREFIXES = ("", "/api/public/otel", "/otel")
@@ -25,13 +27,6 @@ PATHS: dict[str, SignalName] = {
     f"{prefix}/v1/{signal}": signal for prefix in _PREFIXES for signal in _SIGNALS
 }
 """Path -> signal: the specification's, the Langfuse SDK's and the LangSmith SDK's."""
-
-_HEADERS: dict[RefusalReason, tuple[str, str]] = {
-    "method": ("Allow", "POST"),
-    "unsupported_media_type": ("Accept", "application/x-protobuf, application/json"),
-    "unsupported_encoding": ("Accept-Encoding", "gzip, deflate, zstd"),
-}
-_LINGER_S = 2.0
 
 
 class HttpReceiver:
@@ -64,17 +59,17 @@ class HttpReceiver:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        encoding = MEDIA_TYPES.get(_media_type(request))
+        encoding = encoding_of(request)
         try:
             signal, outcome = await self._export(request, encoding)
         except Refusal as refusal:
             self._sink.refused("otlp_http", refusal.reason)
             if refusal.reason != "aborted":
-                await _refuse(request, receive, send, refusal, encoding or "json")
+                await refuse(request, send, refusal)
         else:
             used = encoding or "json"
             body = serialise(export_response(signal, outcome), used)
-            await send(_start(200, body, [("Content-Type", _CONTENT_TYPES[used])]))
+            await send(start(200, body, [("Content-Type", CONTENT_TYPES[used])]))
             await send({"type": "http.response.body", "body": body})
 
     async def _export(
@@ -95,7 +90,13 @@ class HttpReceiver:
                 body = await self._read(request, ticket)
                 content_encoding = ",".join(request.headers.getlist("content-encoding"))
                 outcome = await asyncio.get_running_loop().run_in_executor(
-                    self._workers, self._work, signal, encoding, content_encoding, body
+                    self._workers,
+                    self._work,
+                    signal,
+                    encoding,
+                    content_encoding,
+                    body,
+                    tenant_of(request.scope),
                 )
         except ClientDisconnect as error:
             raise Refusal("aborted", "the client left") from error
@@ -117,54 +118,12 @@ class HttpReceiver:
         return bytes(body)
 
     def _work(
-        self, signal: SignalName, encoding: Encoding, content_encoding: str, body: bytes
+        self,
+        signal: SignalName,
+        encoding: Encoding,
+        content_encoding: str,
+        body: bytes,
+        tenant: Tenant,
     ) -> Outcome:
         plain = decompress(content_encoding, body, self._max_bytes)
-        return self._sink.export(signal, encoding, plain, "otlp_http")
-
-
-_CONTENT_TYPES: dict[Encoding, str] = {
-    "protobuf": "application/x-protobuf",
-    "json": "application/json",
-}
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _start(code: int, body: bytes, headers: list[tuple[str, str]]) -> Message:
-    headers = [*headers, ("Content-Length", str(len(body)))]
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-    return {"type": "http.response.start", "status": code, "headers": raw}
-
-
-async def _refuse(
-    request: Request, receive: Receive, send: Send, refusal: Refusal, encoding: Encoding
-) -> None:
-    body = serialise(status(refusal), encoding)
-    headers = [("Content-Type", _CONTENT_TYPES[encoding]), ("Connection", "close")]
-    if refusal.reason in _HEADERS:
-        headers.append(_HEADERS[refusal.reason])
-    if refusal.retry_after_s:
-        headers.append(("Retry-After", str(refusal.retry_after_s)))
-    head = request.method == "HEAD"
-    await send(_start(HTTP_STATUS[refusal.reason], body, headers))
-    await send({"type": "http.response.body", "body": b"" if head else body, "more_body": True})
-    if request.headers.get("expect", "").lower() != "100-continue":
-        await _linger(receive)
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _linger(receive: Receive) -> None:
-    """Read on for a while before the connection closes.
-
-    Closing while the client still sends makes its system drop the answer: it would see a broken
-    connection, take that for a passing fault, and send the same body again.
-    """
-    try:
-        async with asyncio.timeout(_LINGER_S):
-            while (await receive()).get("more_body"):
-                pass
-    except TimeoutError:
-        return
+        return self._sink.export(signal, encoding, plain, "otlp_http", tenant)

@@ -15,14 +15,18 @@ _log = logging.getLogger(__name__)
 class Refusal(ExporterError):
     """A request that is answered with an error of this reason.
 
-    `message` is for the sender's developers and holds no values from the request.
+    `message` is for the sender's developers and holds no values from the request; `challenge` says
+    which credentials are asked for, as WWW-Authenticate does.
     """
 
-    def __init__(self, reason: RefusalReason, message: str, retry_after_s: int = 0) -> None:
+    def __init__(
+        self, reason: RefusalReason, message: str, retry_after_s: int = 0, challenge: str = ""
+    ) -> None:
         super().__init__(message)
         self.reason: RefusalReason = reason
         self.message = message
         self.retry_after_s = retry_after_s
+        self.challenge = challenge
 
 
 def refusal_of(error: Exception) -> Refusal:

@@ -16,8 +16,10 @@ RefusalReason = Literal[
     "method",
     "overloaded",
     "path",
+    "rate_limited",
     "timeout",
     "too_large",
+    "unauthenticated",
     "unsupported_encoding",
     "unsupported_media_type",
 ]
@@ -34,11 +36,30 @@ class Outcome:
     """Why, for the sender's developers; no values from the request."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whose request it is, as its credentials prove."""
+
+    name: str = ""
+    """Name of the token; empty where none is asked for."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """(label, value) that all its records have, whatever they say themselves."""
+
+
+ANYONE = Tenant()
+"""Whoever sends, where no credentials are asked for."""
+
+
 class Sink(Protocol):
     """Takes whole requests; called from worker threads, possibly several at once."""
 
     def export(
-        self, signal: SignalName, encoding: Encoding, body: bytes, source: Source
+        self,
+        signal: SignalName,
+        encoding: Encoding,
+        body: bytes,
+        source: Source,
+        tenant: Tenant = ANYONE,
     ) -> Outcome:
         """Apply one request; returning means that it is counted and committed.
 

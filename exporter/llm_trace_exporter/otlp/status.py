@@ -42,8 +42,10 @@ HTTP_STATUS: dict[RefusalReason, int] = {
     "method": 405,
     "overloaded": 503,
     "path": 404,
+    "rate_limited": 429,
     "timeout": 408,
     "too_large": 413,
+    "unauthenticated": 401,
     "unsupported_encoding": 415,
     "unsupported_media_type": 415,
 }
@@ -54,8 +56,10 @@ RPC_CODE: dict[RefusalReason, int] = {
     "method": code_pb2.UNIMPLEMENTED,
     "overloaded": code_pb2.UNAVAILABLE,
     "path": code_pb2.NOT_FOUND,
+    "rate_limited": code_pb2.RESOURCE_EXHAUSTED,
     "timeout": code_pb2.DEADLINE_EXCEEDED,
     "too_large": code_pb2.RESOURCE_EXHAUSTED,
+    "unauthenticated": code_pb2.UNAUTHENTICATED,
     "unsupported_encoding": code_pb2.INVALID_ARGUMENT,
     "unsupported_media_type": code_pb2.INVALID_ARGUMENT,
 }
