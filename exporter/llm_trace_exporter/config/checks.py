@@ -15,14 +15,15 @@ from ..metrics.vocabulary import LABELS
 from .bind import Schema
 from .document import Node
 from .problems import Path, Problem, closest, found, one_of
+from .rule_checks import Finding, endpoint_findings, rule_findings
 from .units import duration_s, size_bytes
 from .validate import line_of
 
+Together = Callable[[dict[str, Any]], Iterator[Finding]]
+"""Looks at how the values of a document fit together."""
+
 Words = tuple[str, str]
 """What was found, what is allowed."""
-
-Finding = tuple[Path, str, str]
-"""A place and the words about it."""
 
 _MAX_PORT = 65_535
 _LISTENERS: Mapping[Path, str] = {
@@ -33,7 +34,13 @@ _LISTENERS: Mapping[Path, str] = {
 """Keys of listen addresses, with their defaults."""
 
 
-def check(root: Node, value: Any, schema: Schema, known: Iterable[Path]) -> list[Problem]:
+def check(
+    root: Node,
+    value: Any,
+    schema: Schema,
+    known: Iterable[Path],
+    together: Iterable[Together] | None = None,
+) -> list[Problem]:
     """What is wrong beyond the schema.
 
     Args:
@@ -41,6 +48,7 @@ def check(root: Node, value: Any, schema: Schema, known: Iterable[Path]) -> list
         value: The plain value, without nothings.
         schema: The schema.
         known: Places with a problem already: neither they nor what is around them is looked at.
+        together: What looks at how values fit together; None: what belongs to a configuration.
     """
     bad = set(known)
     around = {path[:end] for path in bad for end in range(len(path) + 1)}
@@ -55,7 +63,7 @@ def check(root: Node, value: Any, schema: Schema, known: Iterable[Path]) -> list
             problems += _unknown_keys(root, path, part, names())
     told = bad | {finding[0] for finding in findings}
     tree = value if isinstance(value, dict) else {}
-    for find_together in _TOGETHER:
+    for find_together in _TOGETHER if together is None else together:
         findings += [finding for finding in find_together(tree) if finding[0] not in told]
     known_better = {finding[0] for finding in findings}
     return [problem for problem in problems if problem.path not in known_better] + [
@@ -149,9 +157,7 @@ def _unknown_keys(root: Node, path: Path, value: Any, names: list[str]) -> Itera
 
 
 def _caps(tree: dict[str, Any]) -> Iterator[Finding]:
-    labels = {item.get("label") for item in _items(tree, "dimensions")}
-    if "dimensions" not in tree:
-        labels = {dimension.label for dimension in DEFAULT_DIMENSIONS}
+    labels = dimension_labels(tree)
     for key in _mapping(_mapping(tree, "labels"), "caps"):
         if key in labels and key not in _reserved_labels():
             yield ("labels", "caps", key), "the label of a dimension", "its cap in dimensions"
@@ -249,7 +255,21 @@ def _details(tree: dict[str, Any]) -> Iterator[Finding]:
         yield path, "services, while logs.details is ignore", "logs.details: count with it"
 
 
-_TOGETHER: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
+def dimension_labels(tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """Labels of the dimensions that a configuration has."""
+    if "dimensions" not in tree:
+        return tuple(dimension.label for dimension in DEFAULT_DIMENSIONS)
+    labels = (item.get("label") for item in _items(tree, "dimensions"))
+    return tuple(label for label in labels if isinstance(label, str))
+
+
+def _judge(tree: dict[str, Any]) -> Iterator[Finding]:
+    judge = _mapping(tree, "judge")
+    yield from endpoint_findings(_mapping(judge, "endpoint"))
+    yield from rule_findings(judge.get("rules"), ("judge", "rules"), dimension_labels(tree))
+
+
+_TOGETHER: tuple[Together, ...] = (
     _caps,
     _dimensions,
     _contracts,
@@ -258,6 +278,7 @@ _TOGETHER: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
     _listeners,
     _verdicts,
     _details,
+    _judge,
 )
 
 

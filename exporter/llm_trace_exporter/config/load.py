@@ -1,17 +1,22 @@
-"""The configuration file, read and checked as a whole.
+"""The configuration file, read and checked as a whole, and the file of rules it may name.
 
 Source: exporter conventions, `--config.file`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError
-from .bind import bind, load_schema
-from .checks import check
+from .bind import Schema, bind, load_schema
+from .checks import Together, check
 from .document import MAX_BYTES, Node, read_document
+from .judge_settings import RuleSettings
 from .problems import MAX_PROBLEMS, Problem
+from .rule_checks import rule_findings
 from .settings import Settings
 from .validate import validate, without_nothing
 
@@ -19,12 +24,64 @@ from .validate import validate, without_nothing
 def load_config(path: Path | None) -> Settings:
     """Settings from a file; the defaults without one.
 
+    Paths in the file are relative to it. The rules of `judge.rules_file` are among `judge.rules`
+    then.
+
     Raises:
         ConfigError: With a line for each problem of the file.
     """
     if path is None:
         return Settings()
-    return parse_config(_read(path), str(path))
+    settings = parse_config(_read(path), str(path))
+    judge = settings.judge
+    key = judge.endpoint.api_key_file
+    if key:
+        endpoint = replace(judge.endpoint, api_key_file=str(path.parent / key))
+        judge = replace(judge, endpoint=endpoint)
+    if judge.rules_file:
+        taken = {rule.name: f"{path}, judge.rules" for rule in judge.rules}
+        dimensions = (d.label for d in settings.dimensions)
+        further = load_rules(path.parent / judge.rules_file, dimensions, taken)
+        judge = replace(judge, rules=judge.rules + further, rules_file="")
+    return replace(settings, judge=judge)
+
+
+def load_rules(
+    path: Path, dimensions: Iterable[str], taken: dict[str, str] | None = None
+) -> tuple[RuleSettings, ...]:
+    """The rules of a file with the key `rules`.
+
+    Args:
+        path: The file.
+        dimensions: Labels of the configured dimensions.
+        taken: Name to where it stands, of rules elsewhere.
+
+    Raises:
+        ConfigError: With a line for each problem of the file.
+    """
+    labels = tuple(dimensions)
+    found = _checked(
+        _read(path),
+        str(path),
+        _rules_schema(),
+        [lambda tree: rule_findings(tree.get("rules"), ("rules",), labels, taken)],
+    )
+    return bind(_RulesFile, _rules_schema(), found).rules
+
+
+@dataclass(frozen=True, slots=True)
+class _RulesFile:
+    rules: tuple[RuleSettings, ...] = ()
+
+
+def _rules_schema() -> Schema:
+    rules = load_schema()["properties"]["judge"]["properties"]["rules"]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"rules": rules},
+        "required": ["rules"],
+    }
 
 
 def parse_config(text: str, name: str) -> Settings:
@@ -33,16 +90,23 @@ def parse_config(text: str, name: str) -> Settings:
     Raises:
         ConfigError: With a line for each problem.
     """
+    schema = load_schema()
+    return bind(Settings, schema, _checked(text, name, schema))
+
+
+def _checked(
+    text: str, name: str, schema: Schema, together: Iterable[Together] | None = None
+) -> dict[str, Any]:
     root, problems = read_document(text)
     if root.value is None:
         root = Node({}, 1)
-    schema = load_schema()
     value = without_nothing(root.plain(), schema)
     problems += validate(root, value, schema)
-    problems += check(root, value, schema, {problem.path for problem in problems})
+    problems += check(root, value, schema, {problem.path for problem in problems}, together)
     if problems:
         raise ConfigError(_told(problems, name))
-    return bind(Settings, schema, value)
+    checked: dict[str, Any] = value
+    return checked
 
 
 def _read(path: Path) -> str:

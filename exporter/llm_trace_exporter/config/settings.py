@@ -19,6 +19,7 @@ from ..dialects.context import (
     TEAM_KEYS,
 )
 from ..model import JudgeKind
+from .judge_settings import BuiltInJudgeSettings
 
 CacheInclusion = Literal["inclusive", "exclusive"]
 DetailsLogs = Literal["ignore", "count"]
@@ -328,4 +329,5 @@ class Settings:
     logs: LogsSettings = LogsSettings()
     pricing: PricingSettings = PricingSettings()
     judges: JudgesSettings = field(default_factory=JudgesSettings)
+    judge: BuiltInJudgeSettings = field(default_factory=BuiltInJudgeSettings)
     log: LogSettings = LogSettings()
