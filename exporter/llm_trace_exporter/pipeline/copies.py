@@ -8,29 +8,16 @@ one partner at most.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..model import LlmCall
 from .merge import SLACK_NS, Interval, lend, may_be_copies, overlap
 from .nesting import Leaf
-from .trace_table import Pending
+from .trace_table import Content, Pending
 
 _K = TypeVar("_K")
-
-Content = tuple[str, bool, int, int]
-"""What copies must agree on: service, whether it failed, and the usage of answered calls."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """Waiting tellers that agree on their content."""
-
-    waiting: dict[int, Pending] = field(default_factory=dict)
-    """By identity."""
-    scopes: Counter[str] = field(default_factory=Counter)
 
 
 class CopyIndex:
@@ -38,7 +25,8 @@ class CopyIndex:
 
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], dict[int, Pending]] = {}
-        self._by_content: dict[Content, _Group] = {}
+        # Content -> who tells it -> tellers by identity.
+        self._by_content: dict[Content, dict[str, dict[int, Pending]]] = {}
 
     def add(self, pending: Pending) -> None:
         """Remember a waiting call."""
@@ -48,40 +36,39 @@ class CopyIndex:
         if call.response_id:
             link = (call.origin.service, call.response_id)
             self._by_id.setdefault(link, {})[id(pending)] = pending
-        group = self._by_content.setdefault(content_of(call), _Group())
-        group.waiting[id(pending)] = pending
-        group.scopes[_teller(call)] += 1
+        pending.content = content_of(call)
+        group = self._by_content.setdefault(pending.content, {})
+        group.setdefault(_teller(call), {})[id(pending)] = pending
 
     def remove(self, pending: Pending) -> None:
         """Forget a call that waits no longer."""
         call = pending.record
-        if not isinstance(call, LlmCall):
+        content = pending.content
+        if not isinstance(call, LlmCall) or content is None:
             return
-        _discard(self._by_id, (call.origin.service, call.response_id), pending)
-        content = content_of(call)
+        if call.response_id:
+            _discard(self._by_id, (call.origin.service, call.response_id), pending)
         group = self._by_content.get(content)
-        if group is None or group.waiting.pop(id(pending), None) is None:
-            return
-        group.scopes[_teller(call)] -= 1
-        if not group.scopes[_teller(call)]:
-            del group.scopes[_teller(call)]
-        if not group.waiting:
-            del self._by_content[content]
+        if group is not None:
+            _discard(group, _teller(call), pending)
+            if not group:
+                del self._by_content[content]
 
     def candidates(self, due: Iterable[Pending]) -> Iterator[Pending]:
         """Waiting calls that may be copies of those that are due."""
         by_content: dict[Content, list[Pending]] = defaultdict(list)
         for pending in due:
-            call = pending.record
-            if isinstance(call, LlmCall):
-                by_content[content_of(call)].append(pending)
-                if call.response_id:
-                    link = (call.origin.service, call.response_id)
-                    yield from self._by_id.get(link, {}).values()
+            call, content = pending.record, pending.content
+            if not isinstance(call, LlmCall) or content is None:
+                continue
+            if call.response_id:
+                link = (call.origin.service, call.response_id)
+                yield from self._by_id.get(link, {}).values()
+            if len(self._by_content.get(content, ())) > 1:
+                by_content[content].append(pending)
         for content, members in by_content.items():
-            group = self._by_content.get(content)
-            if group is not None and len(group.scopes) > 1:
-                yield from _partners(members, list(group.waiting.values()))
+            group = self._by_content[content].values()
+            yield from _partners(members, [p for told in group for p in told.values()])
 
 
 def _partners(due: list[Pending], waiting: list[Pending]) -> Iterator[Pending]:
@@ -114,6 +101,8 @@ def content_of(call: LlmCall) -> Content:
 
 def is_linked(call: LlmCall) -> bool:
     """Whether the response id links copies: a gateway's cache gives one id to many calls."""
+    if not call.gateway_events:
+        return bool(call.response_id)
     return bool(call.response_id) and all(event != "cache_hit" for event, _ in call.gateway_events)
 
 
@@ -136,6 +125,8 @@ def _merge_by_id(leaves: list[Leaf]) -> list[Leaf]:
 
 def _at_one_time(leaves: list[Leaf]) -> list[list[Leaf]]:
     """Leaves with one id, by the moment: ids come again where servers count or draw them."""
+    if len(leaves) == 1:
+        return [leaves]
     moments: list[list[Leaf]] = []
     for leaf in sorted(leaves, key=_order):
         if moments and any(overlap(leaf.call, other.call) for other in moments[-1]):
@@ -148,9 +139,14 @@ def _at_one_time(leaves: list[Leaf]) -> list[list[Leaf]]:
 def _merge_by_content(leaves: list[Leaf]) -> list[Leaf]:
     by_content: dict[Content, list[Leaf]] = defaultdict(list)
     for leaf in leaves:
-        by_content[content_of(leaf.call)].append(leaf)
+        first = leaf.tellers[0]
+        known = first.content if leaf.call is first.record else None
+        by_content[known or content_of(leaf.call)].append(leaf)
     found: list[Leaf] = []
     for group in by_content.values():
+        if len(group) == 1:
+            found.append(group[0])
+            continue
         before, paired = len(group) + 1, group
         # A third teller joins a pair in the next round.
         while len(paired) < before:

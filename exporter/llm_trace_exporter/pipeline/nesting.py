@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from ..model import LlmCall
 from .merge import lend
 from .trace_table import Pending, Trace
 
 
-@dataclass(slots=True, eq=False)
-class Leaf:
+class Leaf(Struct, eq=False):
     """One call, and everyone who told it."""
 
     call: LlmCall
@@ -23,15 +23,14 @@ class Leaf:
     @property
     def naive_tokens(self) -> int:
         """Tokens that all tellers together wrote."""
-        return sum(teller.naive_tokens for teller in self.tellers)
+        return sum([teller.naive_tokens for teller in self.tellers])
 
 
-@dataclass(slots=True, eq=False)
-class _Twig:
+class _Twig(Struct, eq=False):
     pending: Pending
     call: LlmCall
     outer: _Twig | None = None
-    inner: list[_Twig] = field(default_factory=list)
+    inner: list[_Twig] = []
     """Calls right beneath."""
     crossed: bool = False
     """A tool or agent stands between this call and the outer one."""
@@ -72,6 +71,9 @@ def _outermost(twigs: Iterable[_Twig]) -> list[_Twig]:
     top_of: dict[int, _Twig] = {}
     tops: dict[int, _Twig] = {}
     for start in twigs:
+        if start.outer is None:
+            tops[id(start)] = start
+            continue
         path: dict[int, _Twig] = {}
         twig = start
         while id(twig) not in top_of and twig.outer is not None and id(twig) not in path:
@@ -88,6 +90,8 @@ def _outermost(twigs: Iterable[_Twig]) -> list[_Twig]:
 
 def _resolve(top: _Twig) -> list[Leaf]:
     """Leaves at and beneath a teller, with its facts lent to them; the innermost first."""
+    if not top.inner:
+        return _leaves_at(top)
     order = [top]
     for twig in order:
         order.extend(twig.inner)

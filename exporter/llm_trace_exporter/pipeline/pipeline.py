@@ -7,7 +7,7 @@ trace table, so what comes out does not depend on the order in which the tellers
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
@@ -188,12 +188,12 @@ class Pipeline:
 
         Equal results on one record (a score for each retrieved document) are several.
         """
-        told: Counter[object] = Counter()
+        told: dict[object, int] = {}
         for record in reading.records:
             if not isinstance(record, Verdict | Feedback):
                 continue
             said = _said(record)
-            told[said] += 1
+            told[said] = told.get(said, 0) + 1
             if record.origin.trace_id and not self._verdicts.add((said, told[said])):
                 self._output.discard("duplicate", 1, 0)
                 continue
@@ -239,7 +239,8 @@ class Pipeline:
             self._apply(leaf)
 
     def _apply(self, leaf: Leaf) -> None:
-        waiting = [teller for teller in leaf.tellers if not teller.settled]
+        tellers = leaf.tellers
+        waiting = [teller for teller in tellers if not teller.settled]
         for teller in waiting:
             self._done(teller)
         reason = self._refusal(leaf)
@@ -249,19 +250,21 @@ class Pipeline:
         call = leaf.call
         if is_linked(call):
             self._applied_ids.add((call.origin.service, call.response_id), call)
-        counted = call.tokens.total if call.tokens else 0
-        logs = [t for t in leaf.tellers if t.signal == "log" and call.origin.signal == "span"]
-        copied = sum(t.naive_tokens for t in logs)
-        self._output.discard("duplicate", len(logs), copied)
-        self._output.discard(
-            "rollup",
-            len(leaf.tellers) - len(logs) - 1,
-            max(0, leaf.naive_tokens - copied - counted),
-        )
+        self._discard_others(leaf)
         call = _with_purpose(leaf)
-        tellers = [(t.trace.trace_id, t.span_id) for t in leaf.tellers]
-        self.subjects.remember(call, tellers, self._now_s)
+        told = [(t.trace.trace_id, t.span_id) for t in tellers]
+        self.subjects.remember(call, told, self._now_s)
         self._output.records.append(call)
+
+    def _discard_others(self, leaf: Leaf) -> None:
+        """Note what the tellers of a call wrote beyond the call itself."""
+        call, tellers = leaf.call, leaf.tellers
+        logs = [t for t in tellers if t.signal == "log" and call.origin.signal == "span"]
+        copied = sum([t.naive_tokens for t in logs])
+        counted = call.tokens.total if call.tokens else 0
+        self._output.discard("duplicate", len(logs), copied)
+        left = max(0, leaf.naive_tokens - copied - counted)
+        self._output.discard("rollup", len(tellers) - len(logs) - 1, left)
 
     def _refusal(self, leaf: Leaf) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
@@ -275,9 +278,10 @@ class Pipeline:
                 return "duplicate"
         if call.origin.signal == "log" and _told_by_span(leaf.tellers[0]):
             return "duplicate"
-        applied = self._applied_ids.get((call.origin.service, call.response_id))
-        if is_linked(call) and isinstance(applied, LlmCall) and overlap(call, applied):
-            return "late"
+        if is_linked(call):
+            applied = self._answered(call.origin.service, call.response_id)
+            if applied is not None and overlap(call, applied):
+                return "late"
         if call.tokens is None and not call.model and not call.error_type:
             return "not_llm"
         return None
@@ -364,6 +368,8 @@ def _told_by_span(log: Pending) -> bool:
 def _with_purpose(leaf: Leaf) -> LlmCall:
     """The call, marked when a judge made it."""
     for teller in leaf.tellers:
+        if not teller.trace.has_evaluators:
+            continue
         if any(node.role == "evaluator" for _, node in teller.trace.above(teller.span_id)):
             return replace(leaf.call, purpose="judge")
     return leaf.call

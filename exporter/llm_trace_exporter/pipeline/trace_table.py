@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from ..model import LlmCall, Role, Signal, Standing, Step
 
 MAX_DEPTH = 64
@@ -18,8 +20,11 @@ MAX_SETTLED_IN_TRACE = 500
 """Settled calls, and steps, that a trace remembers by the list."""
 
 
-@dataclass(slots=True, eq=False)
-class Pending:
+Content = tuple[str, bool, int, int]
+"""What copies must agree on: service, whether it failed, and the usage of answered calls."""
+
+
+class Pending(Struct, eq=False):
     """A call or step as one record told it, until it is settled; then the memory of it."""
 
     record: LlmCall | Step
@@ -30,14 +35,15 @@ class Pending:
     group: str
     naive_tokens: int
     deadline_s: float
+    content: Content | None = None
+    """What a copy of the record as it came would say as well; None for steps."""
     settled: bool = False
     """Settled one way or the other: applied, merged or discarded."""
     applied: bool = False
     """Steps: counted under its own name."""
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """One span's place in its trace."""
 
     parent: bytes
@@ -55,6 +61,7 @@ class Trace:
     """Span id -> node."""
     calls: list[Pending] = field(default_factory=list)
     steps: list[Pending] = field(default_factory=list)
+    has_evaluators: bool = False
     waiting: int = 0
     """How many of them are not settled yet."""
     seen_s: float = 0.0
@@ -117,6 +124,8 @@ class TraceTable:
     def add(self, trace: Trace, span_id: bytes, node: Node) -> None:
         """Remember a span."""
         trace.nodes[span_id] = node
+        if node.role == "evaluator":
+            trace.has_evaluators = True
         self.spans += 1
 
     def overdue(self, now_s: float) -> Iterator[Trace]:
