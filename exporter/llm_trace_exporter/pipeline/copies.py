@@ -7,14 +7,14 @@ one partner at most.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from ..model import LlmCall
-from .merge import SLACK_NS, Interval, lend, may_be_copies, overlap
+from .merge import SLACK_NS, lend
 from .nesting import Leaf
+from .pairing import lanes, order, pairs
 from .trace_table import Content, Pending
 
 _K = TypeVar("_K")
@@ -72,23 +72,21 @@ class CopyIndex:
 
 
 def _partners(due: list[Pending], waiting: list[Pending]) -> Iterator[Pending]:
-    """Those waiting of other instrumentations whose time fits one that is due."""
-    told = sorted(
-        ((p.record, p) for p in waiting if isinstance(p.record, LlmCall)),
-        key=lambda pair: pair[0].start_ns,
-    )
-    starts = [call.start_ns for call, _ in told]
-    longest = max((call.end_ns - call.start_ns for call, _ in told), default=0)
+    """The nearest of those waiting of other instrumentations whose time fits one that is due."""
+    told = lanes(waiting, lambda p: _teller(_call(p)), _call)
     for pending in due:
-        call = pending.record
-        if not isinstance(call, LlmCall):
-            continue
-        first = bisect_left(starts, call.start_ns - longest - SLACK_NS)
-        last = bisect_right(starts, call.end_ns + SLACK_NS)
+        call = _call(pending)
         own = _teller(call)
-        for other, teller in told[first:last]:
-            if _teller(other) != own and may_be_copies(call, other):
-                yield teller
+        for teller, lane in told.items():
+            if teller != own:
+                for at in (*lane.before(call), *lane.after(call)):
+                    yield lane.items[at]
+
+
+def _call(pending: Pending) -> LlmCall:
+    if not isinstance(pending.record, LlmCall):
+        raise TypeError("steps have no copies")
+    return pending.record
 
 
 def content_of(call: LlmCall) -> Content:
@@ -128,11 +126,13 @@ def _at_one_time(leaves: list[Leaf]) -> list[list[Leaf]]:
     if len(leaves) == 1:
         return [leaves]
     moments: list[list[Leaf]] = []
-    for leaf in sorted(leaves, key=_order):
-        if moments and any(overlap(leaf.call, other.call) for other in moments[-1]):
+    end_ns = 0
+    for leaf in sorted(leaves, key=lambda leaf: order(leaf.call)):
+        if moments and leaf.call.start_ns <= end_ns + SLACK_NS:
             moments[-1].append(leaf)
         else:
             moments.append([leaf])
+        end_ns = max(end_ns, leaf.call.end_ns)
     return moments
 
 
@@ -159,23 +159,13 @@ def _paired(leaves: list[Leaf]) -> list[Leaf]:
     """Partners with the least time between them first; each leaf has one partner at most."""
     if len({scope for leaf in leaves for scope in leaf.scopes}) < 2:
         return leaves
-    leaves = sorted(leaves, key=_order)
-    pairs: list[tuple[int, int, int]] = []
-    for i, one in enumerate(leaves):
-        for j in range(i + 1, len(leaves)):
-            other = leaves[j]
-            if other.call.start_ns > one.call.end_ns + SLACK_NS:
-                break
-            if not (one.scopes & other.scopes) and may_be_copies(one.call, other.call):
-                apart = _interval(one).apart_ns(_interval(other))
-                pairs.append((apart, i, j))
+    told = lanes(leaves, lambda leaf: frozenset(leaf.scopes), lambda leaf: leaf.call)
     taken: set[int] = set()
     merged: list[Leaf] = []
-    for _, i, j in sorted(pairs):
-        if i not in taken and j not in taken:
-            taken |= {i, j}
-            merged.append(_merged([leaves[i], leaves[j]]))
-    return merged + [leaf for i, leaf in enumerate(leaves) if i not in taken]
+    for one, other in pairs(told):
+        taken |= {id(one), id(other)}
+        merged.append(_merged([one, other]))
+    return merged + [leaf for leaf in leaves if id(leaf) not in taken]
 
 
 def _merged(group: list[Leaf]) -> Leaf:
@@ -201,14 +191,6 @@ def _rank(leaf: Leaf) -> tuple[bool, bool, bool, int, int, bytes]:
         call.start_ns,
         call.origin.span_id,
     )
-
-
-def _order(leaf: Leaf) -> tuple[int, int, bytes]:
-    return (leaf.call.start_ns, leaf.call.end_ns, leaf.call.origin.span_id)
-
-
-def _interval(leaf: Leaf) -> Interval:
-    return Interval(leaf.call.start_ns, leaf.call.end_ns)
 
 
 def _teller(call: LlmCall) -> str:
