@@ -28,3 +28,5 @@ class Exchange:
     """What tools returned to the model."""
     asked_json: bool = False
     """Whether the request asked for JSON output."""
+    schema: str = field(default="", repr=False)
+    """JSON Schema that the answer was asked to follow, as JSON text; empty where none is told."""

@@ -52,12 +52,25 @@ class _Names(dict[bytes, str | None]):
         return wanted
 
 
+class _Flags(dict[str, bool]):
+    """Name -> what a predicate says of it."""
+
+    def __init__(self, predicate: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._predicate = predicate
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= _REMEMBERED_KEYS:
+            self.clear()
+        flag = self[name] = self._predicate(name)
+        return flag
+
+
 class _Values(dict[bytes, Value]):
     """Serialised AnyValue -> value; short ones are remembered when they were asked for."""
 
     def __missing__(self, raw: bytes) -> Value:
-        scalar = _scalar(raw, len(raw))
-        value = read_value(parse(wire.AnyValue, raw)) if scalar is _Mark.ODD else scalar
+        value = _read(raw)
         if len(raw) <= _REMEMBERED_VALUE_BYTES and type(value) is not float:
             if len(self) >= _REMEMBERED_VALUES:
                 self.clear()
@@ -73,13 +86,30 @@ class KeyFilter:
     dicts may be shared by several records: nobody may change them.
     """
 
-    __slots__ = ("_exact", "_names", "_pattern", "_values")
+    __slots__ = ("_exact", "_fleeting", "_names", "_pattern", "_values", "bodies")
 
-    def __init__(self, exact: Iterable[str], pattern: re.Pattern[str] | None = None) -> None:
+    def __init__(
+        self,
+        exact: Iterable[str],
+        pattern: re.Pattern[str] | None = None,
+        *,
+        fleeting: Callable[[str], bool] | None = None,
+        bodies: Iterable[str] = (),
+    ) -> None:
+        """Say what is read.
+
+        Args:
+            exact: Keys.
+            pattern: More keys.
+            fleeting: Which keys' values are never remembered.
+            bodies: Events, as log records, whose bodies are read.
+        """
         self._exact = frozenset(exact)
         self._pattern = pattern
         self._names = _Names(self.keep)
         self._values = _Values()
+        self._fleeting = None if fleeting is None else _Flags(fleeting)
+        self.bodies = frozenset(bodies)
 
     def keep(self, key: str) -> bool:
         """Whether some dialect or dimension reads this key."""
@@ -99,6 +129,13 @@ class KeyFilter:
         values = attributes.values
         if len(names) != len(values):
             return None
+        if self._fleeting is not None:
+            known, fleeting = self._values, self._fleeting
+            return {
+                name: _read(raw) if fleeting[name] else known[raw]
+                for name, raw in zip(names, values, strict=True)
+                if name
+            }
         wanted = map(self._values.__getitem__, compress(values, names))
         return dict(zip(filter(None, names), wanted, strict=True))
 
@@ -107,6 +144,11 @@ class KeyFilter:
         pairs = [parse(wire.KeyValue, part) for part in parts]
         named = [(text(pair.key), pair) for pair in pairs]
         return {name: read_value(pair.value) for name, pair in named if self.keep(name)}
+
+
+def _read(raw: bytes) -> Value:
+    scalar = _scalar(raw, len(raw))
+    return read_value(parse(wire.AnyValue, raw)) if scalar is _Mark.ODD else scalar
 
 
 def parse(kind: Any, body: bytes) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DecodeError, RejectedRecord
 from . import from_json, wire
-from .attributes import KeyFilter, parse, text
+from .attributes import KeyFilter, parse, read_value, text
 from .raw import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
 
 __all__ = ["KeyFilter", "decode_logs", "decode_logs_json", "decode_traces", "decode_traces_json"]
@@ -74,18 +74,22 @@ def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
             if time_ns > _MAX_NS:
                 batch.rejected.append(BAD_TIME)
                 continue
+            attrs = _attributes(log, raw, wire.Log, keep, budget)
+            event = text(log.event_name[:_NAME_BYTES])
+            is_wanted = keep.bodies and (event or attrs.get("event.name")) in keep.bodies
             batch.logs.append(
                 RawLog(
                     time_ns=time_ns,
                     trace_id=_id_or_none(log.trace_id, _NO_TRACE_ID),
                     span_id=_id_or_none(log.span_id, _NO_SPAN_ID),
-                    event_name=text(log.event_name[:_NAME_BYTES]),
+                    event_name=event,
                     severity=log.severity,
                     body=_body(log.body),
-                    attrs=_attributes(log, raw, wire.Log, keep, budget),
+                    attrs=attrs,
                     resource=resource,
                     scope=scope,
                     fingerprint=blake2b(raw, digest_size=16, key=identity).digest(),
+                    content=read_value(log.body) if is_wanted else None,
                 )
             )
     return batch

@@ -87,6 +87,8 @@ class RawLog(Struct, eq=False, gc=False):
     scope: Scope
     fingerprint: bytes
     """16 bytes over resource, time and every attribute as sent: log records have no id."""
+    content: Value = None
+    """The whole body, of events whose bodies are wanted."""
 
 
 @dataclass(slots=True)

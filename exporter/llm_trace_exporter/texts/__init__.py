@@ -1,0 +1,11 @@
+"""What was said in calls, held in memory until the call settles, for those who listen.
+
+Nothing of it is journaled, logged or shown. What is held ends by age, by size and with the process.
+"""
+
+from __future__ import annotations
+
+from .hearing import Hearing, Listener
+from .hold import Hold, HoldLimits
+
+__all__ = ["Hearing", "Hold", "HoldLimits", "Listener"]
