@@ -19,7 +19,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "logs": set(),
     "pages": set(),
     "otlp": {"errors"},
-    "dialects": {"errors", "model", "otlp.raw"},
+    "dialects": {"errors", "exchange", "model", "otlp.raw"},
+    "texts": {"dialects", "exchange", "model", "otlp.attributes", "otlp.raw"},
     "pipeline": {"model"},
     "pricing": {"errors", "model"},
     "metrics": {"errors", "model", "pages"},
@@ -30,7 +31,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "judge": {"errors", "exchange", "model"},
     "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
     "state": {"errors", "model"},
-    "intake": {"dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing", "state"},
+    "intake": {
+        *("dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing", "state"),
+        "texts",
+    },
     "keeping": {"intake", "metrics", "state"},
     "options": {"config", "dialects", "metrics", "model", "pipeline", "pricing"},
     "app": {

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace as replace_context
+from hashlib import blake2b
 from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from .dialects import INDEXED_KEYS, Context, Reader, wanted_keys
+from .dialects import INDEXED_KEYS, Context, Reader, Taker, wanted_keys
 from .errors import Overloaded, RejectedRecord
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
@@ -30,6 +31,7 @@ from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Sou
 from .pipeline import Limits, Output, Pipeline
 from .pricing import Pricing
 from .state import Entry
+from .texts import Heard, Hearing, key_filter
 
 _DECODERS: dict[tuple[SignalName, Encoding], Callable[[bytes, KeyFilter], Batch]] = {
     ("traces", "protobuf"): decode_traces,
@@ -84,8 +86,8 @@ class Intake:
         self._recorder = recorder
         self._own = own
         self._pricing = pricing
-        self._readers = Readers(context)
-        self._keys = _key_filter(context)
+        self._hearing: Hearing | None = None
+        self._heed(context)
         self._pipeline = Pipeline(limits, humans)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
@@ -122,12 +124,21 @@ class Intake:
         batch = _DECODERS[signal, encoding](body, self._keys)
         reasons = list(batch.rejected)
         _date(batch.logs, self._wall_clock_ns())
-        spans = _readings(batch.spans, reader.span, reasons)
-        logs = _readings(batch.logs, reader.log, reasons)
+        heard: list[Heard] = []
+        hearing = self._hearing
+        read_span: Callable[[RawSpan], Reading] = reader.span
+        read_log: Callable[[RawLog], Reading] = reader.log
+        if hearing is not None:
+            read_span = hearing.reading(read_span, self._taker, heard)
+            read_log = hearing.reading(read_log, self._taker, heard)
+        spans = _readings(batch.spans, read_span, reasons)
+        logs = _readings(batch.logs, read_log, reasons)
         with self._lock:
             if readers is not self._readers:
                 # The configuration was replaced while this request was read under the old one.
                 return self.export(signal, encoding, body, source, tenant)
+            if hearing is not None:
+                hearing.hold(heard, self._clock())
             self._commit_and_apply(
                 Entry(
                     now_s=self._clock(),
@@ -190,10 +201,29 @@ class Intake:
         with self._lock:
             self.settle_all()
             old = self._readers.context
-            self._readers = Readers(context)
-            self._keys = _key_filter(context)
+            self._heed(context)
             self._pricing = pricing
             self._pipeline.reconfigure(limits, humans, _moved(old, context))
+
+    def listen(self, hearing: Hearing | None) -> None:
+        """Let others hear what is said in calls from now on; None: nobody does.
+
+        Texts are read off the wire only while somebody listens.
+        """
+        with self._lock:
+            self._hearing = hearing
+            self._heed(self._readers.context)
+
+    def judged(self, verdicts: Iterable[Verdict]) -> None:
+        """Count what judges within the exporter found: on record like all that is counted.
+
+        Raises: Overloaded when that cannot be written; nothing was counted then.
+        """
+        readings = tuple(map(_as_reading, verdicts))
+        with self._lock:
+            self._commit_and_apply(
+                Entry(self._clock(), logs=readings, wall_ns=self._wall_clock_ns())
+            )
 
     def refresh_gauges(self) -> None:
         """Show how full the memories are."""
@@ -207,6 +237,12 @@ class Intake:
             for table, total in evicted.items():
                 self._own.table_evicted(table, total - self._evicted[table])
                 self._evicted[table] = total
+
+    def _heed(self, context: Context) -> None:
+        """Read under a configuration from now on."""
+        self._readers = Readers(context)
+        self._taker = Taker(wanted_keys(context.dimensions), INDEXED_KEYS)
+        self._keys = key_filter(context.dimensions, with_texts=self._hearing is not None)
 
     def _commit_and_apply(self, entry: Entry) -> None:
         if self._journal is not None:
@@ -233,6 +269,8 @@ class Intake:
 
     def _count_arrival(self, entry: Entry) -> None:
         own, source = self._own, entry.source
+        if not source:
+            return
         for dialect, n in Counter(r.dialect for r in entry.spans).items():
             own.spans_received(source, dialect, n)
         for dialect, n in Counter(r.dialect for r in entry.logs).items():
@@ -251,9 +289,12 @@ class Intake:
             own.late_records(late)
 
     def _count(self, output: Output) -> None:
-        for record in output.records:
+        for place, record in enumerate(output.records):
             if isinstance(record, LlmCall):
-                self._recorder.call(self._pricing.price(record))
+                priced = self._pricing.price(record)
+                self._recorder.call(priced)
+                if self._hearing is not None:
+                    self._hearing.settled(priced, output.tellers[place])
             elif isinstance(record, Step):
                 self._recorder.step(record)
             elif isinstance(record, Verdict):
@@ -303,9 +344,19 @@ class Readers:
         return reader
 
 
-def _key_filter(context: Context) -> KeyFilter:
-    """Only what the dialects and dimensions read is decoded."""
-    return KeyFilter(wanted_keys(context.dimensions), INDEXED_KEYS)
+def _as_reading(verdict: Verdict) -> Reading:
+    """A verdict of our own as what a log record would have said."""
+    origin = verdict.origin
+    told = (origin.trace_id, origin.span_id, verdict.judge.encode(), verdict.time_ns.to_bytes(8))
+    return Reading(
+        trace_id=origin.trace_id,
+        span_id=origin.span_id,
+        parent_span_id=b"",
+        signal="log",
+        dialect=origin.dialect,
+        records=(verdict,),
+        fingerprint=blake2b(b"\0".join(told), digest_size=16).digest(),
+    )
 
 
 def _readings(

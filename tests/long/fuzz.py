@@ -28,7 +28,7 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.dialects import DIALECTS, Context, Reader
     from llm_trace_exporter.dialects.registry import TABLES, wanted_keys
     from llm_trace_exporter.errors import ConfigError, DecodeError, ExporterError, RejectedRecord
-    from llm_trace_exporter.intake import _key_filter
+    from llm_trace_exporter.texts import key_filter
     from llm_trace_exporter.metrics.catalogue import FAMILIES
     from llm_trace_exporter.metrics.series import Histogram
     from llm_trace_exporter.otlp.compression import ENCODINGS, decompress
@@ -146,7 +146,7 @@ def journal(data: bytes) -> None:
 
 
 def _spans() -> list[RawSpan]:
-    keys = _key_filter(Context())
+    keys = key_filter(Context().dimensions, with_texts=False)
     found: list[RawSpan] = []
     for folder in sorted(CORPUS.iterdir()):
         if folder.is_dir():

@@ -7,6 +7,15 @@ One module a dialect, tables first. To add a convention, write its module, name 
 from __future__ import annotations
 
 from .context import DEFAULT_DIMENSIONS, Context, Dimension, dimension
+from .exchange import (
+    MESSAGE_EVENTS,
+    TEXT_KEYS,
+    TEXT_PATTERN,
+    Taker,
+    Texts,
+    exchange_of,
+    is_text_key,
+)
 from .judging import LABELS, JudgeRules, Judging, label_key
 from .read import Reader
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
@@ -16,12 +25,19 @@ __all__ = [
     "DIALECTS",
     "INDEXED_KEYS",
     "LABELS",
+    "MESSAGE_EVENTS",
+    "TEXT_KEYS",
+    "TEXT_PATTERN",
     "Context",
     "Dimension",
     "JudgeRules",
     "Judging",
     "Reader",
+    "Taker",
+    "Texts",
     "dimension",
+    "exchange_of",
+    "is_text_key",
     "label_key",
     "wanted_keys",
 ]

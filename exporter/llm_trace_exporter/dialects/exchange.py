@@ -128,17 +128,15 @@ class Taker:
     def take(self, record: RawSpan | RawLog) -> Texts | None:
         """The texts of a record; None where it has none, or too much."""
         attrs = self._taken(record.attrs)
-        events: list[tuple[str, Attributes]] = []
         if isinstance(record, RawSpan):
-            for event in record.events:
-                if found := self._taken(event.attrs):
-                    events.append((event.name, found))
+            told = [(event.name, self._taken(event.attrs)) for event in record.events]
+            events = [(name, found) for name, found in told if found]
             end_ns = record.end_ns
         else:
             end_ns = record.time_ns
             name = record.event_name or str(attrs.get("event.name", ""))
-            if name in MESSAGE_EVENTS and record.content is not None:
-                events.append((name, {"body": record.content}))
+            is_message = name in MESSAGE_EVENTS and record.content is not None
+            events = [(name, {"body": record.content})] if is_message else []
         if not attrs and not events:
             return None
         chars = _chars(attrs) + sum(_chars(found) for _, found in events)
@@ -214,24 +212,20 @@ def _messages_of(texts: Texts) -> list[Message]:
 
     An assistant's words in the request are an earlier turn, never the answer.
     """
-    asked, answered = _flat(texts.attrs), _flat(texts.attrs, answers=True)
-    for name, attrs in texts.events:
-        asked += _flat(attrs)
-        answered += _flat(attrs, answers=True)
+    asked: list[Message] = []
+    answered: list[Message] | None = None
+    for name, attrs in (*texts.events, ("", texts.attrs)):
         if name in MESSAGE_EVENTS:
             said = _event_messages(name, attrs)
-            (answered if name == "gen_ai.choice" else asked).extend(said)
-        else:
-            asked += _first(attrs, _INPUTS, "user") if not asked else []
-            answered += _first(attrs, _OUTPUTS, "assistant") if not answered else []
-    if not any(message.speaker == "user" for message in asked):
-        asked += _first(texts.attrs, _INPUTS, "user")
-    if not answered:
-        plain = (text_in_plain(texts.attrs.get(name)) for name in _PLAIN_OUTPUTS)
-        answer = next((text for text in plain if text), "")
-        answered = [Message("assistant", answer)] if answer else []
-    if not answered:
-        answered = _first(texts.attrs, _OUTPUTS, "assistant")
+            if name == "gen_ai.choice":
+                answered = [*(answered or ()), *said]
+            else:
+                asked += said
+            continue
+        if not any(message.speaker == "user" for message in asked):
+            asked += _flat(attrs, "user") or _first(attrs, _INPUTS, "user")
+        if answered is None:
+            answered = _answer(attrs)
     system = [
         Message("system", words)
         for name in _SYSTEM
@@ -239,12 +233,21 @@ def _messages_of(texts: Texts) -> list[Message]:
     ]
     history = [m for m in asked if m.speaker != "assistant"]
     # An agent's answer may repeat the whole conversation.
-    return [*system, *history, *(m for m in answered if m.speaker in ("assistant", "tool"))]
+    said = [m for m in answered or () if m.speaker in ("assistant", "tool")]
+    return [*system, *history, *said]
 
 
-def text_in_plain(value: Value) -> str:
-    """An attribute that is text as it stands."""
-    return value if isinstance(value, str) else ""
+def _answer(attrs: Attributes) -> list[Message] | None:
+    """The answer; None where nothing tells one, empty where it has no words."""
+    flat = _flat(attrs, "assistant")
+    if flat is not None:
+        # A refusal may be told by the whole answer alone.
+        return flat or messages_in(attrs.get("output.value"), "assistant", shaped=True)
+    for name in _PLAIN_OUTPUTS:
+        value = attrs.get(name)
+        if isinstance(value, str) and value:
+            return [Message("assistant", value)]
+    return _first(attrs, _OUTPUTS, "assistant") or None
 
 
 def _first(attrs: Attributes, names: tuple[str, ...], speaker: Speaker) -> list[Message]:
@@ -266,9 +269,8 @@ def _transcript(value: Value) -> list[Message]:
         return []
     parts = _TRANSCRIPT.split(value)[1:]
     found: list[Message] = []
-    for name, words in zip(parts[::2], parts[1::2], strict=True):
-        who = SPEAKERS[name]
-        words = words.strip()
+    for name, part in zip(parts[::2], parts[1::2], strict=True):
+        who, words = SPEAKERS[name], part.strip()
         if words.startswith("[{"):
             found += messages_in(words, who)
         elif words:
@@ -290,8 +292,11 @@ def _event_messages(name: str, attrs: Attributes) -> list[Message]:
     return messages_in({"role": speaker, "content": structure}, speaker)
 
 
-def _flat(attrs: Attributes, *, answers: bool = False) -> list[Message]:
-    """Messages written as one attribute a field: `llm.input_messages.0.message.content`."""
+def _flat(attrs: Attributes, speaker: Speaker) -> list[Message] | None:
+    """Messages written as one attribute a field: `llm.input_messages.0.message.content`.
+
+    None where there are no such attributes of the request (user) or the answer (assistant).
+    """
     turns: dict[int, dict[str, list[str]]] = {}
     for name, value in attrs.items():
         if not name.startswith(_FLAT_STARTS) or not isinstance(value, str):
@@ -300,18 +305,17 @@ def _flat(attrs: Attributes, *, answers: bool = False) -> list[Message]:
         if match is None:
             continue
         side = match["openinference"] or match["openllmetry"] or match["traceloop"]
-        if side.startswith(("out", "compl")) is answers:
-            what = match["what"]
-            what = "content" if what.startswith("contents.") else what
+        if side.startswith(("out", "compl")) is (speaker == "assistant"):
+            what = match["what"].partition(".")[0]
             turns.setdefault(int(match["at"]), {}).setdefault(what, []).append(value)
+    if not turns:
+        return None
     found: list[Message] = []
     for _, turn in sorted(turns.items()):
-        role = turn.get("role", ["assistant" if answers else "user"])[0]
-        content = "\n".join(turn.get("content", ()))
-        structured: Value = {"role": "tool" if turn.get("tool_call_id") else role}
-        if isinstance(structured, dict) and content.strip():
-            structured["content"] = content
-            found += messages_in(structured, "assistant" if answers else "user")
+        role = "tool" if "tool_call_id" in turn else turn.get("role", [speaker])[0]
+        content = "\n".join(turn.get("content") or turn.get("contents") or ())
+        if content.strip():
+            found += messages_in({"role": role, "content": content}, speaker)
     return found
 
 

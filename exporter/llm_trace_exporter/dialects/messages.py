@@ -101,15 +101,18 @@ def parsed(written: Value) -> Value:
     return found
 
 
-def messages_in(value: Value, speaker: Speaker) -> list[Message]:
+def messages_in(value: Value, speaker: Speaker, *, shaped: bool = False) -> list[Message]:
     """The messages of an attribute's value; plain text is one message.
 
     Args:
         value: Text, JSON text or the decoded structure.
         speaker: Whose words they are where the value does not say: `user` for requests,
             `assistant` for answers.
+        shaped: Only an SDK's own structures are read: neither plain text nor JSON of the answer.
     """
     structure = parsed(value)
+    if shaped and not _is_shaped(structure):
+        return []
     if structure is not None:
         found = list(_messages(structure, speaker, 0))
         if found or speaker == "user" or _is_shaped(structure):
@@ -140,10 +143,10 @@ def _is_shaped(structure: Value) -> bool:
     while isinstance(structure, list) and structure:
         structure = structure[0]
     if not isinstance(structure, dict):
-        return not structure
+        return structure == []
     if not any(structure.values()):
         return True
-    if structure.get("object") == "response" or structure.get("type") in _SILENT:
+    if structure.get("object") == "response" or _type_of(structure) in _SILENT:
         return True
     return not _SHAPES.isdisjoint(structure)
 
@@ -177,8 +180,13 @@ def _messages(value: Value, speaker: Speaker, depth: int) -> Iterator[Message]:
         who = _speaker_of(value)
         if who is not None:
             yield from _said(value, who, depth)
-        elif value.get("type") not in _SILENT:
+        elif _type_of(value) not in _SILENT:
             yield from _within(value, speaker, depth)
+
+
+def _type_of(part: dict[str, Value]) -> str:
+    told = part.get("type")
+    return told if isinstance(told, str) else ""
 
 
 def _speaker_of(message: dict[str, Value]) -> Speaker | None:
@@ -242,7 +250,7 @@ def _texts(value: Value, depth: int, results: list[str] | None = None) -> Iterat
             if results is not None and (text := _result(result, depth + 1)):
                 results.append(text)
             return
-        if value.get("type") in _SILENT:
+        if _type_of(value) in _SILENT:
             return
         inner = next((value[k] for k in _TEXT_KEYS if value.get(k)), None)
         yield from _texts(inner, depth + 1, results)
@@ -253,7 +261,7 @@ def _result_in(part: dict[str, Value]) -> Value:
     for name in _RESULT_KEYS:
         if name in part:
             return part[name]
-    return part if part.get("type") in _RESULTS else None
+    return part if _type_of(part) in _RESULTS else None
 
 
 def _result(value: Value, depth: int) -> str:

@@ -76,7 +76,7 @@ def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
                 continue
             attrs = _attributes(log, raw, wire.Log, keep, budget)
             event = text(log.event_name[:_NAME_BYTES])
-            is_wanted = keep.bodies and (event or attrs.get("event.name")) in keep.bodies
+            is_wanted = bool(keep.bodies) and (event or str(attrs.get("event.name"))) in keep.bodies
             batch.logs.append(
                 RawLog(
                     time_ns=time_ns,

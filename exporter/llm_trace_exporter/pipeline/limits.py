@@ -38,6 +38,8 @@ class Output:
     """What a round of settling came to."""
 
     records: list[Record | Agreement] = field(default_factory=list)
+    tellers: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
+    """Place of a call in `records` -> (trace id, span id) of everyone who told it."""
     missing: Counter[Missing] = field(default_factory=Counter)
     """Results that were let out without their subject."""
     discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)

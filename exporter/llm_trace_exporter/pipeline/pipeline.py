@@ -254,6 +254,7 @@ class Pipeline:
         call = _with_purpose(leaf)
         told = [(t.trace.trace_id, t.span_id) for t in tellers]
         self.subjects.remember(call, told, self._now_s)
+        self._output.tellers[len(self._output.records)] = told
         self._output.records.append(call)
 
     def _discard_others(self, leaf: Leaf) -> None:

@@ -5,7 +5,8 @@ Nothing of it is journaled, logged or shown. What is held ends by age, by size a
 
 from __future__ import annotations
 
-from .hearing import Hearing, Listener
+from .hearing import Heard, Hearing, Listener
 from .hold import Hold, HoldLimits
+from .wanted import key_filter
 
-__all__ = ["Hearing", "Hold", "HoldLimits", "Listener"]
+__all__ = ["Heard", "Hearing", "Hold", "HoldLimits", "Listener", "key_filter"]

@@ -28,6 +28,9 @@ class HoldLimits:
     """Records."""
     max_bytes: int = 64 * 1024 * 1024
     max_age_s: float = 60.0
+    """Seconds for what calls wrote; more than they take to settle."""
+    retrievals_age_s: float = 600.0
+    """Seconds for what was retrieved: other calls of its trace may come long after it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -86,8 +89,12 @@ class Hold:
 
     def expire(self, now_s: float) -> None:
         """Forget what is too old."""
-        for memory in (self._calls, self._retrievals):
-            while memory and now_s - next(iter(memory.values())).at_s > self.limits.max_age_s:
+        limits = self.limits
+        for memory, age_s in (
+            (self._calls, limits.max_age_s),
+            (self._retrievals, limits.retrievals_age_s),
+        ):
+            while memory and now_s - next(iter(memory.values())).at_s > age_s:
                 self._drop_oldest(memory)
 
     def _put(
@@ -96,7 +103,9 @@ class Hold:
         held = memory.get(key)
         if held is None:
             held = memory[key] = _Held(now_s)
-        elif any(known.end_ns == texts.end_ns and known.chars == texts.chars for known in held.texts):
+        elif any(
+            known.end_ns == texts.end_ns and known.chars == texts.chars for known in held.texts
+        ):
             return  # sent again
         size = _OVERHEAD_BYTES + _BYTES_PER_CHAR * texts.chars
         held.texts.append(texts)
