@@ -28,7 +28,6 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.dialects import DIALECTS, Context, Reader
     from llm_trace_exporter.dialects.registry import TABLES, wanted_keys
     from llm_trace_exporter.errors import ConfigError, DecodeError, ExporterError, RejectedRecord
-    from llm_trace_exporter.texts import key_filter
     from llm_trace_exporter.metrics.catalogue import FAMILIES
     from llm_trace_exporter.metrics.series import Histogram
     from llm_trace_exporter.otlp.compression import ENCODINGS, decompress
@@ -38,6 +37,7 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.otlp.sink import Encoding, SignalName
     from llm_trace_exporter.state import Entry
     from llm_trace_exporter.state.journal import Codec
+    from llm_trace_exporter.texts import key_filter
 
 from tests.dialects.test_hostile_values import VALUES
 from tests.facts import Samples
