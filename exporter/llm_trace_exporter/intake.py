@@ -278,14 +278,14 @@ class Intake:
         if entry.invalid:
             own.discarded("invalid", entry.invalid)
         self.records += len(entry.spans) + len(entry.logs)
-        late = 0
-        for reading in (*entry.spans, *entry.logs):
-            for record in reading.records:
-                if isinstance(record, LlmCall | Step):
-                    lag_s = (entry.wall_ns - record.end_ns) / 1e9
-                    own.ingest_lag(lag_s)
-                    late += lag_s > self.lateness_s
-        if late:
+        lags_s = [
+            (entry.wall_ns - record.end_ns) / 1e9
+            for reading in (*entry.spans, *entry.logs)
+            for record in reading.records
+            if isinstance(record, LlmCall | Step)
+        ]
+        own.ingest_lags(lags_s)
+        if late := sum(lag_s > self.lateness_s for lag_s in lags_s):
             own.late_records(late)
 
     def _count(self, output: Output) -> None:

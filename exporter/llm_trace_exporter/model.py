@@ -292,4 +292,4 @@ class PricedCall(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def cost_usd(self) -> float | None:
         """Dollars of the call; None when nothing of it could be priced."""
-        return sum(line.usd for line in self.cost) if self.cost else None
+        return sum([line.usd for line in self.cost]) if self.cost else None

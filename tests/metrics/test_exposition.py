@@ -58,7 +58,7 @@ def full(new_meter: NewMeter) -> Any:
     meter.own.metrics_request("otlp_http")
     meter.own.rejected("otlp_http", "not gzip")
     meter.own.ingest_duration("otlp_http", 0.01)
-    meter.own.ingest_lag(2.0)
+    meter.own.ingest_lags([2.0])
     meter.own.state_committed(0.001)
     meter.own.state_size(4096)
     meter.own.pending_calls(1)

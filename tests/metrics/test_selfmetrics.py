@@ -63,8 +63,8 @@ def test_discarded_records_and_their_tokens(new_meter: NewMeter) -> None:
 
 def test_lag_of_clocks_that_run_ahead_is_zero(new_meter: NewMeter) -> None:
     meter = new_meter()
-    meter.own.ingest_lag(-5.0)
-    meter.own.ingest_lag(7.0, 2)
+    meter.own.ingest_lags([-5.0])
+    meter.own.ingest_lags([7.0, 7.0])
     assert meter.total(P + "ingest_lag_seconds_count") == 3
     assert meter.total(P + "ingest_lag_seconds_sum") == 14
 

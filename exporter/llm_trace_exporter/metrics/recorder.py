@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from msgspec.structs import astuple
+
 from llm_trace_exporter.metrics.bundles import (
     NO_LABELS,
     AgreementSeries,
@@ -34,7 +36,7 @@ from llm_trace_exporter.model import (
     Verdict,
 )
 
-_TYPE_KEYS = tuple((name, (name,)) for name in TOKEN_TYPES)
+_TYPE_KEYS = tuple((name,) for name in TOKEN_TYPES)
 
 
 class Recorder:
@@ -286,8 +288,7 @@ def _weight(weight: float) -> float:
 
 
 def _count_tokens(tokens: Tokens, series: CallSeries, weight: float, now_s: float) -> None:
-    for name, key in _TYPE_KEYS:
-        count = getattr(tokens, name)
+    for key, count in zip(_TYPE_KEYS, astuple(tokens), strict=True):
         if count:
             series.tokens[key].add(count * weight, now_s)
     series.input_tokens[NO_LABELS].observe(tokens.input_all, weight, now_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
 from llm_trace_exporter.metrics.store import Store
@@ -91,10 +92,12 @@ class SelfMetrics:
         with self._store.lock:
             self._ingest[(source,)].observe(seconds, 1, self._clock())
 
-    def ingest_lag(self, seconds: float, n: float = 1) -> None:
-        """Record how old `n` records were at arrival; clocks that run ahead count as 0."""
+    def ingest_lags(self, seconds: Iterable[float]) -> None:
+        """Record how old records were at arrival; clocks that run ahead count as 0."""
         with self._store.lock:
-            self._lag[NO_LABELS].observe(max(0.0, seconds), n, self._clock())
+            lag, now_s = self._lag[NO_LABELS], self._clock()
+            for lag_s in seconds:
+                lag.observe(max(0.0, lag_s), 1, now_s)
 
     def late_records(self, n: int) -> None:
         """Count records that came long after they ended."""

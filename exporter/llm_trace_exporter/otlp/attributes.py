@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from enum import Enum
-from itertools import compress
 from struct import Struct
 from typing import Any, Literal
 
@@ -120,8 +119,9 @@ class KeyFilter:
     def read(self, attributes: Any) -> Attributes | None:
         """The kept ones of a `wire.Attributes`; of equal keys the last wins.
 
-        None where some attribute has no key, no value, or several of one: which value belongs to
-        which key is then known to `read_parts` only.
+        None where there are more of the one than of the other, because some attribute lacks its
+        key or value or has two: which belong together is then known to `read_parts` only. (Where
+        one attribute lacks what another has twice, they are paired in order; nobody sends that.)
 
         Raises: DecodeError where a wanted value is no AnyValue.
         """
@@ -129,15 +129,14 @@ class KeyFilter:
         values = attributes.values
         if len(names) != len(values):
             return None
-        if self._fleeting is not None:
-            known, fleeting = self._values, self._fleeting
-            return {
-                name: _read(raw) if fleeting[name] else known[raw]
-                for name, raw in zip(names, values, strict=True)
-                if name
-            }
-        wanted = map(self._values.__getitem__, compress(values, names))
-        return dict(zip(filter(None, names), wanted, strict=True))
+        known, fleeting = self._values, self._fleeting
+        if fleeting is None:
+            return {name: known[values[at]] for at, name in enumerate(names) if name}
+        return {
+            name: _read(values[at]) if fleeting[name] else known[values[at]]
+            for at, name in enumerate(names)
+            if name
+        }
 
     def read_parts(self, parts: Iterable[bytes]) -> Attributes:
         """`read` of the same attributes, given as serialised KeyValue messages."""

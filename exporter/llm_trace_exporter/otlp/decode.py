@@ -163,7 +163,8 @@ def _span(
         raise RejectedRecord(NO_START_TIME)
     if start_ns > _MAX_NS or end_ns > _MAX_NS:
         raise RejectedRecord(BAD_TIME)
-    kind, code, state = span.kind, status.code, span.trace_state
+    kind, code = span.kind, status.code
+    message, state = status.message, span.trace_state
     return RawSpan(
         trace_id,
         span_id,
@@ -173,8 +174,8 @@ def _span(
         start_ns,
         end_ns or start_ns,
         code if 0 <= code <= 2 else 0,
-        text(status.message[:_MESSAGE_BYTES]),
-        text(state[:_NAME_BYTES]),
+        text(message[:_MESSAGE_BYTES]) if message else "",
+        text(state[:_NAME_BYTES]) if state else "",
         _attributes(span, raw, wire.Span, keep, budget),
         _events(events, keep, budget) if events else (),
         resource,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import astuple
+
 from llm_trace_exporter.model import (
     TOKEN_TYPES,
     CostLine,
@@ -119,16 +121,7 @@ def token_lines(plan: Plan, tokens: Tokens) -> tuple[list[CostLine], list[tuple[
     """Return (dollars by token type, types without a price) of a plan; zero counts left out."""
     lines: list[CostLine] = []
     missing: list[tuple[str, int]] = []
-    counts = (
-        tokens.input,
-        tokens.cache_read,
-        tokens.cache_write,
-        tokens.output,
-        tokens.reasoning,
-        tokens.audio_input,
-        tokens.audio_output,
-    )
-    for count, priced, token_type in zip(counts, plan.rates, TOKEN_TYPES, strict=True):
+    for count, priced, token_type in zip(astuple(tokens), plan.rates, TOKEN_TYPES, strict=True):
         if count <= 0:
             continue
         if priced is None:
