@@ -221,7 +221,7 @@ def test_no_text_breaks_the_page(beset: Exporter) -> None:
     page = requests.get(
         f"{beset.web}/metrics", headers={"Accept": OPENMETRICS}, timeout=DEADLINE_S
     ).content.decode("utf-8")
-    assert len(list(text_string_to_metric_families(page))) > 50
+    assert len(list(text_string_to_metric_families(page))) > 50  # type: ignore[no-untyped-call]
     at = Samples(beset.get("/metrics").text)
     assert at.total("llm_requests_total", service="fake") == 0
     services = at.by("llm_requests_total", "service")
