@@ -10,6 +10,7 @@ from rich.text import Text
 
 from .metrics.catalogue import FAMILIES
 from .metrics.store import Store
+from .metrics.vocabulary import capped_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def cost_of_labels(store: Store, caps: dict[str, int], default_cap: int) -> list
         held = store.counters(family.name)
         for name in store.open_labels(family.name):
             at = held.label_names.index(name)
-            values[name] |= {key[at] for key in held.series}
+            values[capped_as(name)] |= {key[at] for key in held.series}
     costs = [
         LabelCost(name, len(found - {""}), caps.get(name, default_cap))
         for name, found in values.items()

@@ -30,6 +30,7 @@ def store_options(settings: Settings) -> StoreOptions:
         max_series_per_family=settings.series.max_per_family,
         zero_hold_s=settings.zero_hold_s,
         idle_expiry_s=settings.series.idle_expiry_s,
+        profiles=frozenset(settings.compat),
     )
 
 

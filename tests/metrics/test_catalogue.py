@@ -14,7 +14,7 @@ from llm_trace_exporter.metrics.family import Family
 from llm_trace_exporter.metrics.reference import main, render_reference
 from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL
 
-UNITS = ("seconds", "tokens", "usd", "bytes", "ratio")
+UNITS = ("seconds", "tokens", "usd", "USD", "bytes", "ratio")
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
@@ -27,7 +27,8 @@ def test_names_are_unique_with_and_without_suffix() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
 def test_family_is_well_formed(family: Family) -> None:
-    assert re.fullmatch(r"llm_[a-z0-9]+(_[a-z0-9]+)*", family.name)
+    prefix = "gen_ai" if family.profiles else "llm"
+    assert re.fullmatch(rf"{prefix}_[a-z0-9]+(_[a-z0-9]+)*(_USD)?", family.name)
     assert (family.type == "counter") == family.name.endswith("_total")
     assert (family.type == "info") == family.name.endswith("_info")
     assert (family.type == "histogram") == bool(family.buckets)

@@ -34,7 +34,7 @@ COST = (CostLine("input", "list", 0.002), CostLine("output", "list", 0.004))
 @pytest.fixture(scope="module")
 def full(new_meter: NewMeter) -> Any:
     """A meter with at least one series in every family that records can reach."""
-    meter = new_meter()
+    meter = new_meter(profiles=frozenset({"semconv", "openlit"}))
     meter.call(
         tokens=Tokens(10, 20, 0, 30, 5),
         streaming=True,

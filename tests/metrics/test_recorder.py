@@ -28,7 +28,8 @@ def families_with_samples(meter: Any) -> set[str]:
     return {
         family.name
         for family in FAMILIES
-        if family.section != "Exporter" and meter.families()[family.base_name].samples
+        if family.section not in ("Exporter", "Profiles")
+        and meter.families()[family.base_name].samples
     }
 
 

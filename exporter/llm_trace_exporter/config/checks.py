@@ -139,13 +139,14 @@ _BY_KIND: Mapping[str, Callable[[Any, Schema], Iterator[Words]]] = {
 
 @cache
 def _reserved_labels() -> frozenset[str]:
-    used = {name for family in FAMILIES if family.with_dimensions for name in family.labels}
+    families = (family for family in FAMILIES if family.with_dimensions or family.profiles)
+    used = {name for family in families for name in family.labels}
     return frozenset(used | {"le", "quantile", "job", "instance"})
 
 
 _KEYS: Mapping[str, Callable[[], list[str]]] = {
     "dialect": lambda: sorted(dialect.name for dialect in DIALECTS),
-    "capped_label": lambda: [label.name for label in LABELS if label.is_open],
+    "capped_label": lambda: [label.name for label in LABELS if label.is_open and not label.same_as],
 }
 
 

@@ -23,6 +23,7 @@ from .judge_settings import BuiltInJudgeSettings
 
 CacheInclusion = Literal["inclusive", "exclusive"]
 DetailsLogs = Literal["ignore", "count"]
+NameProfile = Literal["semconv", "openlit"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 ReportedCost = Literal["trust", "ignore"]
@@ -321,6 +322,8 @@ class Settings:
     buckets: BucketSettings = BucketSettings()
     limits: LimitSettings = LimitSettings()
     openmetrics: OpenMetricsSettings = OpenMetricsSettings()
+    compat: tuple[NameProfile, ...] = ()
+    """Other names under which calls are counted as well."""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     dialects: Mapping[str, DialectSettings] = field(default_factory=dict)
     """By dialect, where it differs from the defaults."""

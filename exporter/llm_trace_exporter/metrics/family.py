@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 MetricType = Literal["counter", "gauge", "histogram", "info"]
-Section = Literal["Requests", "Steps", "Quality", "Exporter"]
+Section = Literal["Requests", "Steps", "Quality", "Profiles", "Exporter"]
+Profile = Literal["semconv", "openlit"]
 
 _OF_THE_PROCESS = frozenset(
     f"llm_exporter_{name}"
@@ -47,6 +48,8 @@ class Family:
     """Values of the `reason` label, where the family has one and they are fixed."""
     expires: bool = True
     """Whether a series that is not updated for the idle time is dropped."""
+    profiles: tuple[Profile, ...] = ()
+    """The name profiles that show it; empty: it is always there."""
 
     @property
     def lasts(self) -> bool:

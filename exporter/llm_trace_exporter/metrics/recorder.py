@@ -22,6 +22,7 @@ from llm_trace_exporter.metrics.bundles import (
     StepSeries,
     VerdictSeries,
 )
+from llm_trace_exporter.metrics.profiles import Profiles
 from llm_trace_exporter.metrics.series import MAX_AMOUNT, Mark
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.model import (
@@ -64,6 +65,7 @@ class Recorder:
         self._score_ranges_of_dialects: dict[str, tuple[float, float]] = {}
         self._labeller = labeller = Labeller(store)
         self._calls = Bundles(store, partial(CallSeries, labeller))
+        self._profiles = Profiles(store, labeller)
         self._routes = Bundles(store, partial(RouteSeries, labeller))
         self._steps = Bundles(store, partial(StepSeries, labeller))
         self._verdicts = Bundles(store, partial(VerdictSeries, labeller))
@@ -121,6 +123,8 @@ class Recorder:
             series.gateway[(event,)].add(times * weight, now_s)
         if call.request_model and call.response_model:
             self._count_route(priced, weight, now_s)
+        if self._store.options.profiles:
+            self._profiles.count(priced, weight, now_s)
 
     def _count_latency(
         self, call: LlmCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None

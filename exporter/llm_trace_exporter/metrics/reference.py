@@ -42,6 +42,12 @@ _SECTIONS = {
     "Requests": "One LLM call counts once, whoever instrumented it.",
     "Steps": "Pipeline steps that are not LLM calls; they have neither tokens nor cost.",
     "Quality": "Verdicts of judges and feedback of end users.",
+    "Profiles": "The same calls once more, under names that other dashboards query: with "
+    "`compat: [semconv]` those of OpenTelemetry's GenAI client metrics, with `compat: [openlit]` "
+    'those of OpenLIT, marked `telemetry_sdk_name="openlit"`. Off by default. They have buckets '
+    "of their own and so are counted on their own: each starts from 0 when its profile is "
+    "switched on, is dropped when it is switched off, and survives restarts in between. Sums are "
+    "those of the `llm_` families.",
     "Exporter": "The exporter about itself.",
 }
 
@@ -71,6 +77,7 @@ def _family(family: Family) -> str:
         f"unit {family.unit}" if family.unit else "",
         f"[{family.buckets}](#buckets) buckets" if family.buckets else "",
         "exemplars" if family.exemplars else "",
+        f"with `compat: {' or '.join(family.profiles)}`" if family.profiles else "",
     ]
     lines = [f"### `{family.name}`\n", f"{family.help}\n", f"- Type: {_joined(facts)}"]
     lines.append(f"- Labels: {_joined(labels) or 'none'}")
@@ -95,7 +102,13 @@ def _labels() -> str:
 
 
 def _buckets() -> str:
-    rows = ["## Buckets\n", "Upper bounds; `+Inf` follows.\n", "| kind | bounds |", "|---|---|"]
+    rows = [
+        "## Buckets\n",
+        "Upper bounds; `+Inf` follows. `buckets` in the configuration replaces any of them but "
+        "those that a convention prescribes (`semconv_*`).\n",
+        "| kind | bounds |",
+        "|---|---|",
+    ]
     rows += [f"| `{kind}` | {' '.join(map(repr, b))} |" for kind, b in BUCKETS.items()]
     return "\n".join(rows)
 

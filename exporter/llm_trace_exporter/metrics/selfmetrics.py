@@ -57,7 +57,10 @@ class SelfMetrics:
                 self._store.counters(_P + "state_errors_total").get((reason,))
             overflows = self._store.counters(_P + "label_overflow_total")
             dimensions = (d.label for d in self._store.options.dimensions)
-            for label in (*(label.name for label in LABELS if label.is_open), *dimensions):
+            for label in (
+                *(label.name for label in LABELS if label.is_open and not label.same_as),
+                *dimensions,
+            ):
                 overflows.get((label,))
 
     def spans_received(self, source: str, dialect: str, n: int = 1) -> None:

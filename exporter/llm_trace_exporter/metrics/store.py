@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.metrics.catalogue import FAMILIES
-from llm_trace_exporter.metrics.family import Family
+from llm_trace_exporter.metrics.family import Family, Profile
 from llm_trace_exporter.metrics.labels import DEFAULT_CAP, Dimension, LabelPolicy
 from llm_trace_exporter.metrics.series import (
     NOT_NEW,
@@ -28,13 +28,18 @@ from llm_trace_exporter.metrics.series import (
     Series,
     label_text,
 )
-from llm_trace_exporter.metrics.vocabulary import BUCKETS, OTHER, is_open_label
+from llm_trace_exporter.metrics.vocabulary import BUCKETS, OTHER, capped_as, is_open_label
 
 CHUNK = 1000
 """Series copied per hold of the lock: below a millisecond."""
 
+_MARKS: Mapping[Profile, str] = {"openlit": 'telemetry_sdk_name="openlit"'}
+"""Label text that a profile puts on its families: what its dashboards filter on."""
+
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*\Z")
-_RESERVED = frozenset(label for f in FAMILIES if f.with_dimensions for label in f.labels) | {
+_RESERVED = frozenset(
+    label for f in FAMILIES if f.with_dimensions or f.profiles for label in f.labels
+) | {
     "le",
     "quantile",
     "job",
@@ -61,6 +66,8 @@ class StoreOptions:
     """Seconds for which a new series is rendered as 0; 0 shows values at once."""
     idle_expiry_s: float = 86_400.0
     """Seconds after which a series that is not updated is dropped; 0 keeps all."""
+    profiles: frozenset[Profile] = frozenset()
+    """Other names under which calls are counted as well."""
 
     def __post_init__(self) -> None:
         """Refuse what would render an exposition that Prometheus cannot read.
@@ -119,6 +126,9 @@ class FamilySeries(Generic[S]):
         kind = self.family.buckets
         self.bounds = tuple(float(b) for b in options.buckets.get(kind, BUCKETS.get(kind, ())))
         self._is_free = tuple(is_open_label(name) for name in self.label_names)
+        shown = options.profiles.intersection(self.family.profiles)
+        self.is_shown = bool(shown) or not self.family.profiles
+        self._marks = tuple(_MARKS[profile] for profile in sorted(shown & _MARKS.keys()))
 
     def get(self, key: tuple[str, ...]) -> S:
         """Return the series of a label set; born now if it is new.
@@ -139,7 +149,7 @@ class FamilySeries(Generic[S]):
         return born
 
     def _new(self, key: tuple[str, ...]) -> S:
-        text = label_text(self.label_names, key)
+        text = ",".join((label_text(self.label_names, key), *self._marks))
         now_s = self._clock()
         made: Series
         if self.family.type == "histogram":
@@ -155,11 +165,11 @@ class FamilySeries(Generic[S]):
 
         Histograms whose bounds change start from 0: their past cannot be told in new buckets.
         """
-        names, bounds, old = self.label_names, self.bounds, self.series
+        names, bounds, marks, old = self.label_names, self.bounds, self._marks, self.series
         self._apply(options)
-        if self.bounds != bounds:
+        if self.bounds != bounds or not self.is_shown:
             self.series = {}
-        elif self.label_names != names:
+        elif (self.label_names, self._marks) != (names, marks):
             self.series = {}
             for key, series in old.items():
                 self._move(dict(zip(names, key, strict=True)), series)
@@ -178,11 +188,9 @@ class FamilySeries(Generic[S]):
         return len(idle)
 
     def values_in_use(self, label: str) -> set[str]:
-        """Return the values that a label has in any series."""
-        if label not in self.label_names:
-            return set()
-        at = self.label_names.index(label)
-        return {key[at] for key in self.series}
+        """Return the values that a label, or one with the same values, has in any series."""
+        places = [at for at, name in enumerate(self.label_names) if capped_as(name) == label]
+        return {key[at] for key in self.series for at in places}
 
 
 class Store:
@@ -280,11 +288,11 @@ class Store:
         series may come together.
         """
         family = self._families.get(name)
-        if family is None or not family.family.lasts:
+        if family is None or not family.family.lasts or not family.is_shown:
             return None
         values = ((label, labels.get(label, "")) for label in family.label_names)
         key = tuple(
-            self.policy.admit(label, value)[0] if is_open_label(label) else value
+            self.policy.admit(capped_as(label), value)[0] if is_open_label(label) else value
             for label, value in values
         )
         series: Counter | Histogram = family.get(key)
@@ -302,6 +310,10 @@ class Store:
         """Return the labels of a family whose values come from outside."""
         return [label for label in self.counters(name).label_names if is_open_label(label)]
 
+    def shows(self, name: str) -> bool:
+        """Whether a family is there under the options in force."""
+        return self._families[name].is_shown
+
     def series_total(self) -> int:
         """Return how many series there are in all families."""
         return sum(len(family.series) for family in self._families.values())
@@ -313,8 +325,9 @@ class Store:
         with self.lock:
             now_s = self.clock()
             for name, family in self._families.items():
-                held.get((name,)).set(len(family.series), now_s)
-                limits.get((name,)).set(family.limit, now_s)
+                if family.is_shown:
+                    held.get((name,)).set(len(family.series), now_s)
+                    limits.get((name,)).set(family.limit, now_s)
 
     def scalar_rows(self, name: str) -> Iterator[ScalarRow]:
         """Yield what to render of a counter, gauge or info family."""

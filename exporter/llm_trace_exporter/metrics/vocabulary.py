@@ -38,10 +38,12 @@ class Label:
     """Every value it can have; empty when they are not listed."""
     is_open: bool = False
     """Whether its values come from outside and so are cleaned and capped."""
+    same_as: str = ""
+    """The label that holds the same values under another name; their cap is one."""
 
 
-def _open(name: str, text: str) -> Label:
-    return Label(name, text, is_open=True)
+def _open(name: str, text: str, same_as: str = "") -> Label:
+    return Label(name, text, is_open=True, same_as=same_as)
 
 
 LABELS: tuple[Label, ...] = (
@@ -91,6 +93,17 @@ LABELS: tuple[Label, ...] = (
         "For feedback, the name under which the emitter files it; for what the exporter "
         "receives, the way in: otlp_http, otlp_grpc, replay, ...",
     ),
+    _open("service_name", "As `service`, under OpenTelemetry's name.", "service"),
+    _open("deployment_environment", "As `environment`, likewise.", "environment"),
+    _open("gen_ai_operation_name", "As `operation`, likewise.", "operation"),
+    _open("gen_ai_provider_name", "As `provider`, likewise.", "provider"),
+    _open("gen_ai_request_model", "As `request_model`, likewise.", "request_model"),
+    _open("gen_ai_response_model", "As `response_model`, likewise.", "response_model"),
+    Label(
+        "gen_ai_token_type",
+        "All input, or all output; cached and reasoning tokens are among them.",
+        ("input", "output"),
+    ),
     Label("dialect", "The convention that was read; absent when none knows the record."),
     Label("family", "A metric family of this exporter."),
     Label("label", "A label of this contract."),
@@ -116,14 +129,28 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
     "dollars": (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 25),
     "score": (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
     "documents": (0, 1, 2, 3, 5, 8, 13, 20, 50, 100),
+    "semconv_seconds": (
+        0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+    ),
+    "semconv_tokens": (
+        1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864,
+    ),
+    "semconv_first_token_seconds": (
+        0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+    ),
     "work_seconds": (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
     "lag_seconds": (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400),
-}
-"""Upper bounds by kind, ascending, without +Inf; a configuration may replace any of them.
+}  # fmt: skip
+"""Upper bounds by kind, ascending, without +Inf; a configuration may replace all but `semconv_*`.
 
 Scaled to language models: calls of minutes are normal, so client defaults that stop at ten
 seconds would put half of them into +Inf.
 """
+
+
+def capped_as(name: str) -> str:
+    """Return the label under whose name the values of a label are capped."""
+    return (name in LABEL and LABEL[name].same_as) or name
 
 
 def is_open_label(name: str) -> bool:

@@ -1,0 +1,159 @@
+"""The families that the exporter tells about itself; a part of the catalogue."""
+
+from __future__ import annotations
+
+from llm_trace_exporter.metrics.family import Family, MetricType
+from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, STATE_ERRORS, UNJOINED_REASONS
+
+
+def _exporter(
+    name: str, kind: MetricType, unit: str, labels: tuple[str, ...], text: str, query: str,
+    *, buckets: str = "", reasons: tuple[str, ...] = (),
+) -> Family:  # fmt: skip
+    full = "llm_exporter_" + name
+    return Family(
+        full, kind, "Exporter", unit, labels, text, query,
+        buckets=buckets, reasons=reasons, expires=False,
+    )  # fmt: skip
+
+
+EXPORTER_FAMILIES: tuple[Family, ...] = (
+    _exporter(
+        "build_info", "info", "", ("version", "python"),
+        "Always 1; its labels say what is running.",
+        "count by (version) (llm_exporter_build_info)",
+    ),
+    _exporter(
+        "spans_received_total", "counter", "", ("source", "dialect"),
+        "Spans taken in, by the convention that read them.",
+        "sum by (dialect) (rate(llm_exporter_spans_received_total[5m]))",
+    ),
+    _exporter(
+        "log_records_received_total", "counter", "", ("source", "dialect"),
+        "Log records taken in, by the convention that read them.",
+        "sum by (dialect) (rate(llm_exporter_log_records_received_total[5m]))",
+    ),
+    _exporter(
+        "metrics_requests_total", "counter", "", ("source",),
+        "OTLP metrics requests answered and not consumed: the numbers come from traces.",
+        "sum by (source) (rate(llm_exporter_metrics_requests_total[5m]))",
+    ),
+    _exporter(
+        "requests_rejected_total", "counter", "", ("source", "reason"),
+        "Whole requests refused; nothing of them was counted.",
+        "sum by (source, reason) (rate(llm_exporter_requests_rejected_total[5m]))",
+    ),
+    _exporter(
+        "discarded_total", "counter", "", ("reason",),
+        "Records taken in that count for nothing themselves, such as a copy of a call.",
+        "sum by (reason) (rate(llm_exporter_discarded_total[5m]))",
+        reasons=DISCARD_REASONS,
+    ),
+    _exporter(
+        "discarded_tokens_total", "counter", "tokens", ("reason",),
+        "Tokens written on discarded records: what summing every span would have over-counted.",
+        "sum(increase(llm_exporter_discarded_tokens_total[1d])) "
+        "/ sum(increase(llm_tokens_total[1d]))",
+        reasons=DISCARD_REASONS,
+    ),
+    _exporter(
+        "ingest_duration_seconds", "histogram", "seconds", ("source",),
+        "Time to decode, apply and commit one request, in seconds.",
+        "histogram_quantile(0.99, sum by (le) "
+        "(rate(llm_exporter_ingest_duration_seconds_bucket[5m])))",
+        buckets="work_seconds",
+    ),
+    _exporter(
+        "ingest_lag_seconds", "histogram", "seconds", (),
+        "Time from the end of a span, or the time of a log record, to its arrival, in seconds.",
+        "histogram_quantile(0.95, sum by (le) "
+        "(rate(llm_exporter_ingest_lag_seconds_bucket[5m])))",
+        buckets="lag_seconds",
+    ),
+    _exporter(
+        "late_records_total", "counter", "", (),
+        "Calls and steps that ended longer ago than `lateness` when they came; counted as well.",
+        "sum(rate(llm_exporter_late_records_total[15m]))",
+    ),
+    _exporter(
+        "unjoined_results_total", "counter", "", ("reason",),
+        "Verdicts and ratings counted without the labels of the call they are about: they named "
+        "none (unnamed), or one that was not seen or is forgotten (unknown).",
+        "sum by (reason) (rate(llm_exporter_unjoined_results_total[15m]))",
+        reasons=UNJOINED_REASONS,
+    ),
+    _exporter(
+        "state_commit_duration_seconds", "histogram", "seconds", (),
+        "Time to write one request to the state file before it is acknowledged, in seconds.",
+        "histogram_quantile(0.99, sum by (le) "
+        "(rate(llm_exporter_state_commit_duration_seconds_bucket[5m])))",
+        buckets="work_seconds",
+    ),
+    _exporter(
+        "state_bytes", "gauge", "bytes", (),
+        "Size of the state file and its companions; 0 when state is in memory.",
+        "max(llm_exporter_state_bytes)",
+    ),
+    _exporter(
+        "state_errors_total", "counter", "", ("reason",),
+        "Trouble with the state file: commit (a request was pushed back), checkpoint, unusable "
+        "(a damaged or foreign file was moved aside).",
+        "sum by (reason) (increase(llm_exporter_state_errors_total[15m]))",
+        reasons=STATE_ERRORS,
+    ),
+    _exporter(
+        "pending_calls", "gauge", "", (),
+        "Calls that wait for their last tellers before they are counted.",
+        "sum(llm_exporter_pending_calls)",
+    ),
+    _exporter(
+        "trace_table_entries", "gauge", "", ("table",),
+        "Entries in the bounded memories behind roll-up accounting and duplicate suppression.",
+        "max by (table) (llm_exporter_trace_table_entries)",
+    ),
+    _exporter(
+        "trace_table_evicted_total", "counter", "", ("table",),
+        "Entries dropped for want of room before their time: a late copy may count twice.",
+        "sum by (table) (rate(llm_exporter_trace_table_evicted_total[5m]))",
+    ),
+    _exporter(
+        "series", "gauge", "", ("family",),
+        "Label sets held per family; a histogram's label set renders several samples.",
+        "llm_exporter_series / llm_exporter_series_limit",
+    ),
+    _exporter(
+        "series_limit", "gauge", "", ("family",),
+        "Label sets a family may hold; past it open labels are rendered as other.",
+        "llm_exporter_series >= llm_exporter_series_limit",
+    ),
+    _exporter(
+        "label_overflow_total", "counter", "", ("label",),
+        "Records whose value of this label was past the label's cap and became other.",
+        "sum by (label) (increase(llm_exporter_label_overflow_total[1h]))",
+    ),
+    _exporter(
+        "scrape_duration_seconds", "gauge", "seconds", (),
+        "Time the last complete exposition took to render, in seconds.",
+        "max(llm_exporter_scrape_duration_seconds)",
+    ),
+    _exporter(
+        "scrape_bytes", "gauge", "bytes", (),
+        "Size of the last complete exposition before compression, in bytes.",
+        "max(llm_exporter_scrape_bytes)",
+    ),
+    _exporter(
+        "price_catalog_timestamp_seconds", "gauge", "seconds", (),
+        "Unix time at which the list prices in use were published.",
+        "time() - max(llm_exporter_price_catalog_timestamp_seconds)",
+    ),
+    _exporter(
+        "config_last_reload_successful", "gauge", "", (),
+        "Whether the last attempt to load the configuration succeeded: 1 or 0.",
+        "llm_exporter_config_last_reload_successful == 0",
+    ),
+    _exporter(
+        "config_last_reload_success_timestamp_seconds", "gauge", "seconds", (),
+        "Unix time of the last successful load of the configuration.",
+        "time() - max(llm_exporter_config_last_reload_success_timestamp_seconds)",
+    ),
+)  # fmt: skip
