@@ -116,6 +116,8 @@ def _cost_parts(view: View) -> tuple[tuple[str, float], ...]:
 
 
 def _tier(view: View) -> str:
+    if "service_tier" not in view.places:
+        return ""
     tier = view.text("service_tier").lower()
     return "" if tier in ("default", "standard", "auto", "on_demand") else tier
 

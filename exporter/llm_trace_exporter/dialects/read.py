@@ -165,7 +165,7 @@ def _drop(
 
 
 def _group(view: View, origin: Origin) -> str:
-    session = view.text("session")
+    session = view.text("session") if "session" in view.places else ""
     return f"{view.dialect.name}\0{origin.service}\0{session}" if session else ""
 
 

@@ -23,7 +23,12 @@ class Leaf(Struct, eq=False):
     @property
     def naive_tokens(self) -> int:
         """Tokens that all tellers together wrote."""
-        return sum([teller.naive_tokens for teller in self.tellers])
+        return sum(teller.naive_tokens for teller in self.tellers)
+
+    @property
+    def waits(self) -> bool:
+        """Whether some teller is not settled yet."""
+        return not self.tellers[0].settled or any(not t.settled for t in self.tellers)
 
 
 class _Twig(Struct, eq=False):
@@ -50,7 +55,7 @@ def leaves_of(trace: Trace, due: Iterable[Pending]) -> list[Leaf]:
             outer.inner.append(twig)
     tops = _outermost(twigs[id(p)] for p in due if id(p) in twigs)
     leaves = [leaf for top in tops for leaf in _resolve(top)]
-    return [leaf for leaf in leaves if any(not teller.settled for teller in leaf.tellers)]
+    return [leaf for leaf in leaves if leaf.waits]
 
 
 def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:

@@ -260,9 +260,11 @@ class Pipeline:
     def _discard_others(self, leaf: Leaf) -> None:
         """Note what the tellers of a call wrote beyond the call itself."""
         call, tellers = leaf.call, leaf.tellers
-        logs = [t for t in tellers if t.signal == "log" and call.origin.signal == "span"]
-        copied = sum([t.naive_tokens for t in logs])
         counted = call.tokens.total if call.tokens else 0
+        if len(tellers) == 1 and tellers[0].naive_tokens <= counted:
+            return
+        logs = [t for t in tellers if t.signal == "log" and call.origin.signal == "span"]
+        copied = sum(t.naive_tokens for t in logs)
         self._output.discard("duplicate", len(logs), copied)
         left = max(0, leaf.naive_tokens - copied - counted)
         self._output.discard("rollup", len(tellers) - len(logs) - 1, left)
