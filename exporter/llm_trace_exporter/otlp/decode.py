@@ -28,6 +28,7 @@ MAX_BODY_CHARS = 200
 _NAME_BYTES = 1_024
 _MESSAGE_BYTES = 4_096
 _MAX_NS = 2**63 - 1
+_PART_BYTES = 2  # a tag and a length, at least
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)
 
@@ -47,7 +48,7 @@ def decode_traces(body: bytes, keep: KeyFilter) -> Batch:
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
     batch = Batch()
-    budget = _Budget()
+    budget = _budget_for(body)
     for resource, scope, records, _ in _scopes(body, keep, budget):
         for raw in records:
             try:
@@ -66,7 +67,7 @@ def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
     batch = Batch()
-    budget = _Budget()
+    budget = _budget_for(body)
     for resource, scope, records, identity in _scopes(body, keep, budget):
         for raw in records:
             log = parse(wire.Log, raw)
@@ -117,22 +118,30 @@ class _Budget:
             raise DecodeError(f"more than {MAX_PARTS} parts in one request")
 
 
+def _budget_for(body: bytes) -> _Budget | None:
+    """What a request may spend; None where it is too small to spend it all."""
+    return _Budget() if len(body) > MAX_PARTS * _PART_BYTES else None
+
+
 def _scopes(
-    body: bytes, keep: KeyFilter, budget: _Budget
+    body: bytes, keep: KeyFilter, budget: _Budget | None
 ) -> Iterator[tuple[Resource, Scope, Any, bytes]]:
     """Each scope with its serialised records and 32 bytes that stand for resource and scope."""
     groups = parse(wire.Request, body).groups
-    budget.spend(len(groups))
+    if budget is not None:
+        budget.spend(len(groups))
     for raw_group in groups:
         group = parse(wire.Group, raw_group)
-        budget.spend(len(group.scopes))
+        if budget is not None:
+            budget.spend(len(group.scopes))
         attrs = _attributes(group.resource, raw_group, wire.Group, keep, budget, "resource")
         resource = Resource(attrs)
         identity = blake2b(group.resource.SerializeToString(), digest_size=32)
         for raw_scope in group.scopes:
             scope_group = parse(wire.ScopeGroup, raw_scope)
             sender = scope_group.scope
-            budget.spend(len(scope_group.records))
+            if budget is not None:
+                budget.spend(len(scope_group.records))
             scope = Scope(
                 text(sender.name[:_NAME_BYTES]),
                 text(sender.version[:_NAME_BYTES]),
@@ -144,7 +153,7 @@ def _scopes(
 
 
 def _span(
-    raw: bytes, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget
+    raw: bytes, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget | None
 ) -> RawSpan:
     span = parse(wire.Span, raw)
     events, status = span.events, span.status
@@ -183,12 +192,13 @@ def _span(
     )
 
 
-def _events(parts: Any, keep: KeyFilter, budget: _Budget) -> tuple[RawEvent, ...]:
-    budget.spend(len(parts))
+def _events(parts: Any, keep: KeyFilter, budget: _Budget | None) -> tuple[RawEvent, ...]:
+    if budget is not None:
+        budget.spend(len(parts))
     return tuple([_event(raw, keep, budget) for raw in parts])
 
 
-def _event(raw: bytes, keep: KeyFilter, budget: _Budget) -> RawEvent:
+def _event(raw: bytes, keep: KeyFilter, budget: _Budget | None) -> RawEvent:
     event = parse(wire.Event, raw)
     return RawEvent(
         text(event.name[:_NAME_BYTES]),
@@ -198,17 +208,19 @@ def _event(raw: bytes, keep: KeyFilter, budget: _Budget) -> RawEvent:
 
 
 def _attributes(
-    message: Any, raw: bytes, kind: Any, keep: KeyFilter, budget: _Budget, within: str = ""
+    message: Any, raw: bytes, kind: Any, keep: KeyFilter, budget: _Budget | None, within: str = ""
 ) -> Attributes:
     """The kept attributes of a message that is `raw` itself, or its member `within`."""
     columns = message.attributes
+    if budget is not None:
+        budget.spend(len(columns.keys))
     found = keep.read(columns)
-    budget.spend(len(columns.keys))
     if found is not None:
         return found
     whole = parse(wire.IN_PARTS[kind], raw)
     parts = (getattr(whole, within) if within else whole).attributes
-    budget.spend(len(parts))
+    if budget is not None:
+        budget.spend(len(parts))
     return keep.read_parts(parts)
 
 
