@@ -73,7 +73,7 @@ class Sample:
     """All of them must match; none: every call."""
     rate: float = 1.0
     """Share of the traces, 0-1."""
-    per_minute: float | None = None
+    per_minute: int | None = None
     """Calls in any 60 seconds; None: any number."""
 
 

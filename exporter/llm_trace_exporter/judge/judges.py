@@ -1,0 +1,321 @@
+"""The judge at work: settled calls come in, verdicts go out, and nobody waits for it.
+
+`picks` and `offer` only choose and queue. A few threads ask; what is queued holds texts, so the
+queue is bounded in questions and in characters, and a question that cannot be asked is dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import Overloaded
+from ..exchange import Exchange
+from ..model import PricedCall, Verdict
+from .asking import Outcome, Price, Run, ask, verdict_of
+from .client import Client, Endpoint
+from .guards import CircuitBreaker, DailyBudget, PerMinute
+from .prompt import Limits, is_own
+from .rules import MATERIALS, Rule, is_sampled
+
+_logger = logging.getLogger(__name__)
+
+MAX_HELD_CHARACTERS = 32 * 1024 * 1024
+"""Of the texts of all questions that wait."""
+
+_MAX_REMEMBERED = 4096
+_JOIN_S = 2.0
+_EMIT_ATTEMPTS = 5
+_LOG_EVERY_S = 60.0
+
+
+class Counts(Protocol):
+    """What is counted of the judge's own work."""
+
+    def eligible(self, judge: str) -> None:
+        """A call came that the rule is for: what sampling chooses from."""
+
+    def ran(self, judge: str, outcome: Outcome, seconds: float | None) -> None:
+        """A run ended; without a duration where nothing was asked."""
+
+    def cost(self, judge: str, usd: float | None) -> None:
+        """What a run cost; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeOptions:
+    """All that the judge needs to know."""
+
+    rules: tuple[Rule, ...]
+    endpoint: Endpoint
+    dimensions: tuple[str, ...] = ()
+    """Labels of the dimensions, in configuration order."""
+    max_concurrent: int = 4
+    max_queue: int = 1000
+    max_characters: int = 20_000
+    circuit_failures: int = 5
+    circuit_cooldown_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    rule: Rule
+    call: PricedCall
+    exchange: Exchange
+    characters: int
+
+
+class Judges:
+    """Asks the rules' questions about a sample of calls; safe to call from several threads."""
+
+    def __init__(
+        self,
+        options: JudgeOptions,
+        *,
+        budget: DailyBudget,
+        counts: Counts,
+        price: Price,
+        emit: Callable[[Verdict], None],
+        clock: Callable[[], float] = time.monotonic,
+        client: Client | None = None,
+    ) -> None:
+        """Nothing is asked before `start`.
+
+        Args:
+            options: Rules, endpoint and limits.
+            budget: What may be spent; lives longer than one configuration.
+            counts: Where the work is counted.
+            price: What a question cost.
+            emit: Takes each verdict; may raise Overloaded, then it is tried again.
+            clock: Monotonic seconds, for rates and the breaker.
+            client: Asks the endpoint; None: a new one.
+        """
+        self.options = options
+        self._budget = budget
+        self._counts = counts
+        self._price = price
+        self._emit = emit
+        self._client = client or Client(options.endpoint, max_connections=options.max_concurrent)
+        self._breaker = CircuitBreaker(options.circuit_failures, options.circuit_cooldown_s, clock)
+        self._limits = Limits(options.max_characters)
+        self._queue: queue.Queue[_Job] = queue.Queue(options.max_queue)
+        self._lock = threading.Lock()
+        self._held = 0
+        self._chosen: dict[object, tuple[tuple[int, int | None], ...]] = {}
+        self._rates = {
+            (at, number): PerMinute(sample.per_minute, clock)
+            for at, rule in enumerate(options.rules)
+            for number, sample in enumerate(rule.samples)
+            if sample.per_minute is not None
+        }
+        self._stop = threading.Event()
+        self._log_again_s = 0.0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"judge-{number}", daemon=True)
+            for number in range(options.max_concurrent)
+        ]
+
+    @property
+    def queue_length(self) -> int:
+        """Questions that wait."""
+        return self._queue.qsize()
+
+    @property
+    def is_circuit_open(self) -> bool:
+        """Whether the endpoint is not asked, as it failed too often."""
+        return self._breaker.is_open
+
+    def start(self) -> None:
+        """Begin to ask."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End; what waits is skipped, and what is under way is not waited for for long."""
+        self._stop.set()
+        until_s = time.monotonic() + _JOIN_S
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, until_s - time.monotonic()))
+        while (job := self._next(0)) is not None:
+            self._skip(job.rule)
+        self._client.close()
+
+    def picks(self, call: PricedCall) -> bool:
+        """Whether any rule chooses a call by its labels and trace. Quick, and never waits."""
+        is_chosen = False
+        for at, number in self._rules_for(call):
+            rule = self.options.rules[at]
+            self._counts.eligible(rule.name)
+            if number is not None:
+                is_chosen |= is_sampled(_trace_of(call), rule.samples[number].rate)
+        return is_chosen
+
+    def offer(self, call: PricedCall, exchange: Exchange) -> None:
+        """Queue the questions that are to be asked about a call. Never waits."""
+        if is_own(exchange):
+            return
+        characters = _length(exchange)
+        for at, number in self._rules_for(call):
+            rule = self.options.rules[at]
+            if number is None or not is_sampled(_trace_of(call), rule.samples[number].rate):
+                continue
+            if not rule.can_judge(exchange):
+                self._counts.ran(rule.name, "no_text", None)
+            elif self._has_rate(at, number) and not self._queued(
+                _Job(rule, call, exchange, characters)
+            ):
+                self._skip(rule)
+
+    def _rules_for(self, call: PricedCall) -> tuple[tuple[int, int | None], ...]:
+        """(rule, sample or None where none matches) of the rules that a call's labels match."""
+        said = call.call
+        origin = said.origin
+        key = (
+            origin.service,
+            origin.environment,
+            call.provider,
+            call.model,
+            said.operation,
+            origin.dimensions,
+        )
+        found = self._chosen.get(key)
+        if found is None:
+            dimensions = dict(zip(self.options.dimensions, origin.dimensions, strict=False))
+            labels = {
+                **dimensions,
+                "service": origin.service,
+                "environment": origin.environment,
+                "provider": call.provider,
+                "model": call.model,
+                "operation": said.operation,
+            }
+            found = tuple(
+                (at, rule.sample_of(labels))
+                for at, rule in enumerate(self.options.rules)
+                if rule.applies(labels)
+            )
+            if len(self._chosen) >= _MAX_REMEMBERED:
+                self._chosen.clear()
+            self._chosen[key] = found
+        return found
+
+    def _has_rate(self, at: int, number: int) -> bool:
+        rate = self._rates.get((at, number))
+        if rate is None:
+            return True
+        with self._lock:
+            return rate.admit()
+
+    def _queued(self, job: _Job) -> bool:
+        if self._stop.is_set():
+            return False
+        with self._lock:
+            if self._held + job.characters > MAX_HELD_CHARACTERS:
+                return False
+            self._held += job.characters
+        try:
+            self._queue.put_nowait(job)
+        except queue.Full:
+            self._release(job)
+            return False
+        return True
+
+    def _next(self, wait_s: float) -> _Job | None:
+        try:
+            job = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        self._release(job)
+        return job
+
+    def _release(self, job: _Job) -> None:
+        with self._lock:
+            self._held -= job.characters
+
+    def _skip(self, rule: Rule) -> None:
+        self._counts.ran(rule.name, "skipped", None)
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            job = self._next(0.5)
+            if job is None:
+                continue
+            try:
+                self._judge(job)
+            except Exception as error:  # noqa: BLE001 - one question must not end the thread
+                # Its message could quote what was said.
+                _logger.error("judging failed: %s", type(error).__name__)  # noqa: TRY400
+
+    def _judge(self, job: _Job) -> None:
+        run = self._asked(job)
+        if run is None:
+            self._skip(job.rule)
+            return
+        counts, name = self._counts, job.rule.name
+        counts.ran(name, run.outcome, None if run.outcome == "skipped" else run.seconds)
+        if run.outcome in ("ok", "unparseable"):
+            counts.cost(name, run.cost_usd)
+        value = run.verdict
+        if value is not None:
+            self._tell(verdict_of(job.rule, job.call, value, time.time_ns()))
+
+    def _asked(self, job: _Job) -> Run | None:
+        """Ask, where budget and breaker allow it."""
+        if not self._budget.admit():
+            return None
+        run: Run | None = None
+        try:
+            if not self._breaker.admit():
+                return None
+            try:
+                run = ask(
+                    self._client, job.rule, job.exchange, self._price, self._limits, self._stop
+                )
+            finally:
+                self._note(run)
+        finally:
+            self._budget.settle(0.0 if run is None else run.cost_usd or 0.0)
+        return run
+
+    def _note(self, run: Run | None) -> None:
+        """Tell the breaker how it went, and the log why it did not."""
+        if run is None or run.outcome == "skipped":
+            self._breaker.abandoned()
+        elif run.outcome in ("error", "timeout"):
+            self._breaker.failed()
+            with self._lock:
+                now_s = time.monotonic()
+                is_told = now_s >= self._log_again_s
+                self._log_again_s = now_s + _LOG_EVERY_S if is_told else self._log_again_s
+            if is_told:
+                _logger.warning("the judge's endpoint gave no answer: %s", run.reason)
+        else:
+            self._breaker.succeeded()
+
+    def _tell(self, verdict: Verdict) -> None:
+        for _ in range(_EMIT_ATTEMPTS):
+            try:
+                self._emit(verdict)
+            except Overloaded as error:
+                if self._stop.wait(error.retry_after_s):
+                    break
+            else:
+                return
+        _logger.warning("a verdict could not be kept")
+
+
+def _trace_of(call: PricedCall) -> bytes:
+    """What sampling goes by: the trace, or the moment of a call outside of any."""
+    origin = call.call.origin
+    return origin.trace_id or call.call.start_ns.to_bytes(16, "big", signed=True)
+
+
+def _length(exchange: Exchange) -> int:
+    values = (getattr(exchange, material) for material in MATERIALS)
+    return sum(len(v) if isinstance(v, str) else sum(map(len, v)) for v in values)
