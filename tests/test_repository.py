@@ -100,6 +100,7 @@ def test_what_is_imported_is_declared() -> None:
         "opentelemetry.proto": "opentelemetry-proto",
         "genai_prices": "genai-prices",
         "grpc": "grpcio",
+        "httpx2": "httpx2",
         "jsonschema": "jsonschema",
         "prometheus_client": "prometheus-client",
         "rich": "rich",
