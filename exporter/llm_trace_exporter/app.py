@@ -38,12 +38,22 @@ DRAIN_S = 10.0
 class Core:
     """Everything that counts, without listeners: what `replay` needs."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Build the rooms from a configuration."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Build the rooms from a configuration; `clock` gives monotonic seconds."""
+
+        def wall_clock() -> float:
+            return wall_clock_ns() / 1e9
+
         self.settings = settings
-        self.store = Store(store_options(settings))
+        self.store = Store(store_options(settings), clock=clock)
         self.own = SelfMetrics(self.store, __version__)
-        self.recorder = Recorder(self.store)
+        self.recorder = Recorder(self.store, wall_clock=wall_clock)
         self.pricing = Pricing(pricing_policy(settings))
         path = settings.state.path
         self.state = State(Path(path), settings.limits.max_spans) if path != MEMORY else None
@@ -57,8 +67,14 @@ class Core:
             humans=humans(settings),
             lateness_s=settings.lateness_s,
             journal=self.state,
+            clock=clock,
+            wall_clock_ns=wall_clock_ns,
         )
-        self.keeper = Keeper(self.state, self.store, self.intake, self.own) if self.state else None
+        self.keeper = (
+            Keeper(self.state, self.store, self.intake, self.own, wall_clock=wall_clock)
+            if self.state
+            else None
+        )
         self.exposition = Exposition(
             self.store,
             self.own,
