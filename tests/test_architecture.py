@@ -28,6 +28,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "cardinality": {"metrics"},
     "web": {"errors"},
     "server": {"errors", "otlp"},
+    "security": {"config", "errors", "metrics", "otlp"},
     "judge": {"errors", "exchange", "model"},
     "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
     "state": {"errors", "model"},
@@ -39,10 +40,11 @@ MAY_KNOW: dict[str, set[str]] = {
     "options": {"config", "dialects", "metrics", "model", "pipeline", "pricing"},
     "app": {
         *("config", "errors", "intake", "keeping", "metrics", "options", "otlp"),
-        *("pricing", "server", "state", "web", "__version__"),
+        *("pricing", "security", "server", "state", "web", "__version__"),
     },
     "cli": {
         *("app", "cardinality", "config", "errors", "logs", "options", "otlp", "pricing"),
+        "security",
         "summary",
         "__version__",
     },

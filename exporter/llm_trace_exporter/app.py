@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .options import MEMORY, context, humans, limits, pricing_policy, store_opti
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
 from .pricing import PriceUpdater, Pricing
+from .security import Security
 from .server import GrpcServer, HttpServer
 from .state import State
 from .web import Overview, Web
@@ -144,6 +146,7 @@ class Exporter:
             load: Reads the configuration anew, for a reload.
         """
         self.core = Core(settings)
+        self._security = Security(settings, self.core.own)
         self._load = load
         self._first = settings
         self._started_s = time.monotonic()
@@ -161,16 +164,28 @@ class Exporter:
             telemetry_path=settings.web.telemetry_path,
             route_prefix=settings.web.route_prefix,
         )
-        self.web_server = HttpServer("web", self._web.app, settings.web.listen_addresses)
+        security = self._security
+        self.web_server = HttpServer(
+            "web",
+            security.web_app(self._web.app),
+            settings.web.listen_addresses,
+            security.context("web"),
+        )
         self._http = HttpReceiver(self.core.intake, **receiving)
         self._otlp: list[HttpServer | GrpcServer] = []
         if settings.otlp.http.listen_address:
             self._otlp.append(
-                HttpServer("otlp-http", self._http, [settings.otlp.http.listen_address])
+                HttpServer(
+                    "otlp-http",
+                    security.otlp_app(self._http, self.core.intake),
+                    [settings.otlp.http.listen_address],
+                    security.context("otlp_http"),
+                )
             )
         if settings.otlp.grpc.listen_address:
-            receiver = GrpcReceiver(self.core.intake, **receiving)
-            self._otlp.append(GrpcServer(receiver, settings.otlp.grpc.listen_address))
+            receiver = GrpcReceiver(self.core.intake, gate=security.gate("otlp_grpc"), **receiving)
+            address = settings.otlp.grpc.listen_address
+            self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
 
     def start(self) -> None:
         """Listen.
@@ -212,6 +227,11 @@ class Exporter:
         """(what for, address) of everything that listens."""
         return tuple(self._listeners())
 
+    def scheme(self, purpose: str) -> str:
+        """`https` or `http`, for a purpose that `listeners` tells."""
+        has_tls = self._security.has_tls("web" if purpose == "metrics" else "otlp_http")
+        return "https" if has_tls else "http"
+
     def unready(self) -> str:
         """Why traffic should go elsewhere; empty when ready."""
         return self._state
@@ -229,6 +249,7 @@ class Exporter:
         with self._reloading:
             try:
                 settings = self._load()
+                self._security.take(settings)
                 self.core.apply(settings)
             except ExporterError:
                 self.core.own.config_loaded(is_success=False, unix_s=time.time())
@@ -274,14 +295,17 @@ class Exporter:
                 yield names[server.name], address
 
     def _note_fixed(self, settings: Settings) -> None:
+        # Tokens are no part of what the listeners are made of.
+        before, now = (replace(s, otlp=replace(s.otlp, tokens=())) for s in (self._first, settings))
         for name in ("web", "otlp", "log", "openmetrics", "state"):
-            if getattr(settings, name) != getattr(self._first, name):
+            if getattr(now, name) != getattr(before, name):
                 _logger.warning("%s: changes take effect at the next start", name)
 
     def _tick(self) -> None:
         while not self._stop.wait(TICK_S):
             self._guarded(self.core.intake.settle)
             self._guarded(self.core.store.expire)
+            self._guarded(self._security.refresh)
             if self.core.keeper is not None:
                 self._guarded(self.core.keeper.tick)
 

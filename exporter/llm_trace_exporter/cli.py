@@ -31,6 +31,7 @@ from .logs import set_up_logging
 from .options import pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
 from .pricing import Pricing, explain, render, tokens_from_totals
+from .security import check_files
 from .summary import render_summary, summarise
 
 _logger = logging.getLogger(__name__)
@@ -63,11 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    settings = _settings(options)
+    settings = _guarded(options)
     if options.config_check:
         return _say_valid(options.config_file)
     set_up_logging(settings.log.level, settings.log.format)
-    exporter = Exporter(settings, lambda: _settings(options))
+    exporter = Exporter(settings, lambda: _guarded(options))
     wake = threading.Event()
     asked: list[str] = []
 
@@ -187,7 +188,7 @@ def _cardinality(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    load_config(options.file)
+    check_files(load_config(options.file))
     return _say_valid(options.file)
 
 
@@ -232,10 +233,17 @@ def _print_summary(core: Core) -> None:
 def _print_addresses(exporter: Exporter) -> None:
     lines = [""]
     for purpose, address in exporter.listeners():
-        scheme = "" if purpose == "OTLP/gRPC" else "http://"
+        scheme = "" if purpose == "OTLP/gRPC" else f"{exporter.scheme(purpose)}://"
         path = "/metrics" if purpose == "metrics" else ""
         lines.append(f"{purpose:<10} {scheme}{address}{path}")
     print("\n".join([*lines, "", "serving until Ctrl-C"]), flush=True)
+
+
+def _guarded(options: argparse.Namespace) -> Settings:
+    """The configuration of a server, with the files that guard it."""
+    settings = _settings(options)
+    check_files(settings)
+    return settings
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -244,11 +252,14 @@ def _settings(options: argparse.Namespace) -> Settings:
     if getattr(options, "web_listen_address", None):
         web = replace(settings.web, listen_addresses=tuple(options.web_listen_address))
         settings = replace(settings, web=web)
+    if getattr(options, "web_config_file", None) is not None:
+        settings = replace(settings, web=replace(settings.web, config_file=options.web_config_file))
     for name in ("http", "grpc"):
-        address = getattr(options, f"otlp_{name}_listen_address", None)
-        if address is not None:
-            listener = replace(getattr(settings.otlp, name), listen_address=address)
-            settings = replace(settings, otlp=replace(settings.otlp, **{name: listener}))
+        for key in ("listen_address", "config_file"):
+            value = getattr(options, f"otlp_{name}_{key}", None)
+            if value is not None:
+                listener = replace(getattr(settings.otlp, name), **{key: value})
+                settings = replace(settings, otlp=replace(settings.otlp, **{name: listener}))
     for name in ("zero_hold_s", "settle_s"):
         if getattr(options, name, None) is not None:
             settings = replace(settings, **{name: getattr(options, name)})
@@ -311,7 +322,15 @@ def _serve_options(serve: argparse.ArgumentParser) -> None:
         "--web.listen-address", dest="web_listen_address", action="append", metavar="ADDRESS",
         help="address of /metrics; may be given several times (default localhost:9891)",
     )  # fmt: skip
+    serve.add_argument(
+        "--web.config.file", dest="web_config_file", metavar="FILE",
+        help="TLS and users of /metrics, in the format of Prometheus' exporters",
+    )  # fmt: skip
     for name, default in (("http", "localhost:4318"), ("grpc", "localhost:4317")):
+        serve.add_argument(
+            f"--otlp.{name}.config.file", dest=f"otlp_{name}_config_file", metavar="FILE",
+            help=f"the same for OTLP/{name}",
+        )  # fmt: skip
         serve.add_argument(
             f"--otlp.{name}.listen-address", dest=f"otlp_{name}_listen_address", metavar="ADDRESS",
             help=f"address of OTLP/{name}; empty: off (default {default})",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
+import grpc
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -31,25 +33,28 @@ _FATAL = frozenset({errno.EADDRINUSE, errno.EACCES})
 class HttpServer:
     """An ASGI application on one or more addresses (`host:port`; port 0 takes a free one)."""
 
-    def __init__(self, name: str, app: ASGIApp, addresses: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, app: ASGIApp, addresses: Sequence[str], tls: ssl.SSLContext | None = None
+    ) -> None:
         self.name = name
         self.addresses: tuple[str, ...] = ()
         """Where it listens, once started, with real port numbers."""
         self._wanted = tuple(addresses)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http=BoundedProtocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=_MAX_CONNECTIONS,
-                backlog=_BACKLOG,
-            )
+        config = uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MAX_CONNECTIONS,
+            backlog=_BACKLOG,
         )
+        config.load()
+        config.ssl = tls
+        self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -86,11 +91,17 @@ class GrpcServer:
 
     name = "otlp-grpc"
 
-    def __init__(self, receiver: GrpcReceiver, address: str) -> None:
+    def __init__(
+        self,
+        receiver: GrpcReceiver,
+        address: str,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
         self.addresses: tuple[str, ...] = ()
         """Where it listens, once started, with its real port number."""
         self._receiver = receiver
         self._wanted = address
+        self._credentials = credentials
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Future[float] = Future()
         self._thread: threading.Thread | None = None
@@ -124,7 +135,11 @@ class GrpcServer:
         server = self._receiver.server()
         try:
             host, port = split_address(self._wanted)
-            number = server.add_insecure_port(join_address(host or "::", port))
+            where = join_address(host or "::", port)
+            if self._credentials is None:
+                number = server.add_insecure_port(where)
+            else:
+                number = server.add_secure_port(where, self._credentials)
             await server.start()
         except (ExporterError, RuntimeError) as error:
             bound.set_exception(_cannot_listen(self.name, self._wanted, error))

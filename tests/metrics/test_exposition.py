@@ -65,6 +65,8 @@ def full(new_meter: NewMeter) -> Any:
     meter.own.table_entries("spans", 10)
     meter.own.table_evicted("spans")
     meter.own.price_catalogue(1.79e9)
+    meter.own.token_request("credit")
+    meter.own.security_loaded("web", True)
     meter.own.config_loaded(True, 1.79e9)
     meter.page()
     return meter

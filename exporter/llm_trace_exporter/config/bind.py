@@ -26,9 +26,12 @@ _EXACT = 2.0**53
 
 
 @cache
-def load_schema() -> Schema:
-    """The JSON Schema of the configuration; not to be changed."""
-    text = files(__package__).joinpath("schema.json").read_text(encoding="utf-8")
+def load_schema(name: str = "schema.json") -> Schema:
+    """The JSON Schema of the configuration, or of a listener's web configuration.
+
+    Not to be changed.
+    """
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
     schema: Schema = json.loads(text)
     return schema
 

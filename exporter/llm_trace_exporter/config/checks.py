@@ -16,6 +16,7 @@ from .bind import Schema
 from .document import Node
 from .problems import Path, Problem, closest, found, one_of
 from .rule_checks import Finding, endpoint_findings, rule_findings
+from .token_checks import token_findings
 from .units import duration_s, size_bytes
 from .validate import line_of
 
@@ -270,6 +271,10 @@ def _judge(tree: dict[str, Any]) -> Iterator[Finding]:
     yield from rule_findings(judge.get("rules"), ("judge", "rules"), dimension_labels(tree))
 
 
+def _tokens(tree: dict[str, Any]) -> Iterator[Finding]:
+    return token_findings(_items(_mapping(tree, "otlp"), "tokens"), dimension_labels(tree))
+
+
 _TOGETHER: tuple[Together, ...] = (
     _caps,
     _dimensions,
@@ -280,6 +285,7 @@ _TOGETHER: tuple[Together, ...] = (
     _verdicts,
     _details,
     _judge,
+    _tokens,
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigError
 from .bind import Schema, bind, load_schema
@@ -19,6 +19,8 @@ from .problems import MAX_PROBLEMS, Problem
 from .rule_checks import rule_findings
 from .settings import Settings
 from .validate import validate, without_nothing
+
+T = TypeVar("T")
 
 
 def load_config(path: Path | None) -> Settings:
@@ -32,11 +34,11 @@ def load_config(path: Path | None) -> Settings:
     """
     if path is None:
         return Settings()
-    settings = parse_config(_read(path), str(path))
+    settings = _located(parse_config(read_text(path), str(path)), path.parent)
     judge = settings.judge
     key = judge.endpoint.api_key_file
     if key:
-        endpoint = replace(judge.endpoint, api_key_file=str(path.parent / key))
+        endpoint = replace(judge.endpoint, api_key_file=located_in(path.parent, key))
         judge = replace(judge, endpoint=endpoint)
     if judge.rules_file:
         taken = {rule.name: f"{path}, judge.rules" for rule in judge.rules}
@@ -60,8 +62,8 @@ def load_rules(
         ConfigError: With a line for each problem of the file.
     """
     labels = tuple(dimensions)
-    found = _checked(
-        _read(path),
+    found, _ = _checked(
+        read_text(path),
         str(path),
         _rules_schema(),
         [lambda tree: rule_findings(tree.get("rules"), ("rules",), labels, taken)],
@@ -84,19 +86,50 @@ def _rules_schema() -> Schema:
     }
 
 
+def _located(settings: Settings, folder: Path) -> Settings:
+    otlp = settings.otlp
+    return replace(
+        settings,
+        web=replace(settings.web, config_file=located_in(folder, settings.web.config_file)),
+        otlp=replace(
+            otlp,
+            http=replace(otlp.http, config_file=located_in(folder, otlp.http.config_file)),
+            grpc=replace(otlp.grpc, config_file=located_in(folder, otlp.grpc.config_file)),
+            tokens=tuple(replace(t, file=located_in(folder, t.file)) for t in otlp.tokens),
+        ),
+    )
+
+
+def located_in(folder: Path, path: str) -> str:
+    """A path as seen from a folder; an empty one stays."""
+    return str(folder / path) if path else ""
+
+
 def parse_config(text: str, name: str) -> Settings:
     """Settings from a file's text; `name` stands for the file in problems.
 
     Raises:
         ConfigError: With a line for each problem.
     """
-    schema = load_schema()
-    return bind(Settings, schema, _checked(text, name, schema))
+    settings, _ = parse_as(Settings, text, name, load_schema())
+    return settings
+
+
+def parse_as(
+    kind: type[T], text: str, name: str, schema: Schema, together: Iterable[Together] | None = None
+) -> tuple[T, Node]:
+    """The record that a file's text stands for, and the tree with its lines.
+
+    Raises:
+        ConfigError: With a line for each problem.
+    """
+    value, root = _checked(text, name, schema, together)
+    return bind(kind, schema, value), root
 
 
 def _checked(
     text: str, name: str, schema: Schema, together: Iterable[Together] | None = None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Node]:
     root, problems = read_document(text)
     if root.value is None:
         root = Node({}, 1)
@@ -104,12 +137,17 @@ def _checked(
     problems += validate(root, value, schema)
     problems += check(root, value, schema, {problem.path for problem in problems}, together)
     if problems:
-        raise ConfigError(_told(problems, name))
+        raise ConfigError(told(problems, name))
     checked: dict[str, Any] = value
-    return checked
+    return checked, root
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a YAML file.
+
+    Raises:
+        ConfigError: When it cannot be read, is too large or is not UTF-8.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -127,7 +165,8 @@ def _read(path: Path) -> str:
         )
 
 
-def _told(problems: list[Problem], name: str) -> list[str]:
+def told(problems: list[Problem], name: str) -> list[str]:
+    """The problems of a file as lines, in the order of the file."""
     ordered = sorted(problems, key=lambda problem: problem.line)
     lines = list(dict.fromkeys(problem.text(name) for problem in ordered))
     if len(lines) > MAX_PROBLEMS:

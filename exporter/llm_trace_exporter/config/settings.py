@@ -46,6 +46,8 @@ class WebSettings:
     """Path of the exposition, below `route_prefix`."""
     route_prefix: str = "/"
     """Path before all routes, for a reverse proxy."""
+    config_file: str = ""
+    """Its web configuration: TLS, users, headers; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class OtlpHttpSettings:
 
     listen_address: str = "localhost:4318"
     """`host:port`, `[v6]:port` or `:port`; empty: off."""
+    config_file: str = ""
+    """Its web configuration: TLS, users, headers; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,29 @@ class OtlpGrpcSettings:
 
     listen_address: str = "localhost:4317"
     """`host:port`, `[v6]:port` or `:port`; empty: off."""
+    config_file: str = ""
+    """Its web configuration: TLS, users, headers; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRateSettings:
+    """How often tokens may send."""
+
+    requests_per_second: float
+    burst: int = 100
+    """Requests at once after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """A sender with tokens of its own."""
+
+    name: str
+    file: str
+    """Path; one token a line."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What its records are labelled, whatever they say."""
+    rate_limit: TokenRateSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +101,8 @@ class OtlpSettings:
     """Bytes of one request after decompression."""
     max_concurrent_requests: int = 64
     """Requests under way at once, for each receiver."""
+    tokens: tuple[TokenSettings, ...] = ()
+    """Who may send; empty: everybody."""
 
 
 @dataclass(frozen=True, slots=True)

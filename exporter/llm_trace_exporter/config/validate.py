@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from .bind import Schema, load_schema
+from .bind import Schema
 from .document import Node
 from .problems import Path, Problem, closest, found, one_of, show_path
 from .units import DURATION_UNITS_MS, SIZE_UNITS, format_size
@@ -71,7 +71,7 @@ def validate(root: Node, value: Any, schema: Schema) -> list[Problem]:
     """
     problems: dict[Path, Problem] = {}
     for error in _Validator(schema).iter_errors(value):
-        for problem in _problems(error, root):
+        for problem in _problems(error, root, schema):
             problems.setdefault(problem.path, problem)
     return list(problems.values())
 
@@ -111,7 +111,7 @@ def _below(node: Node, part: str | int) -> Node | None:
     return None
 
 
-def _problems(error: ValidationError, root: Node) -> Iterator[Problem]:
+def _problems(error: ValidationError, root: Node, whole: Schema) -> Iterator[Problem]:
     path: Path = tuple(error.absolute_path)
     schema: Schema = error.schema  # type: ignore[assignment]  # no part of it is a bare true
     instance: Any = error.instance
@@ -123,7 +123,7 @@ def _problems(error: ValidationError, root: Node) -> Iterator[Problem]:
         known = schema["properties"]
         for key in instance:
             if key not in known:
-                yield _unknown(key, known, root, path)
+                yield _unknown(key, known, root, path, whole)
     elif error.validator == "required":
         for key in schema["required"]:
             if key not in instance:
@@ -131,24 +131,27 @@ def _problems(error: ValidationError, root: Node) -> Iterator[Problem]:
                 yield Problem(line, (*path, key), "nothing", allowed(below))
     elif error.validator == "uniqueItems":
         yield Problem(line, path, "a value twice", "each value once")
+    elif schema.get("x-secret"):
+        yield Problem(line, path, "something else", allowed(schema))
     else:
         suggest = partial(_suggest, instance, schema)
         yield Problem(line, path, found(instance), allowed(schema), suggest)
 
 
-def _unknown(key: str, known: Mapping[str, Schema], root: Node, path: Path) -> Problem:
+def _unknown(
+    key: str, known: Mapping[str, Schema], root: Node, path: Path, whole: Schema
+) -> Problem:
     where = (*path, key)
-    suggest = partial(_known_key, key, known)
+    suggest = partial(_known_key, key, known, whole)
     return Problem(line_of(root, where), where, "an unknown key", one_of(known), suggest)
 
 
-def _known_key(key: str, known: Mapping[str, Schema]) -> str:
-    places = _elsewhere()
+def _known_key(key: str, known: Mapping[str, Schema], whole: Schema) -> str:
+    places = _elsewhere(whole)
     return places.get(key) or closest(key, known) or places.get(closest(key, places, 0.8), "")
 
 
-@cache
-def _elsewhere() -> Mapping[str, str]:
+def _elsewhere(whole: Schema) -> Mapping[str, str]:
     """Keys that exist once in the schema, with their full path."""
     places: dict[str, list[str]] = {}
 
@@ -157,7 +160,7 @@ def _elsewhere() -> Mapping[str, str]:
             places.setdefault(key, []).append(show_path((*path, key)))
             visit(below, (*path, key))
 
-    visit(load_schema(), ())
+    visit(whole, ())
     return {key: paths[0] for key, paths in places.items() if len(paths) == 1}
 
 

@@ -44,6 +44,11 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "sum by (source, reason) (rate(llm_exporter_requests_rejected_total[5m]))",
     ),
     _exporter(
+        "token_requests_total", "counter", "", ("token",),
+        "Requests let in, by the token of their sender.",
+        "sum by (token) (rate(llm_exporter_token_requests_total[5m]))",
+    ),
+    _exporter(
         "discarded_total", "counter", "", ("reason",),
         "Records taken in that count for nothing themselves, such as a copy of a call.",
         "sum by (reason) (rate(llm_exporter_discarded_total[5m]))",
@@ -145,6 +150,11 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "price_catalog_timestamp_seconds", "gauge", "seconds", (),
         "Unix time at which the list prices in use were published.",
         "time() - max(llm_exporter_price_catalog_timestamp_seconds)",
+    ),
+    _exporter(
+        "security_last_reload_successful", "gauge", "", ("part",),
+        "Whether certificates, users or tokens could be used when they last changed: 1 or 0.",
+        "llm_exporter_security_last_reload_successful == 0",
     ),
     _exporter(
         "config_last_reload_successful", "gauge", "", (),

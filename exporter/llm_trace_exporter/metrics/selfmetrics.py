@@ -151,6 +151,15 @@ class SelfMetrics:
         """Say when the list prices in use were published, in Unix seconds."""
         self._set("price_catalog_timestamp_seconds", published_s)
 
+    def token_request(self, name: str, n: int = 1) -> None:
+        """Count requests let in with one of a sender's tokens."""
+        with self._store.lock:
+            self._store.counters(_P + "token_requests_total").get((name,)).add(n, self._clock())
+
+    def security_loaded(self, part: str, is_success: bool) -> None:
+        """Say whether the files that guard a part could be used when they were last read."""
+        self._set("security_last_reload_successful", 1 if is_success else 0, part)
+
     def config_loaded(self, is_success: bool, unix_s: float) -> None:
         """Say how the last attempt to load the configuration went, and when it was."""
         self._set("config_last_reload_successful", 1 if is_success else 0)

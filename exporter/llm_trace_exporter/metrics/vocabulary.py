@@ -108,6 +108,12 @@ LABELS: tuple[Label, ...] = (
     Label("family", "A metric family of this exporter."),
     Label("label", "A label of this contract."),
     Label("table", "One of the exporter's bounded memories."),
+    Label("token", "The name of a sender's tokens in the configuration."),
+    Label(
+        "part",
+        "What files with secrets guard: a listener, or the tokens of senders.",
+        ("web", "otlp_http", "otlp_grpc", "tokens"),
+    ),
     Label("version", "Version of the exporter."),
     Label("python", "Version of the Python interpreter."),
 )

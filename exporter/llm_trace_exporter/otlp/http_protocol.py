@@ -19,11 +19,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for the first request."""
         super().connection_made(transport)
         self._expect_head()
+        # A context may be choosy about the client's certificate, beyond its signature.
+        connection = transport.get_extra_info("ssl_object")
+        lets_in = getattr(getattr(connection, "context", None), "lets_in", None)
+        if lets_in is not None and not lets_in(connection.getpeercert()):
+            self._is_refused = True
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -32,6 +39,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; what belongs to an unfinished head counts against its limit."""
+        if self._is_refused:
+            return
         super().data_received(data)
         if self._head_timer is None:
             return

@@ -1,0 +1,30 @@
+"""How the tokens of a configuration fit together, and with its dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..dialects.values import is_id
+from .problems import Path, found, one_of
+from .rule_checks import Finding
+
+
+def token_findings(tokens: list[dict[str, Any]], dimensions: tuple[str, ...]) -> Iterator[Finding]:
+    """What is wrong with `otlp.tokens`; `dimensions` are the labels that there are."""
+    known = ("service", "environment", *dimensions)
+    seen: Mapping[str, dict[str, int]] = {"name": {}, "file": {}}
+    for index, item in enumerate(tokens):
+        path: Path = ("otlp", "tokens", index)
+        for key, first in seen.items():
+            value = item.get(key)
+            if isinstance(value, str) and first.setdefault(value, index) != index:
+                again = f"this {key} again, first in otlp.tokens[{first[value]}]"
+                yield (*path, key), again, f"each {key} once"
+        labels = item.get("labels")
+        for label, value in labels.items() if isinstance(labels, dict) else ():
+            if label not in known:
+                yield (*path, "labels", label), "a label that records do not have", one_of(known)
+            elif isinstance(value, str) and is_id(value):
+                # Dimensions never show one: it would make endless many series.
+                yield (*path, "labels", label), found(value), "a text that is not an id"
