@@ -95,6 +95,7 @@ def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = {re.split(r"[<>=;]", d)[0] for d in project["dependencies"]}
     known = {
+        "bcrypt": "bcrypt",
         "google.protobuf": "protobuf",
         "google.rpc": "googleapis-common-protos",
         "opentelemetry.proto": "opentelemetry-proto",

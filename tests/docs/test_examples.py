@@ -19,8 +19,10 @@ import requests
 import yaml
 
 from llm_trace_exporter.config import load_config
+from llm_trace_exporter.config.web_file import load_web_file
 from tests.docs.conftest import Running, Serve, Shell
 from tests.docs.pages import MARKS, ROOT, Example, examples, marked
+from tests.security.certs import Authority, server_pair
 
 TESTED_ELSEWHERE = {
     "configuration.md": "tests/config",
@@ -131,6 +133,16 @@ def test_a_configuration_loads(example: Example, tmp_path: Path) -> None:
     load_config(path)
 
 
+@each(marked("yaml", "web"))
+def test_a_web_configuration_loads(example: Example, tmp_path: Path) -> None:
+    authority = Authority()
+    server_pair(authority).write(tmp_path, "server")
+    (tmp_path / "clients-ca.crt").write_bytes(authority.cert)
+    path = tmp_path / "web.yml"
+    path.write_text(example.text)
+    load_web_file(path, "web")
+
+
 @each(marked("yaml", "prometheus"))
 def test_prometheus_takes_it(example: Example, tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
@@ -138,6 +150,8 @@ def test_prometheus_takes_it(example: Example, tmp_path: Path) -> None:
         pytest.skip("promtool is not installed (Debian package prometheus)")
     path = tmp_path / "prometheus.yml"
     path.write_text(example.text)
+    for name in re.findall(r"_file: (\S+)", example.text):
+        (tmp_path / name).touch()
     subprocess.run([promtool, "check", "config", path], check=True, capture_output=True)
 
 

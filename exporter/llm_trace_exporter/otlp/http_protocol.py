@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_TIMEOUT_S = 15.0
 MAX_HEAD_BYTES = 64 * 1024
+_FAREWELL_S = 0.5
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -57,6 +58,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Stop waiting."""
         self._head_came()
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        """Close when idle; one with an idle TLS connection does not say goodbye."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(_FAREWELL_S, self.transport.abort)
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
