@@ -47,15 +47,24 @@ def leaves_of(trace: Trace, due: Iterable[Pending]) -> list[Leaf]:
 
     Without recursion: how deep calls nest is the sender's choice.
     """
-    twigs = {id(p): _Twig(p, p.record) for p in trace.calls if isinstance(p.record, LlmCall)}
-    for twig in twigs.values():
-        found = _encloser(trace, twig.pending)
-        if found is not None and (outer := twigs.get(id(found[0]))) is not None:
-            twig.outer, twig.crossed = outer, found[1]
+    calls = {id(p): p.record for p in trace.calls if isinstance(p.record, LlmCall)}
+    around = [(p, *found) for p in trace.calls if (found := _encloser(trace, p)) is not None]
+    if not around:
+        waiting = {id(p): p for p in due if id(p) in calls and not p.settled}
+        return [_leaf(p, calls[number]) for number, p in waiting.items()]
+    twigs = {id(p): _Twig(p, calls[id(p)]) for p in trace.calls if id(p) in calls}
+    for pending, encloser, crossed in around:
+        twig, outer = twigs[id(pending)], twigs.get(id(encloser))
+        if outer is not None:
+            twig.outer, twig.crossed = outer, crossed
             outer.inner.append(twig)
     tops = _outermost(twigs[id(p)] for p in due if id(p) in twigs)
     leaves = [leaf for top in tops for leaf in _resolve(top)]
     return [leaf for leaf in leaves if leaf.waits]
+
+
+def _leaf(pending: Pending, call: LlmCall) -> Leaf:
+    return Leaf(call, [pending], {call.origin.scope}, pending.settled)
 
 
 def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:
@@ -107,7 +116,7 @@ def _resolve(top: _Twig) -> list[Leaf]:
 
 def _leaves_at(twig: _Twig) -> list[Leaf]:
     beneath = [leaf for inner in twig.inner for leaf in inner.leaves or ()]
-    own = Leaf(twig.call, [twig.pending], {twig.call.origin.scope}, late=twig.pending.settled)
+    own = _leaf(twig.pending, twig.call)
     crossed = any(inner.crossed for inner in twig.inner)
     if not beneath or (crossed and _is_apart(twig.call, beneath)) or _went_on(twig.call, beneath):
         return [*beneath, own]

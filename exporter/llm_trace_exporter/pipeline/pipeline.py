@@ -134,12 +134,16 @@ class Pipeline:
             self._span_groups.add(reading.group)
         node = Node(reading.parent_span_id, reading.role)
         self._table.add(trace, reading.span_id, node)
+        judged = False
         for record in reading.records:
             if isinstance(record, LlmCall):
                 node.call = self._wait(record, trace, reading, now_s)
             elif isinstance(record, Step):
                 node.step = self._wait(record, trace, reading, now_s)
-        self._judge(reading, now_s)
+            else:
+                judged = True
+        if judged:
+            self._judge(reading, now_s)
         self._discard_dropped(reading)
 
     def _add_log(self, reading: Reading, now_s: float) -> None:
@@ -344,6 +348,8 @@ def _with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
 def _with_details(leaves: Iterable[Leaf]) -> list[Leaf]:
     """Leaves with log records that name their span merged in."""
     found = list(leaves)
+    if all(leaf.tellers[0].signal == "span" for leaf in found):
+        return found
     by_span: dict[bytes, Leaf] = {}
     for leaf in found:
         for teller in leaf.tellers:

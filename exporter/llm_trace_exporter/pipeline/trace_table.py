@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -52,15 +51,14 @@ class Node(Struct, eq=False):
     step: Pending | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Trace:
+class Trace(Struct, eq=False):
     """The spans of one trace that were seen."""
 
     trace_id: bytes
-    nodes: dict[bytes, Node] = field(default_factory=dict)
+    nodes: dict[bytes, Node] = {}
     """Span id -> node."""
-    calls: list[Pending] = field(default_factory=list)
-    steps: list[Pending] = field(default_factory=list)
+    calls: list[Pending] = []
+    steps: list[Pending] = []
     has_evaluators: bool = False
     waiting: int = 0
     """How many of them are not settled yet."""
