@@ -20,6 +20,7 @@ from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
 from .options import MEMORY, context, humans, limits, pricing_policy, store_options
+from .otlp.admission import Admission
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
 from .pricing import PriceUpdater, Pricing
@@ -84,6 +85,8 @@ class Core:
             before=self._before_render,
             created=settings.openmetrics.created,
         )
+        self.gauges: list[Callable[[], None]] = []
+        """Called before each exposition."""
         self._take_judges(settings)
         if self.keeper is not None:
             self.keeper.restore()
@@ -131,7 +134,8 @@ class Core:
         self.intake.refresh_gauges()
         if self.keeper is not None:
             self.keeper.show_size()
-        self.store.update_limits()
+        for refresh in self.gauges:
+            refresh()
         self.own.price_catalogue(self.pricing.catalogue_timestamp_s)
 
 
@@ -173,7 +177,10 @@ class Exporter:
         )
         self._http = HttpReceiver(self.core.intake, **receiving)
         self._otlp: list[HttpServer | GrpcServer] = []
+        self._admissions: dict[str, Admission] = {}
+        self.core.gauges.append(self._show_load)
         if settings.otlp.http.listen_address:
+            self._admissions["otlp_http"] = self._http.admission
             self._otlp.append(
                 HttpServer(
                     "otlp-http",
@@ -184,6 +191,7 @@ class Exporter:
             )
         if settings.otlp.grpc.listen_address:
             receiver = GrpcReceiver(self.core.intake, gate=security.gate("otlp_grpc"), **receiving)
+            self._admissions["otlp_grpc"] = receiver.admission
             address = settings.otlp.grpc.listen_address
             self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
 
@@ -293,6 +301,12 @@ class Exporter:
         for server in (self.web_server, *self._otlp):
             for address in server.addresses:
                 yield names[server.name], address
+
+    def _show_load(self) -> None:
+        own = self.core.own
+        own.request_limit(self._first.otlp.max_request_bytes)
+        for source, admission in self._admissions.items():
+            own.under_way(source, admission.requests, admission.size_bytes)
 
     def _note_fixed(self, settings: Settings) -> None:
         # Tokens are no part of what the listeners are made of.

@@ -229,14 +229,11 @@ class Intake:
         """Show how full the memories are."""
         with self._lock:
             pipeline = self._pipeline
-            self._own.pending_calls(pipeline.waiting)
-            self._own.table_entries("spans", pipeline.remembered_spans)
-            self._own.table_entries("traces", pipeline.remembered_traces)
-            self._own.table_entries("subjects", pipeline.subjects.count)
-            evicted = {"traces": pipeline.evicted_traces, "subjects": pipeline.subjects.evicted}
-            for table, total in evicted.items():
-                self._own.table_evicted(table, total - self._evicted[table])
-                self._evicted[table] = total
+            self._own.pending_calls(pipeline.waiting, pipeline.limits.max_pending)
+            for table, memory in pipeline.memories.items():
+                self._own.table_entries(table, memory.held, memory.limit)
+                self._own.table_evicted(table, memory.evicted - self._evicted[table])
+                self._evicted[table] = memory.evicted
 
     def _heed(self, context: Context) -> None:
         """Read under a configuration from now on."""

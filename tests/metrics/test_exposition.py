@@ -61,8 +61,10 @@ def full(new_meter: NewMeter) -> Any:
     meter.own.ingest_lags([2.0])
     meter.own.state_committed(0.001)
     meter.own.state_size(4096)
-    meter.own.pending_calls(1)
-    meter.own.table_entries("spans", 10)
+    meter.own.pending_calls(1, 100)
+    meter.own.table_entries("spans", 10, 100)
+    meter.own.under_way("otlp_http", (1, 64), (1000, 10_000))
+    meter.own.request_limit(5_000)
     meter.own.table_evicted("spans")
     meter.own.price_catalogue(1.79e9)
     meter.own.token_request("credit")
@@ -295,7 +297,9 @@ class TestCreated:
 
 class TestWork:
     def test_before_runs_ahead_of_every_page(self, full: Any) -> None:
-        exposition = Exposition(full.store, full.own, before=lambda: full.own.pending_calls(77))
+        exposition = Exposition(
+            full.store, full.own, before=lambda: full.own.pending_calls(77, 100)
+        )
         assert b"llm_exporter_pending_calls 77.0\n" in exposition.render().body
 
     def test_a_stream_is_the_page_in_pieces(self, new_meter: NewMeter) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llm_trace_exporter.metrics.store import StoreOptions
 from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS
 
 NewMeter = Callable[..., Any]
@@ -71,15 +72,35 @@ def test_lag_of_clocks_that_run_ahead_is_zero(new_meter: NewMeter) -> None:
 
 def test_gauges(new_meter: NewMeter) -> None:
     meter = new_meter()
-    meter.own.pending_calls(4)
-    meter.own.pending_calls(2)
-    meter.own.table_entries("spans", 9)
+    meter.own.pending_calls(4, 20)
+    meter.own.pending_calls(2, 20)
+    meter.own.table_entries("spans", 9, 50)
+    meter.own.under_way("otlp_grpc", (3, 64), (700, 4096))
     meter.own.table_evicted("spans", 2)
     meter.own.price_catalogue(123.0)
     assert meter.total(P + "pending_calls") == 2
     assert meter.total(P + "trace_table_entries", table="spans") == 9
     assert meter.total(P + "trace_table_evicted_total", table="spans") == 2
     assert meter.total(P + "price_catalog_timestamp_seconds") == 123
+    assert meter.total(P + "pending_calls_limit") == 20
+    assert meter.total(P + "trace_table_entries_limit", table="spans") == 50
+    assert meter.total(P + "requests_under_way", source="otlp_grpc") == 3
+    assert meter.total(P + "requests_under_way_limit", source="otlp_grpc") == 64
+    assert meter.total(P + "request_bytes_under_way", source="otlp_grpc") == 700
+    assert meter.total(P + "request_bytes_under_way_limit", source="otlp_grpc") == 4096
+
+
+def test_label_values_beside_their_caps(new_meter: NewMeter) -> None:
+    meter = new_meter(caps={"model": 2})
+    for number in range(5):
+        meter.call(request_model=f"m{number}")
+    assert meter.total(P + "label_values", label="model") == 2
+    assert meter.total(P + "label_values_limit", label="model") == 2
+    assert meter.total(P + "label_values", label="tool") == 0
+    assert meter.total(P + "label_values", label="feature") == 1
+    meter.store.reconfigure(StoreOptions(caps={"model": 7}))
+    assert meter.total(P + "label_values_limit", label="model") == 7
+    assert not meter.samples(P + "label_values", label="feature")
 
 
 @pytest.mark.parametrize("is_success", [True, False])

@@ -51,7 +51,7 @@ class TestZeroHold:
 
     def test_gauges_are_never_held(self, new_meter: NewMeter) -> None:
         meter = new_meter(zero_hold_s=35.0)
-        meter.own.pending_calls(3)
+        meter.own.pending_calls(3, 100)
         assert meter.total("llm_exporter_pending_calls") == 3
 
     def test_no_exemplar_on_a_held_series(self, new_meter: NewMeter) -> None:

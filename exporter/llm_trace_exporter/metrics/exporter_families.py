@@ -49,6 +49,31 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "sum by (token) (rate(llm_exporter_token_requests_total[5m]))",
     ),
     _exporter(
+        "requests_under_way", "gauge", "", ("source",),
+        "OTLP requests that are being read, or wait to be counted.",
+        "llm_exporter_requests_under_way / llm_exporter_requests_under_way_limit",
+    ),
+    _exporter(
+        "requests_under_way_limit", "gauge", "", ("source",),
+        "OTLP requests that may be under way; past it senders are asked to come again.",
+        "llm_exporter_requests_under_way >= llm_exporter_requests_under_way_limit",
+    ),
+    _exporter(
+        "request_bytes_under_way", "gauge", "", ("source",),
+        "Bytes of the bodies of these requests.",
+        "llm_exporter_request_bytes_under_way / llm_exporter_request_bytes_under_way_limit",
+    ),
+    _exporter(
+        "request_bytes_under_way_limit", "gauge", "", ("source",),
+        "Bytes of bodies that may be under way; past it senders are asked to come again.",
+        "llm_exporter_request_bytes_under_way >= llm_exporter_request_bytes_under_way_limit",
+    ),
+    _exporter(
+        "request_bytes_limit", "gauge", "", (),
+        "Bytes that one OTLP request may have, compressed and decompressed.",
+        "max(llm_exporter_request_bytes_limit)",
+    ),
+    _exporter(
         "discarded_total", "counter", "", ("reason",),
         "Records taken in that count for nothing themselves, such as a copy of a call.",
         "sum by (reason) (rate(llm_exporter_discarded_total[5m]))",
@@ -108,13 +133,23 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
     ),
     _exporter(
         "pending_calls", "gauge", "", (),
-        "Calls that wait for their last tellers before they are counted.",
-        "sum(llm_exporter_pending_calls)",
+        "Calls, steps and results that wait for their last tellers before they are counted.",
+        "llm_exporter_pending_calls / llm_exporter_pending_calls_limit",
+    ),
+    _exporter(
+        "pending_calls_limit", "gauge", "", (),
+        "How many may wait; past it the oldest are counted early, and a late copy may count twice.",
+        "llm_exporter_pending_calls >= llm_exporter_pending_calls_limit",
     ),
     _exporter(
         "trace_table_entries", "gauge", "", ("table",),
         "Entries in the bounded memories behind roll-up accounting and duplicate suppression.",
-        "max by (table) (llm_exporter_trace_table_entries)",
+        "llm_exporter_trace_table_entries / llm_exporter_trace_table_entries_limit",
+    ),
+    _exporter(
+        "trace_table_entries_limit", "gauge", "", ("table",),
+        "How many entries one of these memories may hold; past it the oldest go.",
+        "llm_exporter_trace_table_entries >= llm_exporter_trace_table_entries_limit",
     ),
     _exporter(
         "trace_table_evicted_total", "counter", "", ("table",),
@@ -130,6 +165,16 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "series_limit", "gauge", "", ("family",),
         "Label sets a family may hold; past it open labels are rendered as other.",
         "llm_exporter_series >= llm_exporter_series_limit",
+    ),
+    _exporter(
+        "label_values", "gauge", "", ("label",),
+        "Distinct values that a label from outside shows.",
+        "llm_exporter_label_values / llm_exporter_label_values_limit > 0.8",
+    ),
+    _exporter(
+        "label_values_limit", "gauge", "", ("label",),
+        "Distinct values that a label may show; what comes after is other.",
+        "llm_exporter_label_values >= llm_exporter_label_values_limit",
     ),
     _exporter(
         "label_overflow_total", "counter", "", ("label",),

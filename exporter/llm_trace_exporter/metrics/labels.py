@@ -107,6 +107,12 @@ class LabelPolicy:
                 overflowed.append(label)
         return tuple(shown), tuple(overflowed)
 
+    def usage(self, label: str) -> tuple[int, int]:
+        """Return how many values a label shows and how many it may."""
+        admitted = self._labels.get(label)
+        cap = self._caps.get(label, self._default_cap)
+        return (len(admitted.values), admitted.cap) if admitted else (0, cap)
+
     def full_labels(self) -> tuple[str, ...]:
         """Labels that turned a value away since they were last trimmed."""
         return tuple(label for label, admitted in self._labels.items() if admitted.is_full)

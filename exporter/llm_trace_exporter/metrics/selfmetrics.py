@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
 from llm_trace_exporter.metrics.store import Store
-from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS, STATE_ERRORS
+from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, STATE_ERRORS
 
 _P = "llm_exporter_"
+
+Usage: TypeAlias = tuple[int, int]
+"""(how much there is, how much there may be)."""
 
 
 class SelfMetrics:
@@ -56,11 +60,7 @@ class SelfMetrics:
             for reason in STATE_ERRORS:
                 self._store.counters(_P + "state_errors_total").get((reason,))
             overflows = self._store.counters(_P + "label_overflow_total")
-            dimensions = (d.label for d in self._store.options.dimensions)
-            for label in (
-                *(label.name for label in LABELS if label.is_open and not label.same_as),
-                *dimensions,
-            ):
+            for label in self._store.capped_labels():
                 overflows.get((label,))
 
     def spans_received(self, source: str, dialect: str, n: int = 1) -> None:
@@ -129,13 +129,25 @@ class SelfMetrics:
         """Say how big the state file is."""
         self._set("state_bytes", size_bytes)
 
-    def pending_calls(self, n: int) -> None:
-        """Say how many calls wait to settle."""
+    def pending_calls(self, n: int, limit: int) -> None:
+        """Say how many calls wait to settle, and how many may."""
         self._set("pending_calls", n)
+        self._set("pending_calls_limit", limit)
 
-    def table_entries(self, table: str, n: int) -> None:
-        """Say how many entries one bounded memory holds."""
+    def table_entries(self, table: str, n: int, limit: int) -> None:
+        """Say how many entries one bounded memory holds, and how many it may."""
         self._set("trace_table_entries", n, table)
+        self._set("trace_table_entries_limit", limit, table)
+
+    def under_way(self, source: str, requests: Usage, size_bytes: Usage) -> None:
+        """Say how many requests one receiver has taken on, and how large their bodies are."""
+        for name, usage in (("requests", requests), ("request_bytes", size_bytes)):
+            self._set(f"{name}_under_way", usage[0], source)
+            self._set(f"{name}_under_way_limit", usage[1], source)
+
+    def request_limit(self, size_bytes: int) -> None:
+        """Say how large a request may be."""
+        self._set("request_bytes_limit", size_bytes)
 
     def table_evicted(self, table: str, n: int = 1) -> None:
         """Count entries dropped for want of room before their time."""

@@ -28,7 +28,7 @@ from llm_trace_exporter.metrics.series import (
     Series,
     label_text,
 )
-from llm_trace_exporter.metrics.vocabulary import BUCKETS, OTHER, capped_as, is_open_label
+from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABELS, OTHER, capped_as, is_open_label
 
 CHUNK = 1000
 """Series copied per hold of the lock: below a millisecond."""
@@ -310,6 +310,11 @@ class Store:
         """Return the labels of a family whose values come from outside."""
         return [label for label in self.counters(name).label_names if is_open_label(label)]
 
+    def capped_labels(self) -> tuple[str, ...]:
+        """Return the labels that have a cap of their own, those of the dimensions last."""
+        own = (label.name for label in LABELS if label.is_open and not label.same_as)
+        return (*own, *(dimension.label for dimension in self.options.dimensions))
+
     def shows(self, name: str) -> bool:
         """Whether a family is there under the options in force."""
         return self._families[name].is_shown
@@ -319,15 +324,21 @@ class Store:
         return sum(len(family.series) for family in self._families.values())
 
     def update_limits(self) -> None:
-        """Refresh the gauges that show how many series there are and may be."""
-        held = self.gauges("llm_exporter_series")
-        limits = self.gauges("llm_exporter_series_limit")
+        """Refresh the gauges that show how many series and label values there are and may be."""
         with self.lock:
-            now_s = self.clock()
-            for name, family in self._families.items():
-                if family.is_shown:
-                    held.get((name,)).set(len(family.series), now_s)
-                    limits.get((name,)).set(family.limit, now_s)
+            shown = (f for f in self._families.values() if f.is_shown)
+            self._show_usage("series", {f.family.name: (len(f.series), f.limit) for f in shown})
+            labels = {label: self.policy.usage(label) for label in self.capped_labels()}
+            self._show_usage("label_values", labels)
+
+    def _show_usage(self, name: str, usage: Mapping[str, tuple[int, int]]) -> None:
+        for at, suffix in enumerate(("", "_limit")):
+            gauges = self.gauges(f"llm_exporter_{name}{suffix}")
+            # What a reload took away is not there any more.
+            for key in gauges.series.keys() - {(one,) for one in usage}:
+                del gauges.series[key]
+            for one, figures in usage.items():
+                gauges.get((one,)).set(figures[at], self.clock())
 
     def scalar_rows(self, name: str) -> Iterator[ScalarRow]:
         """Yield what to render of a counter, gauge or info family."""

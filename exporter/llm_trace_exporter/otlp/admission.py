@@ -9,8 +9,18 @@ class Admission:
     """Requests under way and the bytes of their bodies; belongs to one event loop."""
 
     def __init__(self, max_requests: int, max_bytes: int) -> None:
-        self._requests = max_requests
-        self._bytes = max_bytes
+        self._requests = self._max_requests = max_requests
+        self._bytes = self._max_bytes = max_bytes
+
+    @property
+    def requests(self) -> tuple[int, int]:
+        """Requests under way, and how many may be."""
+        return self._max_requests - self._requests, self._max_requests
+
+    @property
+    def size_bytes(self) -> tuple[int, int]:
+        """Bytes of their bodies, and how many may be."""
+        return self._max_bytes - self._bytes, self._max_bytes
 
     def enter(self) -> Ticket:
         """Room for one request; release it with `with`.

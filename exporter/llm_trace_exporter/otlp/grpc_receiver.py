@@ -55,7 +55,7 @@ class GrpcReceiver:
         self._gate = gate or OpenGate()
         self._max_bytes = max_request_bytes
         self._read_timeout_s = read_timeout_s
-        self._admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
+        self.admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="otlp-grpc")
 
     def server(self) -> aio.Server:
@@ -101,7 +101,7 @@ class GrpcReceiver:
         self, signal: SignalName, messages: AsyncIterator[bytes], tenant: Tenant
     ) -> bytes:
         try:
-            with self._admission.enter() as ticket:
+            with self.admission.enter() as ticket:
                 async with asyncio.timeout(self._read_timeout_s):
                     body = await anext(messages)
                 ticket.grow(len(body))

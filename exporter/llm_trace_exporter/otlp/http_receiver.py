@@ -47,7 +47,7 @@ class HttpReceiver:
         self._sink = sink
         self._max_bytes = max_request_bytes
         self._read_timeout_s = read_timeout_s
-        self._admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
+        self.admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="otlp-http")
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class HttpReceiver:
                 "the content type is neither application/x-protobuf nor application/json",
             )
         try:
-            with self._admission.enter() as ticket:
+            with self.admission.enter() as ticket:
                 body = await self._read(request, ticket)
                 content_encoding = ",".join(request.headers.getlist("content-encoding"))
                 outcome = await asyncio.get_running_loop().run_in_executor(

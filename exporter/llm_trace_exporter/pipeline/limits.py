@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..model import Agreement, Record
 from .results import Missing
@@ -31,6 +31,15 @@ class Limits:
     """Age at which a call can be named no longer."""
     patience_s: float = 60.0
     """How long a result waits for a subject that is not known."""
+
+
+class Memory(NamedTuple):
+    """How full one bounded memory is."""
+
+    held: int
+    limit: int
+    evicted: int
+    """Entries forgotten for want of room."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, Reading, Step, Verdict
 from .copies import CopyIndex, distinct, is_linked, merge_copies
-from .limits import DiscardReason, Limits, Output
+from .limits import DiscardReason, Limits, Memory, Output
 from .merge import lend, overlap
 from .nesting import Leaf, leaves_of
 from .remembered import Remembered
@@ -56,19 +56,22 @@ class Pipeline:
         return self._waiting + len(self._results)
 
     @property
-    def remembered_spans(self) -> int:
-        """Spans in the trace table."""
-        return self._table.spans
-
-    @property
-    def remembered_traces(self) -> int:
-        """Traces in the trace table."""
-        return len(self._table)
-
-    @property
-    def evicted_traces(self) -> int:
-        """Traces forgotten for want of room."""
-        return self._table.evicted
+    def memories(self) -> dict[str, Memory]:
+        """What is remembered, by its name in `llm_exporter_trace_table_entries`."""
+        table, subjects = self._table, self.subjects
+        sets = {
+            "response_ids": self._applied_ids,
+            "fingerprints": self._fingerprints,
+            "verdicts": self._verdicts,
+            "sessions": self._span_groups,
+        }
+        return {
+            # Spans go with their trace: what is evicted is counted there.
+            "spans": Memory(table.spans, table.max_spans, 0),
+            "traces": Memory(len(table), table.max_spans, table.evicted),
+            "subjects": Memory(subjects.count, subjects.limit, subjects.evicted),
+            **{name: Memory(len(s), s.limit, s.evicted) for name, s in sets.items()},
+        }
 
     def reconfigure(
         self,
@@ -78,6 +81,11 @@ class Pipeline:
     ) -> None:
         """Go on with other limits and dimensions; nothing may wait."""
         self.limits = limits
+        self._table.max_spans, self._table.max_age_s = limits.max_spans, limits.max_age_s
+        for remembered in (
+            self._applied_ids, self._fingerprints, self._verdicts, self._span_groups
+        ):  # fmt: skip
+            remembered.limit = limits.max_remembered
         self.comparison.configure(humans)
         self.subjects.relabel(dimensions)
         self.subjects.limit, self.subjects.max_age_s = limits.max_subjects, limits.subject_age_s

@@ -10,7 +10,13 @@ class Remembered:
 
     def __init__(self, limit: int) -> None:
         self._members: OrderedDict[object, object] = OrderedDict()
-        self._limit = limit
+        self.limit = limit
+        self.evicted = 0
+        """Forgotten for want of room."""
+
+    def __len__(self) -> int:
+        """How many members are remembered."""
+        return len(self._members)
 
     def __contains__(self, member: object) -> bool:
         return member in self._members
@@ -25,6 +31,7 @@ class Remembered:
             self._members[member] = value
             return False
         self._members[member] = value
-        if len(self._members) > self._limit:
+        while len(self._members) > self.limit:
             self._members.popitem(last=False)
+            self.evicted += 1
         return True

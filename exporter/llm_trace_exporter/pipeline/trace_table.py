@@ -99,8 +99,8 @@ class TraceTable:
 
     def __init__(self, max_spans: int, max_age_s: float) -> None:
         self._traces: OrderedDict[bytes, Trace] = OrderedDict()
-        self._max_spans = max_spans
-        self._max_age_s = max_age_s
+        self.max_spans = max_spans
+        self.max_age_s = max_age_s
         self.spans = 0
         self.evicted = 0
         """Traces forgotten for want of room, before their age was up."""
@@ -131,8 +131,8 @@ class TraceTable:
         while self._traces:
             oldest = next(iter(self._traces.values()))
             # Log records name traces whose spans never come: those count, too.
-            crowded = max(self.spans, len(self._traces)) > self._max_spans
-            if not crowded and now_s - oldest.seen_s <= self._max_age_s:
+            crowded = max(self.spans, len(self._traces)) > self.max_spans
+            if not crowded and now_s - oldest.seen_s <= self.max_age_s:
                 return
             if crowded:
                 self.evicted += 1
