@@ -90,6 +90,7 @@ def _settled(exporter: Exporter, expected: float) -> Samples:
     end = time.monotonic() + 30
     while True:
         at = exporter.metrics()
-        if at.total("llm_requests_total") >= expected or time.monotonic() > end:
+        own = [at.total("llm_requests_total", service=f"sender-{n}") for n in range(SENDERS)]
+        if sum(own) >= expected or time.monotonic() > end:
             return at
         time.sleep(0.1)
