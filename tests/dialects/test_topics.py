@@ -13,7 +13,7 @@ from llm_trace_exporter.dialects.registry import TABLES
 from llm_trace_exporter.dialects.table import TOPICS
 
 ROOT = Path(room.__file__).parent
-READS = {"text", "raw", "count", "counted", "usd", "number", "flag"}
+READS = {"text", "raw", "count", "detail", "usd", "number", "flag"}
 FUNCTIONS = {
     function.name: function
     for name in ("calls", "outcome", "usage", "read")

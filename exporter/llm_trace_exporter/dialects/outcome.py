@@ -13,6 +13,8 @@ def interval(view: View) -> tuple[int, int]:
     """Start and end; a told duration outranks a span without length and dates a log record."""
     record = view.record
     told = view.number("duration") if "duration" in view.places else None
+    if told is None and isinstance(record, RawSpan):
+        return record.start_ns, max(record.start_ns, record.end_ns)
     told_ns = int(min(told, MAX_SECONDS) * 1e9) if told is not None and told > 0 else 0
     if isinstance(record, RawLog):
         return max(0, record.time_ns - told_ns), record.time_ns

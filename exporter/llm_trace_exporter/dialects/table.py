@@ -10,7 +10,17 @@ from typing import Literal
 from msgspec import Struct
 
 from ..otlp.raw import Attributes, RawEvent, RawLog, RawSpan, Value
-from .values import count, flag, inside, number, parse_object, text, usd
+from .values import (
+    REMEMBERED_CHARS,
+    count,
+    flag,
+    inside,
+    number,
+    parse_object,
+    short_text,
+    text,
+    usd,
+)
 
 Role = Literal[
     "call", "lends", "fallback", "step", "verdict", "evaluator", "structure", "copy", "ignore"
@@ -171,7 +181,14 @@ class View(Struct, eq=False, gc=False):
     def text(self, fact: str) -> str:
         """First non-empty text of a fact."""
         for where in self.places.get(fact, ()):
-            if found := text(self.at(where)):
+            value = self.attrs.get(where.attr)
+            if where.path or type(value) is float:
+                value = self.at(where)
+            if isinstance(value, str) and len(value) <= REMEMBERED_CHARS:
+                found = short_text(value)
+            else:
+                found = text(value)
+            if found:
                 return found
         return ""
 
@@ -185,16 +202,19 @@ class View(Struct, eq=False, gc=False):
     def count(self, fact: str) -> int | None:
         """First token count of a fact."""
         for where in self.places.get(fact, ()):
-            if (found := count(self.at(where))) is not None:
+            value = self.attrs.get(where.attr)
+            if where.path or type(value) is not int:
+                value = self.at(where)
+            if (found := count(value)) is not None:
                 return found
         return None
 
-    def counted(self, fact: str) -> tuple[int, Key] | None:
-        """First token count of a fact and where it stood."""
+    def detail(self, fact: str) -> tuple[int, bool]:
+        """First token count of a fact, 0 without one, and whether its place is additive."""
         for where in self.places.get(fact, ()):
             if (found := count(self.at(where))) is not None:
-                return found, where
-        return None
+                return found, where.additive
+        return 0, False
 
     def usd(self, fact: str) -> float | None:
         """First amount of dollars of a fact."""

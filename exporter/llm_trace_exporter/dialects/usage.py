@@ -21,27 +21,23 @@ def read_tokens(view: View, exclusive_cache: bool) -> Tokens | None:
     total_input, total_output = given_input or 0, given_output or 0
     if "usage_details" not in view.told:
         return Tokens(input=total_input, output=total_output)
-    cache_read = view.counted("cache_read")
-    cache_write = view.counted("cache_write")
-    read = cache_read[0] if cache_read else 0
-    write = cache_write[0] if cache_write else 0
-    additive = any(found[1].additive for found in (cache_read, cache_write) if found and found[0])
+    read, read_apart = view.detail("cache_read")
+    write, write_apart = view.detail("cache_write")
+    thought, thought_apart = view.detail("reasoning")
     audio_input = min(view.count("audio_input") or 0, total_input)
     audio_output = min(view.count("audio_output") or 0, total_output)
-    reasoning = view.counted("reasoning")
-    thought = reasoning[0] if reasoning else 0
     extra_input = view.count("tool_input") or 0
+    if not (read or write or thought or audio_input or audio_output or extra_input):
+        return Tokens(input=total_input, output=total_output)
     total = view.count("total")
 
     if extra_input and total == total_input + extra_input + total_output + thought:
         total_input += extra_input
     uncached = total_input
+    additive = (read and read_apart) or (write and write_apart)
     if not (exclusive_cache or additive or read + write > total_input):
         uncached -= read + write
-    thought_apart = thought > total_output or (
-        thought > 0 and total == total_input + total_output + thought
-    )
-    if reasoning and reasoning[1].additive:
+    if thought > total_output or (thought > 0 and total == total_input + total_output + thought):
         thought_apart = True
     return Tokens(
         input=max(0, uncached - audio_input),

@@ -29,7 +29,9 @@ MAX_USD = 1_000_000.0
 MAX_SECONDS = 366 * 86_400.0
 
 _TEXT_CHARS = 256
-_REMEMBERED_CHARS = 64
+REMEMBERED_CHARS = 64
+"""Longer texts are worked out anew each time."""
+
 _ABSENT = {"", "none", "null", "undefined"}
 _ABSENT_CHARS = max(map(len, _ABSENT))
 _ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
@@ -42,7 +44,7 @@ _UUID_CHARS = 32
 def text(value: Value) -> str:
     """A short text without quotes that JSON encoding left around it; empty when there is none."""
     if isinstance(value, str):
-        return _short_text(value) if len(value) <= _REMEMBERED_CHARS else _plain(value)
+        return short_text(value) if len(value) <= REMEMBERED_CHARS else _plain(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and value.bit_length() > _TEXT_CHARS:
@@ -61,7 +63,8 @@ def _plain(written: str) -> str:
     return found if found.isascii() else found.encode(errors="replace").decode()
 
 
-_short_text = lru_cache(maxsize=8_192)(_plain)
+short_text = lru_cache(maxsize=8_192)(_plain)
+"""`text` of a string of at most REMEMBERED_CHARS."""
 
 
 def texts(value: Value) -> tuple[str, ...]:
