@@ -234,6 +234,45 @@ class Agreement(Struct, frozen=True, gc=False):
     agrees: bool
 
 
+class Root(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The span that a trace, or a process's part of one, began with."""
+
+    span_id: bytes
+    name: str
+    """Without ids."""
+    start_ns: int
+    end_ns: int
+    service: str
+    environment: str
+    dimensions: tuple[str, ...]
+    failed: bool = False
+    is_local: bool = False
+    """It has a parent: a trace that came from elsewhere entered a process here."""
+    weight: float = 1.0
+
+
+class TraceSummary(Struct, frozen=True, gc=False):
+    """One whole trace."""
+
+    trace_id: bytes
+    span_id: bytes
+    """The root's; empty where it did not come."""
+    service: str
+    environment: str
+    dimensions: tuple[str, ...]
+    root: str
+    """The root span's name; empty where it did not come."""
+    failed: bool
+    duration_s: float
+    llm_calls: int
+    tool_calls: int
+    tokens: int | None
+    """None: the usage of an answered call is unknown."""
+    cost_usd: float | None
+    """None: a call could not be priced."""
+    weight: float = 1.0
+
+
 Role = Literal["call", "tool", "agent", "evaluator", "other"]
 """What a span means to what it encloses."""
 
@@ -262,6 +301,8 @@ class Reading(Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a record that yields nothing is discarded."""
     fingerprint: bytes = b""
     """Log records: what tells a resent one."""
+    root: Root | None = None
+    """Spans: set where a trace, or a process's part of it, begins."""
 
 
 class CostLine(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeAlias, TypeVar
 
-from llm_trace_exporter.metrics.catalogue import QUALITY, REQUEST, ROUTE, STEP
+from llm_trace_exporter.metrics.catalogue import QUALITY, REQUEST, ROUTE, STEP, TRACE
 from llm_trace_exporter.metrics.series import Counter, Gauge, Histogram
 from llm_trace_exporter.metrics.store import FamilySeries, Store
 
@@ -225,6 +225,36 @@ class StepSeries:
         if guards:
             siblings += [self.checks[("allow",)], self.checks[("block",)]]
         self.siblings = tuple(siblings)
+
+
+class TraceSeries:
+    """Series of the whole traces of one label set."""
+
+    __slots__ = (
+        *("cost", "duration", "llm_calls", "overflows", "siblings", "tokens", "tool_calls"),
+        "traces",
+    )
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        root: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind."""
+        head, over = labeller.admit(TRACE, (service, environment, root))
+        tail, over_tail = labeller.dimensions(dimensions)
+        store = labeller.store
+        self.overflows = (*over, *over_tail)
+        self.traces = Children(store.counters("llm_traces_total"), head, tail)
+        self.duration = Children(store.histograms("llm_trace_duration_seconds"), head, tail)
+        self.cost = Children(store.histograms("llm_trace_cost_usd"), head, tail)
+        self.llm_calls = Children(store.histograms("llm_trace_llm_calls"), head, tail)
+        self.tool_calls = Children(store.histograms("llm_trace_tool_calls"), head, tail)
+        self.tokens = Children(store.histograms("llm_trace_tokens"), head, tail)
+        self.siblings = tuple(self.traces[(outcome,)] for outcome in ("ok", "error"))
 
 
 class VerdictSeries:

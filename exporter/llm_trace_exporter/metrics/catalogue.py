@@ -20,6 +20,7 @@ PREFIX = "llm_"
 REQUEST = ("service", "environment", "provider", "model", "operation", "purpose")
 ROUTE = ("service", "environment", "provider")
 STEP = ("service", "environment")
+TRACE = ("service", "environment", "root")
 QUALITY = ("service", "environment", "model")
 PROFILE = (
     "service_name",
@@ -47,6 +48,13 @@ def _steps(
     *, buckets: str = "", exemplars: bool = False,
 ) -> Family:  # fmt: skip
     return Family(name, kind, "Steps", unit, STEP + own, text, query, True, buckets, exemplars)
+
+
+def _traces(
+    name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
+    *, buckets: str = "", exemplars: bool = False,
+) -> Family:  # fmt: skip
+    return Family(name, kind, "Traces", unit, TRACE + own, text, query, True, buckets, exemplars)
 
 
 def _quality(
@@ -189,6 +197,45 @@ FAMILIES: tuple[Family, ...] = (
         "llm_guardrail_checks_total", "counter", "", ("guardrail", "action"),
         "Guardrail checks by what the guardrail did.",
         'sum by (guardrail) (rate(llm_guardrail_checks_total{action="block"}[5m]))',
+    ),
+    _traces(
+        "llm_traces_total", "counter", "", ("outcome",),
+        "Whole traces with at least one LLM call; outcome is the root's.",
+        'sum by (service, root) (rate(llm_traces_total{outcome="error"}[15m])) '
+        "/ sum by (service, root) (rate(llm_traces_total[15m]))",
+    ),
+    _traces(
+        "llm_trace_duration_seconds", "histogram", "seconds", (),
+        "Wall time of whole traces, in seconds: the root's, else from the first call or step to "
+        "the last.",
+        "histogram_quantile(0.95, sum by (le, root) "
+        "(rate(llm_trace_duration_seconds_bucket[15m])))",
+        buckets="seconds", exemplars=True,
+    ),
+    _traces(
+        "llm_trace_cost_usd", "histogram", "usd", (),
+        "US dollars per trace; traces of which every call with usage could be priced.",
+        "sum by (service, root) (rate(llm_trace_cost_usd_sum[1h])) "
+        "/ sum by (service, root) (rate(llm_trace_cost_usd_count[1h]))",
+        buckets="dollars", exemplars=True,
+    ),
+    _traces(
+        "llm_trace_llm_calls", "histogram", "", (),
+        "LLM calls per trace, those of judges left out.",
+        "histogram_quantile(0.95, sum by (le, root) (rate(llm_trace_llm_calls_bucket[1h])))",
+        buckets="calls", exemplars=True,
+    ),
+    _traces(
+        "llm_trace_tool_calls", "histogram", "", (),
+        "Executed tools per trace.",
+        "histogram_quantile(0.95, sum by (le, root) (rate(llm_trace_tool_calls_bucket[1h])))",
+        buckets="calls",
+    ),
+    _traces(
+        "llm_trace_tokens", "histogram", "tokens", (),
+        "Tokens per trace, all types together; traces whose answered calls all tell their usage.",
+        "histogram_quantile(0.95, sum by (le, root) (rate(llm_trace_tokens_bucket[1h])))",
+        buckets="tokens",
     ),
     _quality(
         "llm_judge_verdicts_total", "counter", "", ("judge", "kind", "verdict"),

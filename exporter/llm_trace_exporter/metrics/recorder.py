@@ -20,6 +20,7 @@ from llm_trace_exporter.metrics.bundles import (
     Labeller,
     RouteSeries,
     StepSeries,
+    TraceSeries,
     VerdictSeries,
 )
 from llm_trace_exporter.metrics.profiles import Profiles
@@ -34,6 +35,7 @@ from llm_trace_exporter.model import (
     PricedCall,
     Step,
     Tokens,
+    TraceSummary,
     Verdict,
 )
 
@@ -68,6 +70,7 @@ class Recorder:
         self._profiles = Profiles(store, labeller)
         self._routes = Bundles(store, partial(RouteSeries, labeller))
         self._steps = Bundles(store, partial(StepSeries, labeller))
+        self._traces = Bundles(store, partial(TraceSeries, labeller))
         self._verdicts = Bundles(store, partial(VerdictSeries, labeller))
         self._agreements = Bundles(store, partial(AgreementSeries, labeller))
         self._feedback = Bundles(store, partial(FeedbackSeries, labeller))
@@ -195,6 +198,27 @@ class Recorder:
             series.top_score[NO_LABELS].observe(score, weight, now_s, mark)
         if action:
             series.checks[(action,)].add(weight, now_s)
+
+    def trace(self, trace: TraceSummary) -> None:
+        """Count one whole trace."""
+        with self._store.lock:
+            now_s = self._clock()
+            key = (trace.service, trace.environment, trace.root, trace.dimensions)
+            series = self._traces.by_key.get(key) or self._traces.make(key)
+            for overflow in series.overflows:
+                overflow.add(1, now_s)
+            for sibling in series.siblings:
+                sibling.touched_s = now_s
+            weight = _weight(trace.weight)
+            mark = (trace.trace_id, trace.span_id, self._wall_clock())
+            series.traces["error" if trace.failed else "ok",].add(weight, now_s)
+            series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, mark)
+            series.llm_calls[NO_LABELS].observe(trace.llm_calls, weight, now_s, mark)
+            series.tool_calls[NO_LABELS].observe(trace.tool_calls, weight, now_s)
+            if trace.tokens is not None:
+                series.tokens[NO_LABELS].observe(trace.tokens, weight, now_s)
+            if trace.cost_usd is not None:
+                series.cost[NO_LABELS].observe(trace.cost_usd, weight, now_s, mark)
 
     def verdict(self, verdict: Verdict) -> None:
         """Count one result of a judge."""

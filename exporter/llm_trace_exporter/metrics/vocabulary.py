@@ -79,6 +79,7 @@ LABELS: tuple[Label, ...] = (
     _open("tool", "The tool's name."),
     _open("guardrail", "The guardrail's name."),
     Label("action", "What the guardrail did.", get_args(GuardrailAction)),
+    _open("root", "Name of the trace's root span, without ids; absent where it did not come."),
     _open("judge", "The judge's name."),
     Label("kind", "Who judged: a model, code or a human.", get_args(JudgeKind)),
     Label(
@@ -144,6 +145,7 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
     "semconv_first_token_seconds": (
         0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
     ),
+    "calls": (0, 1, 2, 3, 5, 8, 13, 20, 50, 100),
     "work_seconds": (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
     "lag_seconds": (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400),
 }  # fmt: skip

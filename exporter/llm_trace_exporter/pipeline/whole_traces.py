@@ -1,0 +1,226 @@
+"""Whole traces: what one question to an application cost, took and needed.
+
+Fed after pricing, with what is counted: a trace is the sum of its settled calls and steps. It is
+complete when its root has ended and nothing more came for a while; where the root never comes,
+when it was quiet for longer, or at an age. Calls that judges made are not part of it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from ..model import LlmCall, PricedCall, Reading, Root, Step, TraceSummary
+from .merge import filled
+from .remembered import Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLimits:
+    """When a trace is complete, and how many may be open."""
+
+    quiet_s: float = 30.0
+    """Silence after which a trace with its root is complete."""
+    rootless_quiet_s: float = 300.0
+    """Silence after which one without is."""
+    max_age_s: float = 3_600.0
+    """Age at which a trace is complete whatever still comes."""
+    max_open: int = 50_000
+    """Traces that are not complete; beyond it the longest unseen are taken as complete."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A trace so far."""
+
+    first_s: float
+    seen_s: float
+    root: Root | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    first_call: LlmCall | None = None
+    last_call: LlmCall | None = None
+    dimensions: tuple[str, ...] | None = None
+    """On which its calls agree."""
+    calls: int = 0
+    tools: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+    priced: int = 0
+    """Calls with a price."""
+    is_priced: bool = True
+    """No call is without a price that it should have."""
+    is_measured: bool = True
+    """No answered call is without usage."""
+
+    def spans(self, start_ns: int, end_ns: int) -> None:
+        """Note when something ran."""
+        self.start_ns = min(self.start_ns or start_ns, start_ns)
+        self.end_ns = max(self.end_ns, end_ns)
+
+
+@dataclass(slots=True)
+class WholeTraces:
+    """Traces that are not complete yet; not safe for threads."""
+
+    limits: TraceLimits = field(default_factory=TraceLimits)
+    evicted: int = 0
+    """Traces taken as complete for want of room."""
+    _rooted: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
+    _rootless: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
+    _ready: list[tuple[bytes, _Open]] = field(default_factory=list)
+    _done: Remembered = field(default_factory=lambda: Remembered(100_000))
+
+    def __len__(self) -> int:
+        """How many traces are open."""
+        return len(self._rooted) + len(self._rootless)
+
+    def see(self, reading: Reading, now_s: float) -> None:
+        """Note that a span or log record of a trace came."""
+        trace_id = reading.trace_id
+        if not trace_id or (reading.root is None and not reading.records):
+            return
+        if trace_id in self._rooted:
+            held = self._rooted
+        elif trace_id in self._rootless:
+            held = self._rootless
+        elif trace_id in self._done:
+            return
+        else:
+            held = self._rootless
+            held[trace_id] = _Open(first_s=now_s, seen_s=now_s)
+        trace = held[trace_id]
+        trace.seen_s = now_s
+        if reading.root is not None and _is_further_out(reading.root, trace.root):
+            trace.root = reading.root
+        if now_s - trace.first_s > self.limits.max_age_s:
+            self._complete(trace_id, held)
+        elif held is self._rootless and trace.root is not None and not trace.root.is_local:
+            self._rooted[trace_id] = held.pop(trace_id)
+        else:
+            held.move_to_end(trace_id)
+
+    def call(self, priced: PricedCall) -> None:
+        """Add a settled call."""
+        call = priced.call
+        trace = self._open(call.origin.trace_id)
+        if trace is None or call.purpose:
+            return
+        trace.spans(call.start_ns, call.end_ns)
+        trace.calls += 1
+        if trace.first_call is None or call.start_ns < trace.first_call.start_ns:
+            trace.first_call = call
+        if trace.last_call is None or call.end_ns > trace.last_call.end_ns:
+            trace.last_call = call
+        own = call.origin.dimensions
+        trace.dimensions = own if trace.dimensions is None else _common(trace.dimensions, own)
+        if call.tokens is not None:
+            trace.tokens += call.tokens.total
+        elif not call.error_type and priced.unpriced != "per_request":
+            trace.is_measured = False
+        usd = priced.cost_usd
+        if usd is not None:
+            trace.usd += usd
+            trace.priced += 1
+        if priced.unpriced is not None and not (call.error_type and call.tokens is None):
+            trace.is_priced = False
+
+    def step(self, step: Step) -> None:
+        """Add a settled step."""
+        trace = self._open(step.origin.trace_id)
+        if trace is not None:
+            trace.spans(step.start_ns, step.end_ns)
+            trace.tools += step.kind == "tool"
+
+    def complete(self, now_s: float) -> Iterator[TraceSummary]:
+        """Let out the traces that are complete."""
+        limits = self.limits
+        for held, quiet_s in (
+            (self._rooted, limits.quiet_s),
+            (self._rootless, limits.rootless_quiet_s),
+        ):
+            while held:
+                trace_id, oldest = next(iter(held.items()))
+                is_crowded = len(self) > limits.max_open
+                if not is_crowded and now_s - oldest.seen_s < quiet_s:
+                    break
+                self.evicted += is_crowded
+                self._complete(trace_id, held)
+        yield from self._let_out()
+
+    def complete_all(self) -> Iterator[TraceSummary]:
+        """Let out all traces: at the end of a replay."""
+        for held in (self._rooted, self._rootless):
+            while held:
+                self._complete(next(iter(held)), held)
+        yield from self._let_out()
+
+    def relabel(self, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+        """Go on with other dimensions."""
+        for trace in (*self._rooted.values(), *self._rootless.values()):
+            if trace.dimensions is not None:
+                trace.dimensions = dimensions(trace.dimensions)
+            if trace.root is not None:
+                told = dimensions(trace.root.dimensions)
+                trace.root = replace(trace.root, dimensions=told)
+
+    def _open(self, trace_id: bytes) -> _Open | None:
+        return self._rooted.get(trace_id) or self._rootless.get(trace_id)
+
+    def _complete(self, trace_id: bytes, held: OrderedDict[bytes, _Open]) -> None:
+        self._ready.append((trace_id, held.pop(trace_id)))
+        self._done.add(trace_id)
+
+    def _let_out(self) -> Iterator[TraceSummary]:
+        ready, self._ready = self._ready, []
+        for trace_id, trace in ready:
+            # A trace without a call is not a language model's.
+            if trace.calls:
+                yield _summary(trace_id, trace)
+
+
+def _is_further_out(root: Root, known: Root | None) -> bool:
+    """Whether a root encloses the one known so far: an entry point of one process is a guess."""
+    if known is None:
+        return True
+    return (root.is_local, root.start_ns) < (known.is_local, known.start_ns)
+
+
+def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    if one == other or len(one) != len(other):
+        return one
+    return tuple(a if a == b else "" for a, b in zip(one, other, strict=True))
+
+
+def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
+    root, first, last = trace.root, trace.first_call, trace.last_call
+    agreed = trace.dimensions or ()
+    start_ns, end_ns = (trace.start_ns, trace.end_ns)
+    if root is not None:
+        start_ns, end_ns = root.start_ns, root.end_ns
+        failed = root.failed
+        sender = (root.service, root.environment, filled(root.dimensions, agreed))
+        weight = root.weight
+    else:
+        failed = last is not None and bool(last.error_type)
+        origin = first.origin if first is not None else None
+        sender = (origin.service if origin else "", origin.environment if origin else "", agreed)
+        weight = first.weight if first is not None else 1.0
+    return TraceSummary(
+        trace_id=trace_id,
+        span_id=root.span_id if root is not None else b"",
+        service=sender[0],
+        environment=sender[1],
+        dimensions=sender[2],
+        root=root.name if root is not None else "",
+        failed=failed,
+        duration_s=max(0, end_ns - start_ns) / 1e9,
+        llm_calls=trace.calls,
+        tool_calls=trace.tools,
+        tokens=trace.tokens if trace.is_measured else None,
+        cost_usd=trace.usd if trace.is_priced and trace.priced else None,
+        weight=weight,
+    )
