@@ -32,9 +32,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "judge": {"errors", "exchange", "model"},
     "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
     "state": {"errors", "model"},
+    "counting": {"metrics", "model", "pipeline", "pricing", "texts"},
     "intake": {
-        *("dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing", "state"),
-        "texts",
+        *("counting", "dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"),
+        *("state", "texts"),
     },
     "keeping": {"intake", "metrics", "state"},
     "options": {"config", "dialects", "metrics", "model", "pipeline", "pricing"},

@@ -19,7 +19,7 @@ from .metrics.exposition import Exposition, process_registry
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
-from .options import MEMORY, context, humans, limits, pricing_policy, store_options
+from .options import MEMORY, context, humans, limits, pricing_policy, store_options, trace_limits
 from .otlp.admission import Admission
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
@@ -67,6 +67,7 @@ class Core:
             self.pricing,
             context(settings),
             limits(settings),
+            trace_limits=trace_limits(settings),
             humans=humans(settings),
             lateness_s=settings.lateness_s,
             journal=self.state,
@@ -94,11 +95,17 @@ class Core:
     def apply(self, settings: Settings) -> None:
         """Go on with another configuration; what was counted stays."""
         with self.store.lock:
-            self.intake.settle_all()
+            self.intake.settle_all(ends_traces=False)
             catalogue = self.pricing.catalogue
             self.pricing = Pricing(pricing_policy(settings), catalogue)
             self.store.reconfigure(store_options(settings))
-            self.intake.replace(context(settings), self.pricing, limits(settings), humans(settings))
+            self.intake.replace(
+                context(settings),
+                self.pricing,
+                limits(settings),
+                trace_limits(settings),
+                humans(settings),
+            )
             self.intake.lateness_s = settings.lateness_s
             self._take_judges(settings)
             self.settings = settings

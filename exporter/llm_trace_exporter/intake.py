@@ -14,21 +14,20 @@ from dataclasses import replace as replace_context
 from hashlib import blake2b
 from typing import Protocol, TypeVar
 
-from msgspec.structs import replace
-
+from .counting import Counting
 from .dialects import INDEXED_KEYS, Context, Reader, Taker, wanted_keys
 from .errors import Overloaded, RejectedRecord
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
-from .model import Agreement, Feedback, LlmCall, Reading, Step, Verdict
+from .model import LlmCall, Reading, Step, Verdict
 from .otlp import wire
 from .otlp.attributes import KeyFilter, parse
 from .otlp.decode import decode_logs, decode_logs_json, decode_traces, decode_traces_json
 from .otlp.from_json import load as load_json
 from .otlp.raw import Batch, RawLog, RawSpan
 from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
-from .pipeline import Limits, Output, Pipeline
+from .pipeline import Limits, Pipeline, TraceLimits, WholeTraces
 from .pricing import Pricing
 from .state import Entry
 from .texts import Heard, Hearing, key_filter
@@ -39,7 +38,6 @@ _DECODERS: dict[tuple[SignalName, Encoding], Callable[[bytes, KeyFilter], Batch]
     ("logs", "protobuf"): decode_logs,
     ("logs", "json"): decode_logs_json,
 }
-_J = TypeVar("_J", Verdict, Feedback)
 _R = TypeVar("_R", RawSpan, RawLog)
 
 _MAX_REASONS = 3
@@ -68,6 +66,7 @@ class Intake:
         context: Context,
         limits: Limits,
         *,
+        trace_limits: TraceLimits | None = None,
         humans: Mapping[str, Iterable[str]] | None = None,
         lateness_s: float = 3600.0,
         journal: Journal | None = None,
@@ -83,10 +82,9 @@ class Intake:
             clock: Monotonic seconds.
         """
         self._lock = store.lock
-        self._recorder = recorder
         self._own = own
-        self._pricing = pricing
-        self._hearing: Hearing | None = None
+        self._traces = WholeTraces(trace_limits or TraceLimits())
+        self._counting = Counting(recorder, own, pricing, self._traces)
         self._heed(context)
         self._pipeline = Pipeline(limits, humans)
         self._clock = clock
@@ -125,7 +123,7 @@ class Intake:
         reasons = list(batch.rejected)
         _date(batch.logs, self._wall_clock_ns())
         heard: list[Heard] = []
-        hearing = self._hearing
+        hearing = self._counting.hearing
         read_span: Callable[[RawSpan], Reading] = reader.span
         read_log: Callable[[RawLog], Reading] = reader.log
         if hearing is not None:
@@ -163,14 +161,15 @@ class Intake:
         """
         with self._lock:
             now_s = self._clock()
-            if self._pipeline.is_due(now_s):
+            if self._pipeline.is_due(now_s) or self._traces.is_due(now_s):
                 self._commit_and_apply(Entry(now_s))
 
-    def settle_all(self) -> None:
-        """Count everything that waits."""
+    def settle_all(self, *, ends_traces: bool = True) -> None:
+        """Count everything that waits, and whole traces as far as they came."""
         with self._lock:
-            if self._pipeline.waiting:
-                self._commit_and_apply(Entry(self._clock(), settles_all=True))
+            if self._pipeline.waiting or (ends_traces and len(self._traces)):
+                entry = Entry(self._clock(), settles_all=True, ends_traces=ends_traces)
+                self._commit_and_apply(entry)
 
     def restore(self, entries: Iterable[tuple[Entry, bool]]) -> None:
         """Apply a journal to an empty pipeline; what a checkpoint holds already is not counted."""
@@ -192,6 +191,7 @@ class Intake:
         context: Context,
         pricing: Pricing,
         limits: Limits,
+        trace_limits: TraceLimits,
         humans: Mapping[str, Iterable[str]],
     ) -> None:
         """Go on with another configuration.
@@ -199,11 +199,14 @@ class Intake:
         What waits was read under the old one and is counted under it first.
         """
         with self._lock:
-            self.settle_all()
+            self.settle_all(ends_traces=False)
             old = self._readers.context
             self._heed(context)
-            self._pricing = pricing
-            self._pipeline.reconfigure(limits, humans, _moved(old, context))
+            self._counting.pricing = pricing
+            moved = _moved(old, context)
+            self._pipeline.reconfigure(limits, humans, moved)
+            self._traces.limits = trace_limits
+            self._traces.relabel(moved)
 
     def listen(self, hearing: Hearing | None) -> None:
         """Let others hear what is said in calls from now on; None: nobody does.
@@ -211,7 +214,7 @@ class Intake:
         Texts are read off the wire only while somebody listens.
         """
         with self._lock:
-            self._hearing = hearing
+            self._counting.hearing = hearing
             self._heed(self._readers.context)
 
     def judged(self, verdicts: Iterable[Verdict]) -> None:
@@ -230,7 +233,8 @@ class Intake:
         with self._lock:
             pipeline = self._pipeline
             self._own.pending_calls(pipeline.waiting, pipeline.limits.max_pending)
-            for table, memory in pipeline.memories.items():
+            memories = {**pipeline.memories, "open_traces": self._traces.memory}
+            for table, memory in memories.items():
                 self._own.table_entries(table, memory.held, memory.limit)
                 self._own.table_evicted(table, memory.evicted - self._evicted[table])
                 self._evicted[table] = memory.evicted
@@ -239,7 +243,7 @@ class Intake:
         """Read under a configuration from now on."""
         self._readers = Readers(context)
         self._taker = Taker(wanted_keys(context.dimensions), INDEXED_KEYS)
-        self._keys = key_filter(context.dimensions, with_texts=self._hearing is not None)
+        self._keys = key_filter(context.dimensions, with_texts=self._counting.hearing is not None)
 
     def _commit_and_apply(self, entry: Entry) -> None:
         if self._journal is not None:
@@ -255,13 +259,14 @@ class Intake:
     def _apply(self, entry: Entry, *, counts: bool) -> None:
         for reading in (*entry.spans, *entry.logs):
             self._pipeline.add(reading, entry.now_s)
+            self._traces.see(reading, entry.now_s)
         if entry.settles_all:
             self._pipeline.settle_all()
         else:
             self._pipeline.settle(entry.now_s)
-        output = self._pipeline.drain()
+        self._counting.count(self._pipeline.drain(), counts=counts)
+        self._counting.complete(entry.now_s, ends_all=entry.ends_traces, counts=counts)
         if counts:
-            self._count(output)
             self._count_arrival(entry)
 
     def _count_arrival(self, entry: Entry) -> None:
@@ -284,37 +289,6 @@ class Intake:
         own.ingest_lags(lags_s)
         if late := sum(lag_s > self.lateness_s for lag_s in lags_s):
             own.late_records(late)
-
-    def _count(self, output: Output) -> None:
-        for place, record in enumerate(output.records):
-            if isinstance(record, LlmCall):
-                priced = self._pricing.price(record)
-                self._recorder.call(priced)
-                if self._hearing is not None:
-                    self._hearing.settled(priced, output.tellers[place])
-            elif isinstance(record, Step):
-                self._recorder.step(record)
-            elif isinstance(record, Verdict):
-                self._recorder.verdict(self._named(record))
-            elif isinstance(record, Agreement):
-                self._recorder.agreement(replace(record, verdict=self._named(record.verdict)))
-            else:
-                self._recorder.feedback(self._named(record))
-        for reason, (n, tokens) in output.discarded.items():
-            self._own.discarded(reason, n, tokens)
-        for why, n in output.missing.items():
-            self._own.unjoined(why, n)
-
-    def _named(self, judged: _J) -> _J:
-        """The record with the canonical name of the model that it is about."""
-        about = judged.subject
-        if about is not None and (about.response_model or about.request_model):
-            names = (about.provider, about.response_model, about.request_model, about.service_tier)
-        elif judged.model:
-            names = ("", judged.model, "", "")
-        else:
-            return judged
-        return replace(judged, model=self._pricing.resolved(*names).model)
 
 
 def _moved(old: Context, new: Context) -> Callable[[tuple[str, ...]], tuple[str, ...]]:

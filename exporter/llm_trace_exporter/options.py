@@ -10,7 +10,7 @@ from .dialects import LABELS, Context, JudgeRules, Judging, dimension, label_key
 from .metrics.labels import Dimension
 from .metrics.store import StoreOptions
 from .model import VerdictValue
-from .pipeline import Limits
+from .pipeline import Limits, TraceLimits
 from .pricing import LOCAL_PROVIDERS, Contract, PricingPolicy
 
 MEMORY = ":memory:"
@@ -125,6 +125,18 @@ def limits(settings: Settings) -> Limits:
         max_subjects=given.max_subjects,
         subject_age_s=given.subject_age_s,
         patience_s=given.patience_s,
+    )
+
+
+def trace_limits(settings: Settings) -> TraceLimits:
+    """What the configuration says about whole traces."""
+    given, settle_s = settings.traces, settings.settle_s
+    return TraceLimits(
+        # A trace is the sum of its settled calls: it is not complete before they are.
+        quiet_s=max(given.quiet_s, settle_s),
+        rootless_quiet_s=max(given.rootless_quiet_s, settle_s),
+        max_age_s=given.max_age_s,
+        max_open=given.max_open,
     )
 
 

@@ -21,13 +21,17 @@ from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.exposition import Exposition, process_registry
 from llm_trace_exporter.metrics.labels import clean_value
 from llm_trace_exporter.metrics.vocabulary import BUCKETS
-from llm_trace_exporter.model import CostLine, Tokens
+from llm_trace_exporter.model import CostLine, Tokens, TraceSummary
 
 NewMeter = Callable[..., Any]
 parse_open: Callable[[str], Iterable[Metric]] = openmetrics_parser.text_string_to_metric_families
 OPEN = "application/openmetrics-text; version=1.0.0"
 REQUESTS = "llm_requests_total"
 DURATION = "llm_request_duration_seconds"
+TRACE = TraceSummary(
+    b"t" * 16, b"s" * 8, "shop", "", (), "POST /ask", failed=False, duration_s=2.0, llm_calls=3,
+    tool_calls=1, tokens=400, cost_usd=0.02,
+)  # fmt: skip
 COST = (CostLine("input", "list", 0.002), CostLine("output", "list", 0.004))
 
 
@@ -49,6 +53,7 @@ def full(new_meter: NewMeter) -> Any:
     meter.step("retrieval", "docs", documents=4, top_score=0.8)
     meter.step("guardrail", "pii", guardrail_action="block")
     meter.verdict("fail", score=0.2, target_end_ns=2 * 10**18 - 5 * 10**9)
+    meter.recorder.trace(TRACE)
     meter.agreement(agrees=True)
     meter.own.unjoined("unknown", 1)
     meter.feedback("negative")

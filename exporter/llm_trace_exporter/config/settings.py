@@ -168,6 +168,7 @@ class BucketSettings:
     score: tuple[float, ...] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
     """Scores, 0-1."""
     documents: tuple[float, ...] = (0, 1, 2, 3, 5, 8, 13, 20, 50, 100)
+    calls: tuple[float, ...] = (0, 1, 2, 3, 5, 8, 13, 20, 50, 100)
     work_seconds: tuple[float, ...] = (
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
     )  # fmt: skip
@@ -176,6 +177,18 @@ class BucketSettings:
         1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400,
     )  # fmt: skip
     """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracesSettings:
+    """When a whole trace is complete."""
+
+    quiet_s: float = 30.0
+    """Silence after which a trace whose root has ended is complete."""
+    rootless_quiet_s: float = 300.0
+    """Silence after which one is complete whose root does not come."""
+    max_age_s: float = 3_600.0
+    max_open: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +362,7 @@ class Settings:
     labels: LabelSettings = field(default_factory=LabelSettings)
     series: SeriesSettings = SeriesSettings()
     buckets: BucketSettings = BucketSettings()
+    traces: TracesSettings = TracesSettings()
     limits: LimitSettings = LimitSettings()
     openmetrics: OpenMetricsSettings = OpenMetricsSettings()
     compat: tuple[NameProfile, ...] = ()

@@ -11,21 +11,25 @@ from ..model import (
     Reading,
     Record,
     Role,
+    Root,
     Signal,
     Standing,
+    Step,
     Verdict,
 )
 from ..otlp.raw import RawLog, RawSpan
 from .calls import read_call
 from .context import Context, weight_of
-from .origin import origin_of, sender_of
-from .shapes import Shapes
+from .origin import Sender, origin_of, sender_of
+from .roots import begins, root_of
+from .shapes import Shape, Shapes
 from .steps import read_step
 from .table import IGNORE, Dialect, Kind, View
 from .usage import read_tokens
 from .values import text
 from .verdicts import Result, guard_result, on_span_results, otel_result, to_records
 
+_UNKNOWN = Dialect(name="")
 _EVALUATION = "gen_ai.evaluation.result"
 
 
@@ -47,7 +51,7 @@ class Reader:
         shape = self._shapes.of(span, sender.marks)
         dialect = shape.dialect
         if dialect is None:
-            return _not_llm(span, "span")
+            return self._unknown(span, shape, sender)
         view = View(span, span.attrs, span.events, dialect, shape.facts, shape.told)
         kind = _span_kind(view)
         origin = origin_of(span, "span", dialect, shape, sender)
@@ -73,7 +77,15 @@ class Reader:
             group=_group(view, origin),
             naive_tokens=naive,
             drop=_drop(kind, records, naive),
+            root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
         )
+
+    def _unknown(self, span: RawSpan, shape: Shape, sender: Sender) -> Reading:
+        if not begins(span):
+            return _not_llm(span, "span")
+        origin = origin_of(span, "span", _UNKNOWN, shape, sender)
+        weight = weight_of(span, origin.service, self.context)
+        return _not_llm(span, "span", root_of(span, origin, weight, failed=False))
 
     def log(self, log: RawLog) -> Reading:
         """Everything one log record says.
@@ -126,9 +138,15 @@ def event_name(log: RawLog, dialect: Dialect) -> str:
     return ""
 
 
-def _not_llm(record: RawSpan | RawLog, signal: Signal) -> Reading:
+def _failed(records: list[Record]) -> bool:
+    return any(isinstance(r, LlmCall | Step) and r.error_type for r in records)
+
+
+def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None) -> Reading:
     parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
-    return Reading(record.trace_id, record.span_id, parent_id, signal, "", drop="not_llm")
+    return Reading(
+        record.trace_id, record.span_id, parent_id, signal, "", drop="not_llm", root=root
+    )
 
 
 def _span_kind(view: View) -> Kind:

@@ -60,7 +60,7 @@ def read_step(view: View, kind: Kind, origin: Origin, weight: float) -> Step:
         start_ns=start_ns,
         end_ns=end_ns,
         kind=step_kind,
-        name=_clean_name(told or view.span_name()),
+        name=clean_name(told or view.span_name()),
         named=bool(told),
         error_type=error_of(view),
         documents=documents,
@@ -71,7 +71,7 @@ def read_step(view: View, kind: Kind, origin: Origin, weight: float) -> Step:
 
 
 @lru_cache(maxsize=4_096)
-def _clean_name(name: str) -> str:
+def clean_name(name: str) -> str:
     """A step's name without the operation around it and without ids that would make it endless."""
     return _IDS_IN_NAMES.sub("*", _OPERATION_IN_NAME.sub("", name))
 

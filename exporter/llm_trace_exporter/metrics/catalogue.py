@@ -15,8 +15,6 @@ from llm_trace_exporter.metrics.vocabulary import (
     UNPRICED_REASONS,
 )
 
-PREFIX = "llm_"
-
 REQUEST = ("service", "environment", "provider", "model", "operation", "purpose")
 ROUTE = ("service", "environment", "provider")
 STEP = ("service", "environment")

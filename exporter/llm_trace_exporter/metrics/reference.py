@@ -41,6 +41,7 @@ the catalogue in the code: `python -m llm_trace_exporter.metrics.reference docs/
 _SECTIONS = {
     "Requests": "One LLM call counts once, whoever instrumented it.",
     "Steps": "Pipeline steps that are not LLM calls; they have neither tokens nor cost.",
+    "Traces": "Whole traces, when they are complete: what one question to an application took.",
     "Quality": "Verdicts of judges and feedback of end users.",
     "Profiles": "The same calls once more, under names that other dashboards query: with "
     "`compat: [semconv]` those of OpenTelemetry's GenAI client metrics, with `compat: [openlit]` "

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .limits import Limits, Output
 from .pipeline import Pipeline
+from .whole_traces import TraceLimits, WholeTraces
 
-__all__ = ["Limits", "Output", "Pipeline"]
+__all__ = ["Limits", "Output", "Pipeline", "TraceLimits", "WholeTraces"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from ..model import LlmCall, PricedCall, Reading, Root, Step, TraceSummary
+from .limits import Memory
 from .merge import filled
 from .remembered import Remembered
 
@@ -78,6 +79,11 @@ class WholeTraces:
         """How many traces are open."""
         return len(self._rooted) + len(self._rootless)
 
+    @property
+    def memory(self) -> Memory:
+        """How many traces are open."""
+        return Memory(len(self), self.limits.max_open, self.evicted)
+
     def see(self, reading: Reading, now_s: float) -> None:
         """Note that a span or log record of a trace came."""
         trace_id = reading.trace_id
@@ -134,6 +140,18 @@ class WholeTraces:
         if trace is not None:
             trace.spans(step.start_ns, step.end_ns)
             trace.tools += step.kind == "tool"
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether a trace is complete."""
+        limits = self.limits
+        return any(
+            now_s - next(iter(held.values())).seen_s >= quiet_s
+            for held, quiet_s in (
+                (self._rooted, limits.quiet_s),
+                (self._rootless, limits.rootless_quiet_s),
+            )
+            if held
+        )
 
     def complete(self, now_s: float) -> Iterator[TraceSummary]:
         """Let out the traces that are complete."""

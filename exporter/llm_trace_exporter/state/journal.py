@@ -14,7 +14,7 @@ import msgspec
 import zstandard
 
 from ..errors import ExporterError
-from ..model import Feedback, LlmCall, Reading, Record, Step, Verdict
+from ..model import Feedback, LlmCall, Reading, Record, Root, Step, Verdict
 
 _MAX_BYTES = 1 << 30
 _LEVEL = 1
@@ -45,6 +45,8 @@ class Entry:
     """When it came, Unix nanoseconds."""
     settles_all: bool = False
     """Everything that waited was settled then."""
+    ends_traces: bool = False
+    """Every trace was taken as complete then."""
 
 
 class Codec:
@@ -76,6 +78,7 @@ class Codec:
                 invalid=int(raw["invalid"]),
                 wall_ns=int(raw["wall_ns"]),
                 settles_all=bool(raw["settles_all"]),
+                ends_traces=bool(raw.get("ends_traces")),
             )
         except (
             zstandard.ZstdError,
@@ -104,6 +107,8 @@ class Codec:
 def _reading(raw: dict[str, Any]) -> Reading:
     values = {name: value for name, value in raw.items() if name in _READING_FIELDS}
     values["records"] = tuple(map(_record, raw.get("records", ())))
+    if (root := raw.get("root")) is not None:
+        values["root"] = msgspec.convert(root, Root)
     return Reading(**values)
 
 

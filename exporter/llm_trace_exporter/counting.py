@@ -1,0 +1,84 @@
+"""From what is settled to series: each call priced, then counted, alone and in its trace."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from .metrics.recorder import Recorder
+from .metrics.selfmetrics import SelfMetrics
+from .model import Agreement, Feedback, LlmCall, Record, Step, Verdict
+from .pipeline import Output, WholeTraces
+from .pricing import Pricing
+from .texts import Hearing
+
+_J = TypeVar("_J", Verdict, Feedback)
+
+
+class Counting:
+    """Not safe for threads: one caller at a time."""
+
+    def __init__(
+        self, recorder: Recorder, own: SelfMetrics, pricing: Pricing, traces: WholeTraces
+    ) -> None:
+        """Count into series."""
+        self._recorder = recorder
+        self._own = own
+        self.pricing = pricing
+        self.traces = traces
+        self.hearing: Hearing | None = None
+        """Who hears of settled calls."""
+
+    def count(self, output: Output, *, counts: bool) -> None:
+        """Count what came out of the pipeline.
+
+        Args:
+            counts: False for what a checkpoint holds already: it is only added to its trace.
+        """
+        for place, record in enumerate(output.records):
+            if isinstance(record, LlmCall):
+                priced = self.pricing.price(record)
+                self.traces.call(priced)
+                if counts:
+                    self._recorder.call(priced)
+                    if self.hearing is not None:
+                        self.hearing.settled(priced, output.tellers[place])
+            elif isinstance(record, Step):
+                self.traces.step(record)
+                if counts:
+                    self._recorder.step(record)
+            elif counts:
+                self._result(record)
+        if counts:
+            for reason, (n, tokens) in output.discarded.items():
+                self._own.discarded(reason, n, tokens)
+            for why, n in output.missing.items():
+                self._own.unjoined(why, n)
+
+    def complete(self, now_s: float, *, ends_all: bool, counts: bool) -> None:
+        """Count the traces that are complete."""
+        traces = self.traces
+        for trace in traces.complete_all() if ends_all else traces.complete(now_s):
+            if counts:
+                self._recorder.trace(trace)
+
+    def _result(self, record: Record | Agreement) -> None:
+        if isinstance(record, Verdict):
+            self._recorder.verdict(self._named(record))
+        elif isinstance(record, Agreement):
+            named = replace(record, verdict=self._named(record.verdict))
+            self._recorder.agreement(named)
+        elif isinstance(record, Feedback):
+            self._recorder.feedback(self._named(record))
+
+    def _named(self, judged: _J) -> _J:
+        """The record with the canonical name of the model that it is about."""
+        about = judged.subject
+        if about is not None and (about.response_model or about.request_model):
+            names = (about.provider, about.response_model, about.request_model, about.service_tier)
+        elif judged.model:
+            names = ("", judged.model, "", "")
+        else:
+            return judged
+        return replace(judged, model=self.pricing.resolved(*names).model)
