@@ -108,14 +108,16 @@ class HttpReceiver:
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length[:20]) > self._max_bytes:
             raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
-        body = bytearray()
+        chunks: list[bytes] = []
+        size = 0
         async with asyncio.timeout(self._read_timeout_s):
             async for chunk in request.stream():
-                if len(body) + len(chunk) > self._max_bytes:
+                size += len(chunk)
+                if size > self._max_bytes:
                     raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
                 ticket.grow(len(chunk))
-                body += chunk
-        return bytes(body)
+                chunks.append(chunk)
+        return b"".join(chunks)
 
     def _work(
         self,
