@@ -63,13 +63,13 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
-    """A Prometheus that stores exemplars too; `target` is host:port."""
+def scraping(target: str, folder: Path, **options: Any) -> Iterator[Prometheus]:
+    """A Prometheus that stores exemplars too; `target` is host:port, `options` are the job's."""
     program = shutil.which("prometheus")
     assert program is not None
     folder.mkdir(parents=True)
     config = folder / "prometheus.yml"
-    job = {"job_name": "llm", "static_configs": [{"targets": [target]}]}
+    job = {"job_name": "llm", "static_configs": [{"targets": [target]}], **options}
     config.write_text(
         yaml.safe_dump(
             {

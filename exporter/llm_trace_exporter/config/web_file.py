@@ -17,7 +17,7 @@ from ..errors import ConfigError
 from .bind import load_schema
 from .load import located_in, parse_as, read_text, told
 from .pem import PemError, load_authorities, load_pair
-from .problems import Problem, found
+from .problems import Problem
 from .rule_checks import Finding
 from .validate import line_of
 from .web_settings import Pem, TlsSettings, WebFile
@@ -69,7 +69,7 @@ def _read_pem(tls: TlsSettings) -> tuple[Pem, list[Finding]]:
             content[inline] = _read(Path(path)) if path else getattr(tls, inline).encode()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            findings.append(((_TLS, key), f"{found(path)}: {reason}", "a readable PEM file"))
+            findings.append(((_TLS, key), f"{path}: {reason}", "a readable PEM file"))
     return Pem(**content), findings
 
 
@@ -86,15 +86,17 @@ def _unusable(tls: TlsSettings, pem: Pem) -> Iterator[Finding]:
     try:
         load_pair(context, pem.cert, pem.key)
     except PemError as error:
-        at = "key" if "key" in str(error) else "cert"
-        allowed = "a PEM certificate chain and its own unencrypted key"
-        yield (_TLS, f"{at}_file" if getattr(tls, f"{at}_file") else at), str(error), allowed
+        yield _of_part(tls, error), str(error), "a PEM certificate chain and its unencrypted key"
     if pem.client_ca:
         try:
             load_authorities(context, pem.client_ca)
         except PemError as error:
-            at = "client_ca_file" if tls.client_ca_file else "client_ca"
-            yield (_TLS, at), str(error), "PEM certificates"
+            yield _of_part(tls, error), str(error), "PEM certificates"
+
+
+def _of_part(tls: TlsSettings, error: PemError) -> tuple[str, str]:
+    file = f"{error.part}_file"
+    return _TLS, file if getattr(tls, file) else error.part
 
 
 def _section(tree: dict[str, Any]) -> dict[str, Any]:
