@@ -37,6 +37,9 @@ GuardrailAction = Literal["allow", "block", "modify", "warn"]
 VerdictValue = Literal["pass", "fail", "error", "unscored"]
 JudgeKind = Literal["llm", "code", "human"]
 Rating = Literal["positive", "negative", "neutral"]
+RunOutcome = Literal["ok", "error", "timeout", "unparseable", "skipped", "no_text"]
+"""How a question of the built-in judge ended. Skipped: a limit, the budget, the breaker or the end
+of the process came first; no text: the call was chosen and does not tell what the rule needs."""
 Signal = Literal["span", "log"]
 
 ERROR_TYPES: tuple[str, ...] = tuple(e for e in get_args(ErrorType) if e)

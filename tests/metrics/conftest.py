@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from llm_trace_exporter.metrics.exposition import Exposition
+from llm_trace_exporter.metrics.judgemetrics import JudgeMetrics
 from llm_trace_exporter.metrics.labels import Dimension
 from llm_trace_exporter.metrics.recorder import Recorder
 from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
@@ -68,6 +69,7 @@ class Meter:
         self.recorder = Recorder(
             self.store, score_ranges=self.score_ranges, wall_clock=lambda: UNIX_S
         )
+        self.judge = JudgeMetrics(self.store)
         self.exposition = Exposition(
             self.store, self.own, created=self.created, wall_clock=lambda: UNIX_S
         )

@@ -6,20 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 from ..exchange import Exchange
-from ..model import LlmCall, Origin, PricedCall, Subject, Verdict, VerdictValue
+from ..model import LlmCall, Origin, PricedCall, RunOutcome, Subject, Verdict, VerdictValue
 from .client import AskFailed, Client
 from .parse import Completion, parse_answer
 from .prompt import Limits, messages
 from .rules import Rule
-
-Outcome = Literal["ok", "error", "timeout", "unparseable", "skipped", "no_text"]
-"""How a run ended. Skipped: a limit, the budget, the breaker or the end of the process came first;
-no text: the call was chosen and does not tell what the rule needs."""
-
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 Price = Callable[[LlmCall], float | None]
 """US dollars of one of the judge's own calls; None where it has no price."""
@@ -32,7 +25,7 @@ DIALECT = "judge"
 class Run:
     """One question and its end."""
 
-    outcome: Outcome
+    outcome: RunOutcome
     seconds: float = 0.0
     is_pass: bool | None = None
     """None where there is no answer."""
@@ -71,7 +64,7 @@ def ask(
         completion = client.ask(chat, stop)
     except AskFailed as failed:
         seconds = time.monotonic() - started_s
-        outcome: Outcome = "skipped" if failed.kind == "stopped" else failed.kind
+        outcome: RunOutcome = "skipped" if failed.kind == "stopped" else failed.kind
         return Run(outcome, seconds, reason=str(failed))
     seconds = time.monotonic() - started_s
     cost_usd = price(_own_call(client, completion, started_ns))

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from ..errors import Overloaded
 from ..exchange import Exchange
-from ..model import PricedCall, Verdict
-from .asking import Outcome, Price, Run, ask, verdict_of
+from ..model import PricedCall, RunOutcome, Verdict
+from .asking import Price, Run, ask, verdict_of
 from .client import Client, Endpoint
 from .guards import CircuitBreaker, DailyBudget, PerMinute
 from .prompt import Limits, is_own
@@ -40,7 +40,7 @@ class Counts(Protocol):
     def eligible(self, judge: str) -> None:
         """A call came that the rule is for: what sampling chooses from."""
 
-    def ran(self, judge: str, outcome: Outcome, seconds: float | None) -> None:
+    def ran(self, judge: str, outcome: RunOutcome, seconds: float | None) -> None:
         """A run ended; without a duration where nothing was asked."""
 
     def cost(self, judge: str, usd: float | None) -> None:

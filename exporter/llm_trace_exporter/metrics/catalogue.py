@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from llm_trace_exporter.metrics.exporter_families import EXPORTER_FAMILIES
 from llm_trace_exporter.metrics.family import Family, MetricType, Profile
+from llm_trace_exporter.metrics.judge_families import JUDGE_FAMILIES
 from llm_trace_exporter.metrics.vocabulary import (
     FINISH_REASONS,
     UNPRICED_REASONS,
@@ -268,6 +269,7 @@ FAMILIES: tuple[Family, ...] = (
         'sum by (judge) (rate(llm_judge_agreement_total{agrees="true"}[1d])) '
         "/ sum by (judge) (rate(llm_judge_agreement_total[1d]))",
     ),
+    *JUDGE_FAMILIES,
     _quality(
         "llm_feedback_total", "counter", "", ("rating", "source"),
         "Feedback of end users.",

@@ -20,6 +20,15 @@ _OF_THE_PROCESS = frozenset(
         "label_overflow_total",
         "trace_table_evicted_total",
     )
+) | frozenset(
+    f"llm_judge_{name}"
+    for name in (
+        "eligible_total",
+        "runs_total",
+        "run_duration_seconds",
+        "cost_usd_total",
+        "unpriced_runs_total",
+    )
 )
 
 

@@ -19,6 +19,7 @@ from llm_trace_exporter.model import (
     GuardrailAction,
     JudgeKind,
     Rating,
+    RunOutcome,
     StepKind,
     UnpricedReason,
     VerdictValue,
@@ -46,6 +47,8 @@ def _open(name: str, text: str, same_as: str = "") -> Label:
     return Label(name, text, is_open=True, same_as=same_as)
 
 
+RUN_OUTCOMES: tuple[str, ...] = get_args(RunOutcome)
+
 LABELS: tuple[Label, ...] = (
     _open("service", "The resource's service.name."),
     _open("environment", "The resource's deployment environment; absent when unknown."),
@@ -53,7 +56,12 @@ LABELS: tuple[Label, ...] = (
     _open("model", "What served the call, under the price catalogue's name where it knows it."),
     _open("operation", "chat, text_completion, embeddings, rerank, generate_content, ..."),
     Label("purpose", "judge for calls made by evaluators; absent for all others.", ("judge",)),
-    Label("outcome", "Whether the call or step failed.", ("ok", "error")),
+    Label(
+        "outcome",
+        "Whether the call or step failed: ok or error. Questions of the built-in judge can also "
+        "end otherwise.",
+        RUN_OUTCOMES,
+    ),
     Label("error_type", "Why it failed; absent when it did not.", ERROR_TYPES),
     Label(
         "type",
