@@ -38,9 +38,14 @@ MAY_KNOW: dict[str, set[str]] = {
         *("state", "texts"),
     },
     "keeping": {"intake", "metrics", "state"},
-    "options": {"config", "dialects", "metrics", "model", "pipeline", "pricing"},
+    "options": {
+        *("config", "dialects", "judge", "metrics", "model", "pipeline", "pricing", "texts"),
+    },
+    "listening": {
+        *("config", "intake", "judge", "metrics", "model", "options", "pricing", "texts"),
+    },
     "app": {
-        *("config", "errors", "intake", "keeping", "metrics", "options", "otlp"),
+        *("config", "errors", "intake", "keeping", "listening", "metrics", "options", "otlp"),
         *("pricing", "security", "server", "state", "web", "__version__"),
     },
     "cli": {

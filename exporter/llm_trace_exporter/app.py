@@ -15,6 +15,7 @@ from .config import Settings, effective_yaml
 from .errors import ExporterError, Overloaded
 from .intake import Intake
 from .keeping import Keeper
+from .listening import Listening
 from .metrics.exposition import Exposition, process_registry
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
@@ -157,6 +158,7 @@ class Exporter:
             load: Reads the configuration anew, for a reload.
         """
         self.core = Core(settings)
+        self._listening = Listening(self.core.intake, self.core.store, lambda: self.core.pricing)
         self._security = Security(settings, self.core.own)
         self._load = load
         self._first = settings
@@ -219,6 +221,7 @@ class Exporter:
         self.core.own.config_loaded(is_success=True, unix_s=time.time())
         self._ticker.start()
         self._update_prices()
+        self._listening.apply(self.core.settings)
         self._state = ""
         for purpose, address in self.listeners():
             _logger.info("listening for %s on %s", purpose, address)
@@ -234,6 +237,7 @@ class Exporter:
             self._ticker.join(TICK_S * 4)
         if self._updater is not None:
             self._updater.stop()
+        self._listening.close()
         self.core.close()
         self.web_server.stop(DRAIN_S)
         self._web.close()
@@ -253,6 +257,7 @@ class Exporter:
 
     def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
         """The exposition and its content type."""
+        self._listening.refresh()
         page = self.core.exposition.render(accept, names)
         return page.body, page.content_type
 
@@ -270,6 +275,7 @@ class Exporter:
                 self.core.own.config_loaded(is_success=False, unix_s=time.time())
                 raise
             self._update_prices()
+            self._listening.apply(settings)
             self._note_fixed(settings)
             self.core.own.config_loaded(is_success=True, unix_s=time.time())
         _logger.info("configuration reloaded")

@@ -6,17 +6,23 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from .config import Settings
+from .config.judge_settings import RuleSettings
 from .dialects import LABELS, Context, JudgeRules, Judging, dimension, label_key
+from .judge.client import Endpoint
+from .judge.judges import JudgeOptions
+from .judge.rules import EVERY_CALL, Rule, Sample, parse_matcher
 from .metrics.labels import Dimension
 from .metrics.store import StoreOptions
 from .model import VerdictValue
 from .pipeline import Limits, TraceLimits
 from .pricing import LOCAL_PROVIDERS, Contract, PricingPolicy
+from .texts import HoldLimits
 
 MEMORY = ":memory:"
 """The state path that keeps nothing."""
 
 _NO_LIMIT = 10_000_000
+_SETTLE_SLACK_S = 50.0
 
 
 def store_options(settings: Settings) -> StoreOptions:
@@ -138,6 +144,56 @@ def trace_limits(settings: Settings) -> TraceLimits:
         max_age_s=given.max_age_s,
         max_open=given.max_open,
     )
+
+
+def judge_options(settings: Settings) -> JudgeOptions | None:
+    """What the configuration says about the built-in judge; None where it is off."""
+    judge = settings.judge
+    if not judge.endpoint.url or not judge.rules:
+        return None
+    endpoint = judge.endpoint
+    return JudgeOptions(
+        rules=tuple(map(judge_rule, judge.rules)),
+        endpoint=Endpoint(
+            url=endpoint.url,
+            model=endpoint.model,
+            provider=endpoint.provider,
+            api_key_file=endpoint.api_key_file,
+            api_key_header=endpoint.api_key_header,
+            api_version=endpoint.api_version,
+            headers=endpoint.headers,
+            timeout_s=judge.timeout_s,
+            max_attempts=judge.max_attempts,
+            max_output_tokens=judge.max_output_tokens,
+        ),
+        dimensions=tuple(d.label for d in settings.dimensions),
+        max_concurrent=judge.max_concurrent,
+        max_queue=judge.max_queue,
+        max_characters=judge.max_characters,
+        circuit_failures=judge.circuit_failures,
+        circuit_cooldown_s=judge.circuit_cooldown_s,
+    )
+
+
+def judge_rule(rule: RuleSettings) -> Rule:
+    """One rule of the built-in judge."""
+    samples = tuple(
+        Sample(tuple(map(parse_matcher, s.where)), s.rate, s.per_minute) for s in rule.sample
+    )
+    return Rule(
+        name=rule.name,
+        question=rule.question,
+        sees=rule.sees,
+        passes_when=rule.passes_when,
+        needs=rule.needs,
+        where=tuple(map(parse_matcher, rule.where)),
+        samples=samples or (EVERY_CALL,),
+    )
+
+
+def hold_limits(settings: Settings) -> HoldLimits:
+    """How long texts are held: a little longer than their call takes to settle."""
+    return HoldLimits(max_age_s=settings.settle_s + _SETTLE_SLACK_S)
 
 
 def uncapped(settings: Settings) -> Settings:

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,7 +104,7 @@ class Judges:
         self._client = client or Client(options.endpoint, max_connections=options.max_concurrent)
         self._breaker = CircuitBreaker(options.circuit_failures, options.circuit_cooldown_s, clock)
         self._limits = Limits(options.max_characters)
-        self._queue: queue.Queue[_Job] = queue.Queue(options.max_queue)
+        self._queue: queue.Queue[_Job | None] = queue.Queue(options.max_queue)
         self._lock = threading.Lock()
         self._held = 0
         self._chosen: dict[object, tuple[tuple[int, int | None], ...]] = {}
@@ -114,6 +115,7 @@ class Judges:
             if sample.per_minute is not None
         }
         self._stop = threading.Event()
+        self._has_ended = False
         self._log_again_s = 0.0
         self._threads = [
             threading.Thread(target=self._work, name=f"judge-{number}", daemon=True)
@@ -138,12 +140,14 @@ class Judges:
     def stop(self) -> None:
         """End; what waits is skipped, and what is under way is not waited for for long."""
         self._stop.set()
+        self._empty()
+        self._wake()
         until_s = time.monotonic() + _JOIN_S
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, until_s - time.monotonic()))
-        while (job := self._next(0)) is not None:
-            self._skip(job.rule)
+        self._has_ended = True
+        self._empty()
         self._client.close()
 
     def picks(self, call: PricedCall) -> bool:
@@ -226,13 +230,18 @@ class Judges:
             return False
         return True
 
-    def _next(self, wait_s: float) -> _Job | None:
-        try:
-            job = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
-        except queue.Empty:
-            return None
-        self._release(job)
-        return job
+    def _wake(self) -> None:
+        """Have one thread that waits see that it is to end; it wakes the next."""
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)
+
+    def _empty(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                job = self._queue.get_nowait()
+                if job is not None:
+                    self._release(job)
+                    self._skip(job.rule)
 
     def _release(self, job: _Job) -> None:
         with self._lock:
@@ -242,18 +251,17 @@ class Judges:
         self._counts.ran(rule.name, "skipped", None)
 
     def _work(self) -> None:
-        while not self._stop.is_set():
-            job = self._next(0.5)
-            if job is None:
-                continue
+        while not self._stop.is_set() and (job := self._queue.get()) is not None:
+            self._release(job)
             try:
                 self._judge(job)
             except Exception as error:  # noqa: BLE001 - one question must not end the thread
                 # Its message could quote what was said.
                 _logger.error("judging failed: %s", type(error).__name__)  # noqa: TRY400
+        self._wake()
 
     def _judge(self, job: _Job) -> None:
-        run = self._asked(job)
+        run = None if self._stop.is_set() else self._asked(job)
         if run is None:
             self._skip(job.rule)
             return
@@ -300,6 +308,8 @@ class Judges:
 
     def _tell(self, verdict: Verdict) -> None:
         for _ in range(_EMIT_ATTEMPTS):
+            if self._has_ended:
+                return
             try:
                 self._emit(verdict)
             except Overloaded as error:

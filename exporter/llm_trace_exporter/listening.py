@@ -1,0 +1,105 @@
+"""Who listens to what is said in calls, in step with the configuration: the built-in judge."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from .config import Settings
+from .intake import Intake
+from .judge.guards import DailyBudget
+from .judge.judges import Judges
+from .metrics.judgemetrics import JudgeMetrics
+from .metrics.store import Store
+from .model import LlmCall, Verdict
+from .options import hold_limits, judge_options
+from .pricing import Pricing
+from .texts import Hearing, Hold, Listener
+
+_logger = logging.getLogger(__name__)
+
+CUT = 4
+"""Texts are cut at this many times what a judge is shown, of which it then sees both ends."""
+
+_CLOSE_S = 1.0
+
+
+class Listening:
+    """Starts, exchanges and ends the listeners; one caller at a time."""
+
+    def __init__(self, intake: Intake, store: Store, pricing: Callable[[], Pricing]) -> None:
+        """Nobody listens before `apply`.
+
+        Args:
+            intake: Hands out what is said, and takes verdicts.
+            store: Where the judge's own work is counted.
+            pricing: The prices in force.
+        """
+        self._intake = intake
+        self._store = store
+        self._pricing = pricing
+        self._metrics = JudgeMetrics(store)
+        self._budget = DailyBudget(0.0)
+        self._chosen: object = None
+        self._judges: Judges | None = None
+        self._hearing: Hearing | None = None
+
+    def apply(self, settings: Settings) -> None:
+        """Listen as the configuration says; where it says nothing new, all goes on as it is."""
+        chosen = (settings.judge, settings.dimensions, settings.settle_s)
+        if chosen == self._chosen:
+            return
+        self.close()
+        self._chosen = chosen
+        options = judge_options(settings)
+        if options is None:
+            if settings.judge.rules:
+                _logger.warning("judge: there are rules and no endpoint.url: nothing is judged")
+            return
+        self._budget.limit_usd = settings.judge.daily_limit_usd
+        self._metrics.watch(rule.name for rule in options.rules)
+        self._judges = Judges(
+            options,
+            budget=self._budget,
+            counts=self._metrics,
+            price=self._price,
+            emit=self._take,
+        )
+        self._judges.start()
+        self._hearing = Hearing(
+            [Listener(self._judges.offer, self._judges.picks)],
+            Hold(hold_limits(settings)),
+            max_chars=CUT * options.max_characters,
+        )
+        self._intake.listen(self._hearing)
+
+    def refresh(self) -> None:
+        """Show how the judge is doing."""
+        judges = self._judges
+        if judges is not None:
+            self._metrics.show(
+                queue_length=judges.queue_length,
+                is_open=judges.is_circuit_open,
+                spent_usd=self._budget.spent_usd,
+                limit_usd=self._budget.limit_usd,
+            )
+
+    def close(self) -> None:
+        """Let nobody listen any more; what was not asked by now is not asked."""
+        self._intake.listen(None)
+        self._chosen = None
+        if self._hearing is not None:
+            self._hearing.close(_CLOSE_S)
+            self._hearing = None
+        if self._judges is not None:
+            self._judges.stop()
+            self._judges = None
+            self._metrics.hide()
+
+    def _take(self, verdict: Verdict) -> None:
+        self._intake.judged((verdict,))
+
+    def _price(self, call: LlmCall) -> float | None:
+        # Pricing is not for two threads at once; ingestion uses it under this lock.
+        with self._store.lock:
+            return self._pricing().price(call).cost_usd
