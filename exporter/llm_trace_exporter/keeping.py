@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import add
 
 from .intake import Intake
+from .metrics.restoring import Restorer
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.series import Counter
 from .metrics.store import Store
@@ -41,17 +45,22 @@ class Keeper:
 
         Raises: ExporterError where the journal cannot be read.
         """
+        with _without_collector():
+            self._restore()
+        self._own.state_failed("unusable", self._state.moved_aside)
+
+    def _restore(self) -> None:
         store, now_s, unix_s = self._store, self._store.clock(), self._wall_clock()
         idle_s = store.options.idle_expiry_s or float("inf")
         with store.lock:
+            restorer = Restorer(store)
             for saved in self._state.series():
                 idle = max(0.0, unix_s - saved.touched_unix_s)
                 if idle < idle_s:
-                    _load(store, saved, now_s - idle)
+                    _load(restorer, saved, now_s - idle)
         self._intake.restore(self._state.entries())
         with store.lock:
             store.age_all()
-        self._own.state_failed("unusable", self._state.moved_aside)
 
     def tick(self) -> None:
         """Save what changed, when it is time.
@@ -87,6 +96,20 @@ class Keeper:
         self._own.state_size(self._state.size_bytes)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Spare the garbage collector its rounds over what is only ever added to."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        # Nor are later rounds to look at all that again: series go when nothing refers to them.
+        gc.freeze()
+        if was_on:
+            gc.enable()
+
+
 def _saved(name: str, labels: dict[str, str], series: object, touched: float) -> SavedSeries:
     told = {label: value for label, value in labels.items() if value}
     if isinstance(series, Counter):
@@ -95,8 +118,8 @@ def _saved(name: str, labels: dict[str, str], series: object, touched: float) ->
     return SavedSeries(name, told, values, touched)
 
 
-def _load(store: Store, saved: SavedSeries, touched_s: float) -> None:
-    series = store.restore(saved.family, saved.labels)
+def _load(restorer: Restorer, saved: SavedSeries, touched_s: float) -> None:
+    series = restorer.series(saved.family, saved.labels)
     if series is None:
         return
     if isinstance(series, Counter):
@@ -107,5 +130,5 @@ def _load(store: Store, saved: SavedSeries, touched_s: float) -> None:
         # A histogram whose buckets were configured anew starts from 0.
         if tuple(bounds) == series.bounds:
             series.total += saved.values[0]
-            series.counts = [a + b for a, b in zip(series.counts, counts, strict=True)]
+            series.counts = list(map(add, series.counts, counts))
     series.touched_s = max(series.touched_s, touched_s)

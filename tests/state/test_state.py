@@ -15,6 +15,7 @@ from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.errors import ExporterError, Overloaded
+from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.otlp.files import FileRequest, iter_requests
 from llm_trace_exporter.state import Entry, State
 from llm_trace_exporter.state.journal import Codec
@@ -104,6 +105,38 @@ def test_waiting_calls_go_on_waiting_after_an_orderly_end(settings: Settings) ->
         send(alone, request)
     alone.intake.settle_all()
     assert counted(core) == counted(alone)
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_only_what_belongs_to_the_process_is_gone_after_a_crash(
+    settings: Settings, checkpoints: bool
+) -> None:
+    """Label sets that are missing after a crash are those that no file is to keep."""
+    core = Core(replace(settings, compat=("semconv", "openlit")))
+    for request in requests():
+        send(core, request)
+    core.intake.settle_all()
+    core.exposition.render()
+    if checkpoints:
+        assert core.keeper is not None
+        core.keeper.checkpoint()
+    before = label_sets(core)
+    crash(core)
+    after = label_sets(Core(replace(settings, compat=("semconv", "openlit"))))
+    kept = {family.name for family in FAMILIES if family.lasts}
+    assert {one for one in before if one[0] in kept} == {one for one in after if one[0] in kept}
+    gone = {name for name, _ in before - after}
+    assert "llm_exporter_ingest_duration_seconds" in gone
+    assert not gone & kept
+
+
+def label_sets(core: Core) -> set[tuple[str, tuple[str, ...]]]:
+    """(family, label values) of every series, before anything is rendered."""
+    core.intake.refresh_gauges()
+    core.store.update_limits()
+    return {
+        (family.name, key) for family in FAMILIES for key in core.store.counters(family.name).series
+    }
 
 
 def test_restored_series_are_not_held_at_zero(settings: Settings) -> None:

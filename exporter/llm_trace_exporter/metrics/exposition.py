@@ -141,7 +141,7 @@ class Exposition:
         offset_s = self._wall_clock() - self._store.clock() if self._created and is_open else None
         for family in FAMILIES:
             wanted = _wanted_samples(family, names)
-            if not wanted or not self._store.shows(family.name):
+            if not wanted or self._store.family(family.name) is None:
                 continue
             yield _head(family, format_)
             if family.type == "histogram":

@@ -145,11 +145,14 @@ class FamilySeries(Generic[S]):
             found = self.series.get(key)
             if found is not None:
                 return found
-        born = self.series[key] = self._new(key)
+        return self.add(key, label_text(self.label_names, key))
+
+    def add(self, key: tuple[str, ...], labels: str) -> S:
+        """Add a series that is not there; `labels` is `label_text` of its key."""
+        born = self.series[key] = self._new(",".join((labels, *self._marks)))
         return born
 
-    def _new(self, key: tuple[str, ...]) -> S:
-        text = ",".join((label_text(self.label_names, key), *self._marks))
+    def _new(self, text: str) -> S:
         now_s = self._clock()
         made: Series
         if self.family.type == "histogram":
@@ -281,23 +284,10 @@ class Store:
                 if series.touched_s >= since_s:
                     yield name, dict(zip(family.label_names, key, strict=True)), series
 
-    def restore(self, name: str, labels: Mapping[str, str]) -> Counter | Histogram | None:
-        """Return the series to fill with what was saved; None if there is no such family now.
-
-        It is not new: it is never held at 0. Labels that do not exist any more are left out, so
-        series may come together.
-        """
+    def family(self, name: str) -> FamilySeries[Any] | None:
+        """Return a family that is there under the options in force; None if there is none."""
         family = self._families.get(name)
-        if family is None or not family.family.lasts or not family.is_shown:
-            return None
-        values = ((label, labels.get(label, "")) for label in family.label_names)
-        key = tuple(
-            self.policy.admit(capped_as(label), value)[0] if is_open_label(label) else value
-            for label, value in values
-        )
-        series: Counter | Histogram = family.get(key)
-        series.born_s = NOT_NEW
-        return series
+        return family if family is not None and family.is_shown else None
 
     def age_all(self) -> None:
         """Make no series new any more: what was restored was seen before."""
@@ -314,10 +304,6 @@ class Store:
         """Return the labels that have a cap of their own, those of the dimensions last."""
         own = (label.name for label in LABELS if label.is_open and not label.same_as)
         return (*own, *(dimension.label for dimension in self.options.dimensions))
-
-    def shows(self, name: str) -> bool:
-        """Whether a family is there under the options in force."""
-        return self._families[name].is_shown
 
     def series_total(self) -> int:
         """Return how many series there are in all families."""

@@ -16,8 +16,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -43,13 +43,14 @@ CREATE TABLE series (
   PRIMARY KEY (family, labels, checkpoint)
 ) WITHOUT ROWID;
 """
+_LABELS = msgspec.json.Decoder(dict[str, str])
+_VALUES = msgspec.msgpack.Decoder(list[float])
 _DROP_OLDER = "DELETE FROM series WHERE family = ? AND labels = ? AND checkpoint < ?"
 _MIGRATIONS: dict[int, str] = {}
 """Schema version -> statements that lead from it to the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedSeries:
+class SavedSeries(NamedTuple):
     """One series as a checkpoint holds it."""
 
     family: str
@@ -153,8 +154,8 @@ class State:
         for family, labels, _, touched, value in rows:
             yield SavedSeries(
                 family,
-                msgspec.json.decode(labels, type=dict[str, str]),
-                msgspec.msgpack.decode(value, type=list[float]),
+                _LABELS.decode(labels),
+                _VALUES.decode(value),
                 touched,
             )
 
