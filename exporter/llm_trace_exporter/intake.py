@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as replace_context
 from hashlib import blake2b
@@ -27,9 +27,9 @@ from .otlp.decode import decode_logs, decode_logs_json, decode_traces, decode_tr
 from .otlp.from_json import load as load_json
 from .otlp.raw import Batch, RawLog, RawSpan
 from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
-from .pipeline import Limits, Pipeline, TraceLimits, WholeTraces
+from .pipeline import Judged, Limits, Pipeline, TraceLimits, WholeTraces
 from .pricing import Pricing
-from .state import Entry
+from .state import Entry, pack_subjects, unpack_subjects
 from .texts import Heard, Hearing, key_filter
 
 _DECODERS: dict[tuple[SignalName, Encoding], Callable[[bytes, KeyFilter], Batch]] = {
@@ -180,6 +180,22 @@ class Intake:
                 newest_s = max(newest_s, entry.now_s)
             self._clock = _going_on(self._clock, newest_s)
 
+    def pack_subjects(self) -> tuple[bytes, int]:
+        """Calls that can be named since the last time, packed, and how many."""
+        with self._lock:
+            fresh = self._pipeline.subjects.take_fresh()
+            return pack_subjects(fresh, _labels(self._readers.context)), len(fresh)
+
+    def restore_subjects(self, packed: bytes, age_s: float) -> None:
+        """Remember calls of an earlier process; after `restore`, the newest first.
+
+        Raises: ExporterError where the bytes are none of ours.
+        """
+        with self._lock:
+            rows = unpack_subjects(packed, lambda old: _moved(old, self._readers.context))
+            found = (Judged(*row) for row in reversed(rows))
+            self._pipeline.subjects.restore(found, self._clock() - age_s)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep requests out for a moment."""
@@ -203,7 +219,7 @@ class Intake:
             old = self._readers.context
             self._heed(context)
             self._counting.pricing = pricing
-            moved = _moved(old, context)
+            moved = _moved(_labels(old), context)
             self._pipeline.reconfigure(limits, humans, moved)
             self._traces.limits = trace_limits
             self._traces.relabel(moved)
@@ -291,9 +307,13 @@ class Intake:
             own.late_records(late)
 
 
-def _moved(old: Context, new: Context) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+def _labels(context: Context) -> list[str]:
+    return [dimension.label for dimension in context.dimensions]
+
+
+def _moved(old: Sequence[str], new: Context) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     """From values of the old dimensions to values of the new ones, by label."""
-    place = {dimension.label: at for at, dimension in enumerate(old.dimensions)}
+    place = {label: at for at, label in enumerate(old)}
     places = tuple(place.get(dimension.label, -1) for dimension in new.dimensions)
     return lambda values: tuple(values[at] if 0 <= at < len(values) else "" for at in places)
 

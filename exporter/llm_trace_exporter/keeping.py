@@ -59,6 +59,8 @@ class Keeper:
                 if idle < idle_s:
                     _load(restorer, saved, now_s - idle)
         self._intake.restore(self._state.entries())
+        for kept in self._state.kept(_SUBJECTS):
+            self._intake.restore_subjects(kept.value, max(0.0, unix_s - kept.unix_s))
         with store.lock:
             store.age_all()
 
@@ -75,17 +77,23 @@ class Keeper:
 
         Raises: Overloaded when it cannot be written; the file stays as it was.
         """
-        store = self._store
+        store, state = self._store, self._state
         with store.lock:
             started_s, unix_s = store.clock(), self._wall_clock()
             self._next_s = started_s + CHECKPOINT_S
-            seq = self._state.seq
+            seq = state.seq
+            packed, subjects = self._intake.pack_subjects()
+            if subjects:
+                # Counted on from the newest part: a part that is lost for good is no matter.
+                self._parts.append(Kept(_SUBJECTS, self._next_part(), unix_s, subjects, packed))
             changed = [
                 _saved(name, labels, series, unix_s - (started_s - series.touched_s))
                 for name, labels, series in store.changed_since(self._saved_s)
             ]
         try:
-            self._state.checkpoint(changed, seq)
+            state.checkpoint(changed, seq, self._parts)
+            self._parts.clear()
+            state.thin(_SUBJECTS, limits.max_subjects, unix_s - limits.subject_age_s)
         except BaseException:
             self._own.state_failed("checkpoint")
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .limits import Limits, Output
 from .pipeline import Pipeline
+from .subjects import Judged
 from .whole_traces import TraceLimits, WholeTraces
 
-__all__ = ["Limits", "Output", "Pipeline", "TraceLimits", "WholeTraces"]
+__all__ = ["Judged", "Limits", "Output", "Pipeline", "TraceLimits", "WholeTraces"]

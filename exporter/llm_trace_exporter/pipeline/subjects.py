@@ -61,10 +61,18 @@ class Subjects:
         if len(self._fresh) > self.limit:
             del self._fresh[: -self.limit]
 
-    def restore(self, found: Iterable[Judged], now_s: float) -> None:
-        """Remember what an earlier process did."""
+    def restore(self, found: Iterable[Judged], seen_s: float) -> None:
+        """Remember what an earlier process did before all that is remembered; the newest first."""
         for judged in found:
-            self._put(judged._replace(subject=self._share(judged.subject)), now_s)
+            is_new = judged.trace_id not in self._traces
+            if not is_new and self.of_span(judged.trace_id, judged.span_id) is not None:
+                continue
+            if is_new:
+                self._traces[judged.trace_id] = _OfTrace(seen_s=seen_s)
+                self._traces.move_to_end(judged.trace_id, last=False)
+            shared = judged._replace(subject=self._share(judged.subject))
+            self._traces[judged.trace_id].calls.append(shared)
+            self.count += 1
 
     def take_fresh(self) -> list[Judged]:
         """What was remembered since the last time."""

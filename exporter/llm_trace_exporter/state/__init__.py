@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .file import SavedSeries, State
+from .file import Kept, SavedSeries, State
 from .journal import Entry
+from .packed import pack_subjects, unpack_subjects
 
-__all__ = ["Entry", "SavedSeries", "State"]
+__all__ = ["Entry", "Kept", "SavedSeries", "State", "pack_subjects", "unpack_subjects"]

@@ -26,7 +26,7 @@ from .journal import Codec, Entry
 
 _logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x4C4C4D54
 """Marks the file as ours (`LLMT`)."""
 
@@ -34,7 +34,13 @@ _RETRY_AFTER_S = 5
 _ROWS_AT_ONCE = 2_000
 _SUFFIXES = ("", "-wal", "-shm")
 
-_TABLES = """
+_KEPT = """
+CREATE TABLE kept (
+  name TEXT NOT NULL, part INTEGER NOT NULL, unix_s REAL NOT NULL, entries INTEGER NOT NULL,
+  value BLOB NOT NULL, PRIMARY KEY (name, part)
+) WITHOUT ROWID;
+"""
+_TABLES = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE journal (seq INTEGER PRIMARY KEY, spans INTEGER NOT NULL, entry BLOB NOT NULL);
 CREATE TABLE series (
@@ -42,11 +48,12 @@ CREATE TABLE series (
   touched REAL NOT NULL, value BLOB NOT NULL,
   PRIMARY KEY (family, labels, checkpoint)
 ) WITHOUT ROWID;
+{_KEPT}
 """
 _LABELS = msgspec.json.Decoder(dict[str, str])
 _VALUES = msgspec.msgpack.Decoder(list[float])
 _DROP_OLDER = "DELETE FROM series WHERE family = ? AND labels = ? AND checkpoint < ?"
-_MIGRATIONS: dict[int, str] = {}
+_MIGRATIONS: dict[int, str] = {1: _KEPT}
 """Schema version -> statements that lead from it to the next."""
 
 
@@ -59,6 +66,19 @@ class SavedSeries(NamedTuple):
     """A counter's value; or a histogram's sum, counts and bounds, one after the other."""
     touched_unix_s: float
     """When it was last updated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Something else that a checkpoint holds, in one part or in many."""
+
+    name: str
+    part: int
+    """A part that is written again replaces itself."""
+    unix_s: float
+    entries: int
+    """How many things are in it."""
+    value: bytes
 
 
 class State:
@@ -113,8 +133,10 @@ class State:
                 raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
             self._seq = seq
 
-    def checkpoint(self, series: Iterable[SavedSeries], seq: int) -> None:
-        """Save changed series as they were when entry `seq` was the newest one applied.
+    def checkpoint(
+        self, series: Iterable[SavedSeries], seq: int, kept: Iterable[Kept] = ()
+    ) -> None:
+        """Save changed series, and what else is kept, as they were when entry `seq` was the newest one applied.
 
         Written in small transactions, so that no request waits for long; valid with the last one.
 
@@ -136,6 +158,10 @@ class State:
             with self._lock, self._db:
                 self._set("checkpoint", number)
                 self._set("seq", seq)
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)",
+                    [(k.name, k.part, k.unix_s, k.entries, k.value) for k in kept],
+                )
             self._checkpoint = number
             for keys in written:
                 with self._lock, self._db:
@@ -158,6 +184,40 @@ class State:
                 _VALUES.decode(value),
                 touched,
             )
+
+    def kept(self, name: str) -> Iterator[Kept]:
+        """The parts of something kept, the newest first."""
+        yield from (
+            Kept(*row)
+            for row in self._db.execute(
+                "SELECT name, part, unix_s, entries, value FROM kept WHERE name = ? "
+                "ORDER BY part DESC",
+                (name,),
+            )
+        )
+
+    def thin(self, name: str, max_entries: int, since_unix_s: float) -> None:
+        """Drop the oldest parts past a number of entries, and those before a time.
+
+        Raises: Overloaded when that cannot be written.
+        """
+        try:
+            with self._lock, self._db:
+                total, oldest = 0, 0
+                rows = self._db.execute(
+                    "SELECT part, entries FROM kept WHERE name = ? ORDER BY part DESC", (name,)
+                )
+                for part, entries in rows:
+                    total += entries
+                    if total > max_entries:
+                        oldest = part
+                        break
+                self._db.execute(
+                    "DELETE FROM kept WHERE name = ? AND (part <= ? OR unix_s < ?)",
+                    (name, oldest, since_unix_s),
+                )
+        except sqlite3.Error as error:
+            raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
 
     def entries(self) -> Iterator[tuple[Entry, bool]]:
         """The journal in order, and whether each entry is newer than the checkpoint."""
