@@ -100,6 +100,11 @@ class Intake:
         """Calls and steps that are not settled yet."""
         return self._pipeline.waiting
 
+    @property
+    def limits(self) -> Limits:
+        """How much is waited for and remembered."""
+        return self._pipeline.limits
+
     def export(
         self,
         signal: SignalName,

@@ -13,7 +13,9 @@ from .metrics.restoring import Restorer
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.series import Counter
 from .metrics.store import Store
-from .state import SavedSeries, State
+from .state import Kept, SavedSeries, State
+
+_SUBJECTS = "subjects"
 
 CHECKPOINT_S = 30.0
 """How often changed series are saved."""
@@ -37,6 +39,8 @@ class Keeper:
         self._intake = intake
         self._own = own
         self._wall_clock = wall_clock
+        self._parts: list[Kept] = []
+        self._part = 0
         self._saved_s = float("-inf")
         self._next_s = 0.0
 
@@ -60,6 +64,7 @@ class Keeper:
                     _load(restorer, saved, now_s - idle)
         self._intake.restore(self._state.entries())
         for kept in self._state.kept(_SUBJECTS):
+            self._part = max(self._part, kept.part)
             self._intake.restore_subjects(kept.value, max(0.0, unix_s - kept.unix_s))
         with store.lock:
             store.age_all()
@@ -84,8 +89,8 @@ class Keeper:
             seq = state.seq
             packed, subjects = self._intake.pack_subjects()
             if subjects:
-                # Counted on from the newest part: a part that is lost for good is no matter.
-                self._parts.append(Kept(_SUBJECTS, self._next_part(), unix_s, subjects, packed))
+                self._part += 1
+                self._parts.append(Kept(_SUBJECTS, self._part, unix_s, subjects, packed))
             changed = [
                 _saved(name, labels, series, unix_s - (started_s - series.touched_s))
                 for name, labels, series in store.changed_since(self._saved_s)
@@ -93,6 +98,7 @@ class Keeper:
         try:
             state.checkpoint(changed, seq, self._parts)
             self._parts.clear()
+            limits = self._intake.limits
             state.thin(_SUBJECTS, limits.max_subjects, unix_s - limits.subject_age_s)
         except BaseException:
             self._own.state_failed("checkpoint")

@@ -12,7 +12,7 @@ import pytest
 
 from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.config.settings import StateSettings
+from llm_trace_exporter.config.settings import LimitSettings, StateSettings
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.errors import ExporterError, Overloaded
 from llm_trace_exporter.metrics.catalogue import FAMILIES
@@ -20,7 +20,7 @@ from llm_trace_exporter.otlp.files import FileRequest, iter_requests
 from llm_trace_exporter.state import Entry, State
 from llm_trace_exporter.state.journal import Codec
 from tests.facts import COMPARED, Samples, facts
-from tests.spans import chat, raw_span, read_span
+from tests.spans import chat, raw_log, raw_span, read_log, read_span
 from tests.test_corpus import CORPUS
 
 SOURCES = ("claude-code", "openinference-anthropic", "logfire-pydantic-ai", "opensearch-genai")
@@ -282,3 +282,44 @@ def test_bytes_that_are_no_entry_are_told_as_such(packed: bytes) -> None:
     """Never another error."""
     with pytest.raises(ExporterError):
         Codec().unpack(packed)
+
+
+@pytest.mark.parametrize("ends_in_order", [True, False])
+def test_a_verdict_finds_its_call_after_a_restart(settings: Settings, ends_in_order: bool) -> None:
+    """Also where the journal does not reach back to the call any more."""
+    settings = replace(settings, settle_s=0, limits=LimitSettings(max_spans=100))
+    core = Core(settings)
+    call = raw_span(chat() | {"feature": "refunds"})
+    core.intake._commit_and_apply(Entry(0.0, "otlp_http", (read_span(call, Context()),)))
+    assert core.keeper is not None
+    core.keeper.checkpoint()
+    for _ in range(300):
+        reading = read_span(raw_span(chat()), Context())
+        core.intake._commit_and_apply(Entry(1.0, "otlp_http", (reading,)))
+    core.keeper.checkpoint()
+    if ends_in_order:
+        core.close()
+    else:
+        crash(core)
+    again = Core(replace(settings, dimensions=settings.dimensions[::-1]))
+    told = {"gen_ai.evaluation.name": "faithful", "gen_ai.evaluation.score.label": "fail"}
+    log = raw_log(told, event="gen_ai.evaluation.result", trace=call.trace_id, span=call.span_id)
+    again.intake._commit_and_apply(Entry(2.0, "otlp_http", (), (read_log(log, Context()),)))
+    again.intake.settle_all()
+    samples = Samples(again.exposition.render("", []).body.decode())
+    (verdict,) = samples.matching("llm_judge_verdicts_total", verdict="fail")
+    assert (verdict.labels["feature"], verdict.labels["model"]) == ("refunds", "gpt-4o")
+
+
+def test_a_file_of_the_first_schema_is_taken_on(settings: Settings) -> None:
+    core = Core(settings)
+    crash(core)
+    path = settings.state.path
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE kept")
+        db.execute("PRAGMA user_version=1")
+    db.close()
+    again = Core(settings)
+    assert again.state is not None
+    assert again.state.moved_aside == 0
+    assert list(again.state.kept("subjects")) == []

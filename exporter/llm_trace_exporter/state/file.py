@@ -68,8 +68,7 @@ class SavedSeries(NamedTuple):
     """When it was last updated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """Something else that a checkpoint holds, in one part or in many."""
 
     name: str
@@ -136,7 +135,7 @@ class State:
     def checkpoint(
         self, series: Iterable[SavedSeries], seq: int, kept: Iterable[Kept] = ()
     ) -> None:
-        """Save changed series, and what else is kept, as they were when entry `seq` was the newest one applied.
+        """Save changed series, and what else is kept, as of when entry `seq` was the newest.
 
         Written in small transactions, so that no request waits for long; valid with the last one.
 
