@@ -11,6 +11,8 @@ import pytest
 import requests
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_trace_exporter.otlp.gate import Credentials, HttpGate, credentials_of
 from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
@@ -60,6 +62,10 @@ def grpc_gate(sink: RecordingSink) -> Iterator[Any]:
 
 def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _as_basic(content: bytes) -> str:
+    return f"Basic {base64.b64encode(content).decode()}"
 
 
 ACCEPTED = [
@@ -153,6 +159,17 @@ def test_grpc_says_when_to_come_back(grpc_gate: Any) -> None:
 
 def test_a_gateway_s_probe_needs_no_credentials(grpc_gate: Any) -> None:
     assert grpc_gate.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=10) == b"\x08\x01"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["authorization", "x-api-key"]),
+        st.text() | st.text().map(lambda text: f"Basic {text}") | st.binary().map(_as_basic),
+    )
+)
+def test_no_header_breaks_the_gate(headers: dict[str, str]) -> None:
+    found = credentials_of(headers)
+    assert all(isinstance(word, str) for word in (found.bearer, found.user, found.password))
 
 
 def test_credentials_are_not_shown() -> None:

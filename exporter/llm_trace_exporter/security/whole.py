@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from typing import Literal
 
 import grpc
@@ -30,6 +31,8 @@ class Security:
         Raises: ConfigError with a line for each problem.
         """
         self._own = own
+        # Files change and reloads come at the same time.
+        self._changing = threading.Lock()
         otlp = settings.otlp
         self._guards: dict[Listener, Guard] = {
             "web": Guard("web", settings.web.config_file),
@@ -76,17 +79,19 @@ class Security:
 
         Raises: ConfigError when the tokens cannot be used; the old ones stay.
         """
-        self._keyring.take(settings.otlp.tokens)
-        self._show_tokens()
-        self._tell("tokens", True)
-        for listener, guard in self._guards.items():
-            self._tell(listener, guard.refresh(always=True))
+        with self._changing:
+            self._keyring.take(settings.otlp.tokens)
+            self._show_tokens()
+            self._tell("tokens", True)
+            for listener, guard in self._guards.items():
+                self._tell(listener, guard.refresh(always=True))
 
     def refresh(self) -> None:
         """Take changed files in."""
-        for listener, guard in self._guards.items():
-            self._tell(listener, guard.refresh())
-        self._tell("tokens", self._keyring.refresh())
+        with self._changing:
+            for listener, guard in self._guards.items():
+                self._tell(listener, guard.refresh())
+            self._tell("tokens", self._keyring.refresh())
 
     def _tell(self, part: Part, is_success: bool | None) -> None:
         if is_success is not None:
