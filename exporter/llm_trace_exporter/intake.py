@@ -21,23 +21,17 @@ from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
 from .model import LlmCall, Reading, Step, Verdict
-from .otlp import wire
-from .otlp.attributes import KeyFilter, parse
-from .otlp.decode import decode_logs, decode_logs_json, decode_traces, decode_traces_json
-from .otlp.from_json import load as load_json
-from .otlp.raw import Batch, RawLog, RawSpan
+from .otlp import from_json, wire
+from .otlp.attributes import parse
+from .otlp.decode import logs_of, spans_of
+from .otlp.raw import RawLog, RawSpan
 from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
 from .pipeline import Judged, Limits, Pipeline, TraceLimits, WholeTraces
 from .pricing import Pricing
 from .state import Entry, pack_subjects, unpack_subjects
 from .texts import Heard, Hearing, key_filter
 
-_DECODERS: dict[tuple[SignalName, Encoding], Callable[[bytes, KeyFilter], Batch]] = {
-    ("traces", "protobuf"): decode_traces,
-    ("traces", "json"): decode_traces_json,
-    ("logs", "protobuf"): decode_logs,
-    ("logs", "json"): decode_logs_json,
-}
+_FROM_JSON = {"traces": from_json.traces, "logs": from_json.logs}
 _R = TypeVar("_R", RawSpan, RawLog)
 
 _MAX_REASONS = 3
@@ -118,15 +112,14 @@ class Intake:
         Raises: DecodeError where `body` is not the message; nothing is counted then.
         """
         if signal == "metrics":
-            parse(wire.Request, body) if encoding == "protobuf" else load_json(body)
+            parse(wire.Request, body) if encoding == "protobuf" else from_json.load(body)
             self._own.metrics_request(source)
             return Outcome()
         started_s = time.perf_counter()
         readers = self._readers
         reader = readers.of(tenant)
-        batch = _DECODERS[signal, encoding](body, self._keys)
-        reasons = list(batch.rejected)
-        _date(batch.logs, self._wall_clock_ns())
+        keys = self._keys
+        reasons: list[str] = []
         heard: list[Heard] = []
         hearing = self._counting.hearing
         read_span: Callable[[RawSpan], Reading] = reader.span
@@ -134,8 +127,14 @@ class Intake:
         if hearing is not None:
             read_span = hearing.reading(read_span, self._taker, heard)
             read_log = hearing.reading(read_log, self._taker, heard)
-        spans = _readings(batch.spans, read_span, reasons)
-        logs = _readings(batch.logs, read_log, reasons)
+        spans: list[Reading] = []
+        logs: list[Reading] = []
+        told = body if encoding == "protobuf" else _FROM_JSON[signal](body)
+        if signal == "traces":
+            spans = _readings(spans_of(told, keys, reasons), read_span, reasons)
+        else:
+            dated = _dated(logs_of(told, keys, reasons), self._wall_clock_ns())
+            logs = _readings(dated, read_log, reasons)
         with self._lock:
             if readers is not self._readers:
                 # The configuration was replaced while this request was read under the old one.
@@ -376,10 +375,11 @@ def _going_on(clock: Callable[[], float], from_s: float) -> Callable[[], float]:
     return clock if ahead_s <= 0 else lambda: clock() + ahead_s
 
 
-def _date(logs: list[RawLog], now_ns: int) -> None:
-    """Give log records without any time the time of their arrival."""
+def _dated(logs: Iterable[RawLog], now_ns: int) -> Iterator[RawLog]:
+    """Log records, those without any time with the time of their arrival."""
     for log in logs:
         log.time_ns = log.time_ns or now_ns
+        yield log
 
 
 def _message(reasons: list[str]) -> str:

@@ -17,7 +17,15 @@ from . import from_json, wire
 from .attributes import KeyFilter, parse, read_value, text
 from .raw import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
 
-__all__ = ["KeyFilter", "decode_logs", "decode_logs_json", "decode_traces", "decode_traces_json"]
+__all__ = [
+    "KeyFilter",
+    "decode_logs",
+    "decode_logs_json",
+    "decode_traces",
+    "decode_traces_json",
+    "logs_of",
+    "spans_of",
+]
 
 MAX_PARTS = 1_000_000
 """Groups, records, events and attributes of one request: bounds its work whatever its bytes say."""
@@ -39,61 +47,72 @@ NO_START_TIME = "missing start time"
 BAD_TIME = "time beyond the year 2262"
 
 
-def decode_traces(body: bytes, keep: KeyFilter) -> Batch:
-    """The spans of a serialised ExportTraceServiceRequest.
+def spans_of(body: bytes, keep: KeyFilter, rejected: list[str]) -> Iterator[RawSpan]:
+    """The spans of a serialised ExportTraceServiceRequest, one by one.
 
-    A span with an impossible id or time is left out and its reason is in `Batch.rejected`. An
-    end before the start (clock skew) is kept as it is; a missing end is the start.
+    Whoever lets go of each before taking the next keeps to memory that is still in the
+    processor's caches. A span with an impossible id or time is left out and its reason added to
+    `rejected`. An end before the start (clock skew) is kept as it is; a missing end is the start.
 
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
-    batch = Batch()
     budget = _budget_for(body)
     for resource, scope, records, _ in _scopes(body, keep, budget):
         for raw in records:
             try:
-                batch.spans.append(_span(raw, resource, scope, keep, budget))
-            except RejectedRecord as rejected:
-                batch.rejected.append(rejected.reason)
+                span = _span(raw, resource, scope, keep, budget)
+            except RejectedRecord as found:
+                rejected.append(found.reason)
+            else:
+                yield span
+
+
+def decode_traces(body: bytes, keep: KeyFilter) -> Batch:
+    """`spans_of` a request, all at once."""
+    batch = Batch()
+    batch.spans.extend(spans_of(body, keep, batch.rejected))
     return batch
 
 
 def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
-    """The records of a serialised ExportLogsServiceRequest.
+    """`logs_of` a request, all at once."""
+    batch = Batch()
+    batch.logs.extend(logs_of(body, keep, batch.rejected))
+    return batch
+
+
+def logs_of(body: bytes, keep: KeyFilter, rejected: list[str]) -> Iterator[RawLog]:
+    """The records of a serialised ExportLogsServiceRequest, one by one.
 
     An invalid trace or span id reads as none, as logs.proto asks. A record without any time has
-    `time_ns` 0.
+    `time_ns` 0; the reason of one that cannot be taken is added to `rejected`.
 
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
-    batch = Batch()
     budget = _budget_for(body)
     for resource, scope, records, identity in _scopes(body, keep, budget):
         for raw in records:
             log = parse(wire.Log, raw)
             time_ns = log.time_ns or log.observed_ns
             if time_ns > _MAX_NS:
-                batch.rejected.append(BAD_TIME)
+                rejected.append(BAD_TIME)
                 continue
             attrs = _attributes(log, raw, wire.Log, keep, budget)
             event = text(log.event_name[:_NAME_BYTES])
             is_wanted = bool(keep.bodies) and (event or str(attrs.get("event.name"))) in keep.bodies
-            batch.logs.append(
-                RawLog(
-                    time_ns=time_ns,
-                    trace_id=_id_or_none(log.trace_id, _NO_TRACE_ID),
-                    span_id=_id_or_none(log.span_id, _NO_SPAN_ID),
-                    event_name=event,
-                    severity=log.severity,
-                    body=_body(log.body),
-                    attrs=attrs,
-                    resource=resource,
-                    scope=scope,
-                    fingerprint=blake2b(raw, digest_size=16, key=identity).digest(),
-                    content=read_value(log.body) if is_wanted else None,
-                )
+            yield RawLog(
+                time_ns=time_ns,
+                trace_id=_id_or_none(log.trace_id, _NO_TRACE_ID),
+                span_id=_id_or_none(log.span_id, _NO_SPAN_ID),
+                event_name=event,
+                severity=log.severity,
+                body=_body(log.body),
+                attrs=attrs,
+                resource=resource,
+                scope=scope,
+                fingerprint=blake2b(raw, digest_size=16, key=identity).digest(),
+                content=read_value(log.body) if is_wanted else None,
             )
-    return batch
 
 
 def decode_traces_json(body: bytes, keep: KeyFilter) -> Batch:
