@@ -42,7 +42,7 @@ class TlsContext(ssl.SSLContext):
     def lets_in(self, certificate: Mapping[str, Any] | None) -> bool:
         """Whether a client with this verified certificate, as `getpeercert` tells it, may stay."""
         named = (certificate or {}).get("subjectAltName", ())
-        return not self.allowed_names or any(_plain(n) in self.allowed_names for _, n in named)
+        return not self.allowed_names or any(plain_name(n) in self.allowed_names for _, n in named)
 
 
 class LiveContext(TlsContext):
@@ -85,7 +85,7 @@ def context_of(tls: TlsSettings, pem: Pem) -> TlsContext:
     context.verify_mode = _VERIFY[tls.client_auth_type]
     if pem.client_ca:
         load_authorities(context, pem.client_ca)
-    context.allowed_names = frozenset(map(_plain, tls.client_allowed_sans))
+    context.allowed_names = frozenset(map(plain_name, tls.client_allowed_sans))
     return context
 
 
@@ -107,11 +107,11 @@ def _choose_ciphers(context: ssl.SSLContext, tls: TlsSettings) -> None:
 
 def is_named(allowed: tuple[str, ...], names: tuple[str, ...]) -> bool:
     """Whether one of a client's names is allowed; nothing that is allowed lets everybody in."""
-    return not allowed or not {_plain(a) for a in allowed}.isdisjoint(map(_plain, names))
+    return not allowed or not {plain_name(a) for a in allowed}.isdisjoint(map(plain_name, names))
 
 
-def _plain(name: str) -> str:
-    """A name; of an IP address the one way to write it."""
+def plain_name(name: str) -> str:
+    """A name of a client as it is compared; of an IP address the one way to write it."""
     try:
         return str(ipaddress.ip_address(name.strip()))
     except ValueError:
