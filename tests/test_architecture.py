@@ -30,6 +30,9 @@ MAY_KNOW: dict[str, set[str]] = {
     "server": {"errors", "otlp"},
     "security": {"config", "errors", "metrics", "otlp"},
     "judge": {"errors", "exchange", "model"},
+    "evaluation": {
+        *("config", "dialects", "errors", "intake", "judge", "options", "pricing", "texts"),
+    },
     "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
     "state": {"errors", "model"},
     "counting": {"metrics", "model", "pipeline", "pricing", "texts"},
@@ -49,7 +52,7 @@ MAY_KNOW: dict[str, set[str]] = {
         *("pricing", "security", "server", "state", "web", "__version__"),
     },
     "cli": {
-        *("app", "cardinality", "config", "errors", "logs", "options", "otlp", "pricing"),
+        *("app", "cardinality", "config", "errors", "evaluation", "logs", "options", "otlp", "pricing"),
         "security",
         "summary",
         "__version__",

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,6 +28,7 @@ from .cardinality import cost_of_families, cost_of_labels, render_families, rend
 from .config import Settings, load_config
 from .config.units import format_duration, parse_duration
 from .errors import ConfigError, DecodeError, ExporterError
+from .evaluation import add_options, evaluate
 from .logs import set_up_logging
 from .options import pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
@@ -174,6 +176,13 @@ def _shown(requests: Iterable[_T]) -> Iterator[_T]:
             progress.advance(task)
 
 
+def _judge(options: argparse.Namespace) -> int:
+    settings = replace(_settings(options), state=StateSettings())
+    core = Core(settings)
+    feed = partial(_feed, core, options.paths)
+    return evaluate(options, settings, core.intake, core.pricing, feed, _console())
+
+
 def _cardinality(options: argparse.Namespace) -> int:
     settings = replace(_settings(options), zero_hold_s=0.0)
     caps = {**settings.labels.caps, **{d.label: d.cap for d in settings.dimensions}}
@@ -291,6 +300,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     cardinality.add_argument("paths", nargs="+", metavar="PATH", help="as for replay")
     _config_option(cardinality)
+    judge = _command(commands, "judge", _judge, "ask the judge's rules of recorded OTLP")
+    add_options(judge)
+    _config_option(judge)
     check = _command(commands, "check", _check, "validate a configuration file")
     check.add_argument("file", type=Path, metavar="FILE")
     _price_options(_command(commands, "price", _price, "explain the price of one call"))

@@ -190,15 +190,7 @@ class Judges:
         )
         found = self._chosen.get(key)
         if found is None:
-            dimensions = dict(zip(self.options.dimensions, origin.dimensions, strict=False))
-            labels = {
-                **dimensions,
-                "service": origin.service,
-                "environment": origin.environment,
-                "provider": call.provider,
-                "model": call.model,
-                "operation": said.operation,
-            }
+            labels = labels_of(call, self.options.dimensions)
             found = tuple(
                 (at, rule.sample_of(labels))
                 for at, rule in enumerate(self.options.rules)
@@ -318,6 +310,19 @@ class Judges:
             else:
                 return
         _logger.warning("a verdict could not be kept")
+
+
+def labels_of(call: PricedCall, dimensions: tuple[str, ...]) -> dict[str, str]:
+    """The labels that matchers can match; `dimensions` names those of the configuration."""
+    origin = call.call.origin
+    return {
+        **dict(zip(dimensions, origin.dimensions, strict=False)),
+        "service": origin.service,
+        "environment": origin.environment,
+        "provider": call.provider,
+        "model": call.model,
+        "operation": call.call.operation,
+    }
 
 
 def _trace_of(call: PricedCall) -> bytes:
