@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,13 +23,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import __version__
 from .app import Core, Exporter
+from .arguments import duration_to, moment
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .config import Settings, load_config
-from .config.units import format_duration, parse_duration
 from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
 from .logs import set_up_logging
-from .options import pricing_policy, uncapped
+from .options import in_memory, pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
 from .pricing import Pricing, explain, render, tokens_from_totals
 from .security import check_files
@@ -177,7 +176,7 @@ def _shown(requests: Iterable[_T]) -> Iterator[_T]:
 
 
 def _judge(options: argparse.Namespace) -> int:
-    settings = replace(_settings(options), state=StateSettings())
+    settings = in_memory(_settings(options))
     core = Core(settings)
     feed = partial(_feed, core, options.paths)
     return evaluate(options, settings, core.intake, core.pricing, feed, _console())
@@ -348,11 +347,11 @@ def _serve_options(serve: argparse.ArgumentParser) -> None:
             help=f"address of OTLP/{name}; empty: off (default {default})",
         )  # fmt: skip
     serve.add_argument(
-        "--settle", dest="settle_s", type=_duration_to(600), metavar="DURATION",
+        "--settle", dest="settle_s", type=duration_to(600), metavar="DURATION",
         help="how long a call waits for its other tellers (default 10s)",
     )  # fmt: skip
     serve.add_argument(
-        "--zero-hold", dest="zero_hold_s", type=_duration_to(3600), metavar="DURATION",
+        "--zero-hold", dest="zero_hold_s", type=duration_to(3600), metavar="DURATION",
         help="how long a new series shows 0 (default 35s)",
     )  # fmt: skip
     serve.add_argument("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"))
@@ -370,7 +369,7 @@ def _price_options(price: argparse.ArgumentParser) -> None:
     price.add_argument("--provider", default="", help="openai, anthropic, aws.bedrock, ...")
     price.add_argument("--model", required=True)
     price.add_argument("--tier", default="", help="service tier: batch, flex, priority")
-    price.add_argument("--at", type=_moment, metavar="DATE", help="ISO date or time (default now)")
+    price.add_argument("--at", type=moment, metavar="DATE", help="ISO date or time (default now)")
     for name, text in (
         ("input", "all input tokens, cached ones included"),
         ("cached", "input tokens read from the cache"),
@@ -381,26 +380,3 @@ def _price_options(price: argparse.ArgumentParser) -> None:
         ("audio-output", "audio tokens of the output"),
     ):
         price.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
-
-
-def _duration_to(most_s: float) -> Callable[[str], float]:
-    """Reads a duration of at most so many seconds, as the configuration file allows."""
-
-    def read(written: str) -> float:
-        try:
-            seconds = parse_duration(written)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-        if seconds > most_s:
-            raise argparse.ArgumentTypeError(f"at most {format_duration(most_s)}: {written!r}")
-        return seconds
-
-    return read
-
-
-def _moment(written: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(written)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not an ISO date or time: {written!r}") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

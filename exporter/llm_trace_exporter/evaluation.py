@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from .arguments import positive, ratio
 from .config import Settings, load_rules
 from .dialects import label_key
 from .errors import ConfigError, ExporterError
@@ -43,9 +44,6 @@ _FLUSH_S = 600.0
 _MEANS = {"pass": True, "fail": False}
 
 
-
-
-
 def add_options(command: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add = command.add_argument
@@ -56,7 +54,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--model", help="the model that judges")
     add("--provider", help="who serves it, for its price")
     add("--api-key-file", type=Path, metavar="FILE")
-    add("--limit", type=_positive, metavar="N", help="judge the first N calls only")
+    add("--limit", type=positive, metavar="N", help="judge the first N calls only")
     add("--max-usd", type=float, metavar="USD", help="stop asking when that is spent "
         "(default: judge.daily_limit_usd)")  # fmt: skip
     add("--by", default="", metavar="LABEL", help="a row for each value of this label")
@@ -65,7 +63,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--baseline-out", type=Path, metavar="FILE", help="write failure ratios as configuration")
     add("--calibrate", type=Path, metavar="FILE", help="compare with labels of humans (JSON lines "
         "or CSV: trace_id, span_id, judge, label); asks twice")  # fmt: skip
-    add("--fail-above", type=_ratio, metavar="RATIO", help="exit code 3 when a rule fails more")
+    add("--fail-above", type=ratio, metavar="RATIO", help="exit code 3 when a rule fails more")
 
 
 def evaluate(
@@ -146,9 +144,7 @@ def _labels(path: Path, settings: Settings) -> list[HumanLabel]:
 def _heard(intake: Intake, feed: Callable[[], None], most: int | None) -> Collector:
     """What was said in the calls that are fed."""
     collector = Collector(most)
-    hearing = Hearing(
-        [Listener(collector.hears)], Hold(_HELD), max_chars=_MANY, capacity=_MANY
-    )
+    hearing = Hearing([Listener(collector.hears)], Hold(_HELD), max_chars=_MANY, capacity=_MANY)
     intake.listen(hearing)
     try:
         feed()
@@ -159,9 +155,7 @@ def _heard(intake: Intake, feed: Callable[[], None], most: int | None) -> Collec
     return collector
 
 
-def _write(
-    options: argparse.Namespace, results: list[Result], dimensions: tuple[str, ...]
-) -> None:
+def _write(options: argparse.Namespace, results: list[Result], dimensions: tuple[str, ...]) -> None:
     if options.out:
         with options.out.open("w", encoding="utf-8") as file:
             # What quotes people is for the eyes of whoever asked.
@@ -177,17 +171,3 @@ def _exit_code(options: argparse.Namespace, results: list[Result]) -> int:
         return _FAILED
     worst = max(ratio.value or 0.0 for ratio in ratios.values())
     return ABOVE if options.fail_above is not None and worst > options.fail_above else 0
-
-
-def _positive(written: str) -> int:
-    number = int(written)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"at least 1: {written!r}")
-    return number
-
-
-def _ratio(written: str) -> float:
-    ratio = float(written)
-    if not 0 <= ratio <= 1:
-        raise argparse.ArgumentTypeError(f"from 0 to 1: {written!r}")
-    return ratio

@@ -196,11 +196,15 @@ def hold_limits(settings: Settings) -> HoldLimits:
     return HoldLimits(max_age_s=settings.settle_s + _SETTLE_SLACK_S)
 
 
+def in_memory(settings: Settings) -> Settings:
+    """The same, with nothing kept."""
+    return replace(settings, state=replace(settings.state, path=MEMORY))
+
+
 def uncapped(settings: Settings) -> Settings:
     """The same, in memory and with limits on labels and series that do not bind."""
     return replace(
-        settings,
-        state=replace(settings.state, path=MEMORY),
+        in_memory(settings),
         labels=replace(settings.labels, caps={}, default_cap=_NO_LIMIT),
         dimensions=tuple(replace(d, cap=_NO_LIMIT) for d in settings.dimensions),
         series=replace(settings.series, max_per_family=_NO_LIMIT),

@@ -35,7 +35,7 @@ def test_the_order_can_be_turned_around() -> None:
 
 def test_what_is_missing_is_told() -> None:
     shown = messages(RULE, Exchange("USER", "ANSWER"), LIMITS)[1]["content"]
-    assert "There is no documents that the AI system retrieved." in shown
+    assert "Not part of the material: documents that the AI system retrieved." in shown
 
 
 @given(st.text(max_size=300))

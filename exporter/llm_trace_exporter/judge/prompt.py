@@ -91,7 +91,7 @@ def messages(
     question = f"Question: {rule.question}"
     shown = [_section(boundary, m, _material(exchange, m, limits.max_characters)) for m in order]
     missing = [_TITLES[m] for m in _TITLES if m in rule.sees and m not in order]
-    notes = [f"There is no {title}." for title in missing]
+    notes = [f"Not part of the material: {title}." for title in missing]
     closing = f"End of the material. {question}\nReply with the JSON object only."
     return [
         {"role": "system", "content": f"{OPENING} {_RULES_OF_CONDUCT.format(boundary=boundary)}"},
