@@ -131,6 +131,8 @@ def limits(settings: Settings) -> Limits:
         max_subjects=given.max_subjects,
         subject_age_s=given.subject_age_s,
         patience_s=given.patience_s,
+        inherited=tuple(at for at, d in enumerate(settings.dimensions) if d.from_trace),
+        bind_wait_s=settings.traces.bind_wait_s,
     )
 
 

@@ -122,6 +122,8 @@ class DimensionSettings:
     """Attribute keys, the first one that has a value wins; `attr#a.b` looks into a JSON value."""
     cap: int = 100
     """Distinct values."""
+    from_trace: bool = False
+    """Whether enclosing spans lend their value to calls and steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ class TracesSettings:
     """Silence after which one is complete whose root does not come."""
     max_age_s: float = 3_600.0
     max_open: int = 50_000
+    bind_wait_s: float = 0.0
+    """How long calls and steps wait for the root of their trace to lend dimensions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ class Limits:
     """Calls that a judge or a user can still name."""
     subject_age_s: float = 86_400.0
     """Age at which a call can be named no longer."""
+    inherited: tuple[int, ...] = ()
+    """Dimensions, by their place, that enclosing spans lend to calls and steps."""
+    bind_wait_s: float = 0.0
+    """How long a call or step waits for the root of its trace to lend them."""
     patience_s: float = 60.0
     """How long a result waits for a subject that is not known."""
 

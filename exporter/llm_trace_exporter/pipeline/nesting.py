@@ -173,3 +173,26 @@ def _asker(outer: LlmCall) -> LlmCall:
         purpose=outer.purpose,
         weight=outer.weight,
     )
+
+
+def with_details(leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Leaves with log records that name their span merged in."""
+    found = list(leaves)
+    if all(leaf.tellers[0].signal == "span" for leaf in found):
+        return found
+    by_span: dict[bytes, Leaf] = {}
+    for leaf in found:
+        for teller in leaf.tellers:
+            if teller.signal == "span":
+                by_span[teller.span_id] = leaf
+    kept: list[Leaf] = []
+    for leaf in found:
+        teller = leaf.tellers[0]
+        target = by_span.get(teller.span_id) if teller.signal == "log" else None
+        if target is None:
+            kept.append(leaf)
+            continue
+        if not target.late:
+            target.call = lend(target.call, leaf.call, with_usage=True, with_cost=True)
+        target.tellers.extend(leaf.tellers)
+    return kept

@@ -9,19 +9,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, Reading, Step, Verdict
+from .binding import bound, is_held, told_by
 from .copies import CopyIndex, distinct, is_linked, merge_copies
 from .limits import DiscardReason, Limits, Memory, Output
-from .merge import lend, overlap
-from .nesting import Leaf, leaves_of
+from .merge import overlap
+from .nesting import Leaf, leaves_of, with_details
 from .remembered import Remembered
 from .results import Comparison, Joined, Results
 from .steps import StepsOfTrace, absorb, merged_into
 from .subjects import Subjects
 from .trace_table import MAX_WAITING_IN_TRACE, Node, Pending, Trace, TraceTable
+
+_R = TypeVar("_R", LlmCall, Step)
+
+_HOLD_S = 1.0
+"""How often it is looked whether the root of a trace came."""
 
 
 class Pipeline:
@@ -105,17 +112,22 @@ class Pipeline:
     def settle(self, now_s: float) -> None:
         """Settle all whose time is up, and make room where limits are passed."""
         due: list[Pending] = []
+        limits = self.limits
         while self._queue and (
             self._queue[0].settled
             or self._queue[0].deadline_s <= now_s
-            or self._waiting - len(due) > self.limits.max_pending
+            or self._waiting - len(due) > limits.max_pending
         ):
             pending = self._queue.popleft()
-            if not pending.settled:
-                due.append(pending)
+            if pending.settled:
+                continue
+            if self._waiting <= limits.max_pending and is_held(pending, limits.inherited, now_s):
+                pending.deadline_s = now_s + max(limits.settle_s, _HOLD_S)
+                self._queue.append(pending)
+                continue
+            due.append(pending)
         self._now_s = now_s
         self._settle(due)
-        limits = self.limits
         self._let_out(self._results.join(now_s, limits.settle_s, limits.max_pending))
         for trace in self._table.overdue(now_s):
             self._forget(trace)
@@ -142,6 +154,10 @@ class Pipeline:
             self._span_groups.add(reading.group)
         node = Node(reading.parent_span_id, reading.role)
         self._table.add(trace, reading.span_id, node)
+        if self.limits.inherited:
+            node.dimensions = told_by(reading)
+            if reading.root is not None and not reading.root.is_local:
+                trace.root_dimensions = node.dimensions
         judged = False
         for record in reading.records:
             if isinstance(record, LlmCall):
@@ -185,6 +201,7 @@ class Pipeline:
             group=reading.group,
             naive_tokens=reading.naive_tokens if is_call else 0,
             deadline_s=now_s + self.limits.settle_s,
+            held_until_s=now_s + self.limits.bind_wait_s,
         )
         (trace.calls if is_call else trace.steps).append(pending)
         trace.waiting += 1
@@ -246,7 +263,7 @@ class Pipeline:
         leaves: list[Leaf] = []
         for trace, members in by_trace.values():
             found = leaves_of(trace, _with_same_span(trace, members))
-            leaves.extend(_with_details(found))
+            leaves.extend(with_details(found))
         for leaf in merge_copies(leaves):
             self._apply(leaf)
 
@@ -263,11 +280,17 @@ class Pipeline:
         if is_linked(call):
             self._applied_ids.add((call.origin.service, call.response_id), call)
         self._discard_others(leaf)
-        call = _with_purpose(leaf)
+        call = self._bound(_with_purpose(leaf), tellers)
         told = [(t.trace.trace_id, t.span_id) for t in tellers]
         self.subjects.remember(call, told, self._now_s)
         self._output.tellers[len(self._output.records)] = told
         self._output.records.append(call)
+
+    def _bound(self, record: _R, tellers: Iterable[Pending]) -> _R:
+        if self.limits.inherited:
+            for teller in tellers:
+                record = bound(record, teller.trace, teller.span_id, self.limits.inherited)
+        return record
 
     def _discard_others(self, leaf: Leaf) -> None:
         """Note what the tellers of a call wrote beyond the call itself."""
@@ -326,7 +349,7 @@ class Pipeline:
         if step.kind == "agent" and not step.named and nested.only_directs(pending):
             step = replace(step, kind="workflow")
         pending.applied = True
-        self._output.records.append(step)
+        self._output.records.append(self._bound(step, (pending,)))
 
     def _done(self, pending: Pending) -> None:
         pending.settled = True
@@ -351,29 +374,6 @@ def _with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
     """The members, and the waiting log records and spans that name the same span."""
     spans = {member.span_id for member in members if member.span_id}
     return members + [p for p in trace.calls if not p.settled and p.span_id in spans]
-
-
-def _with_details(leaves: Iterable[Leaf]) -> list[Leaf]:
-    """Leaves with log records that name their span merged in."""
-    found = list(leaves)
-    if all(leaf.tellers[0].signal == "span" for leaf in found):
-        return found
-    by_span: dict[bytes, Leaf] = {}
-    for leaf in found:
-        for teller in leaf.tellers:
-            if teller.signal == "span":
-                by_span[teller.span_id] = leaf
-    kept: list[Leaf] = []
-    for leaf in found:
-        teller = leaf.tellers[0]
-        target = by_span.get(teller.span_id) if teller.signal == "log" else None
-        if target is None:
-            kept.append(leaf)
-            continue
-        if not target.late:
-            target.call = lend(target.call, leaf.call, with_usage=True, with_cost=True)
-        target.tellers.extend(leaf.tellers)
-    return kept
 
 
 def _told_by_span(log: Pending) -> bool:

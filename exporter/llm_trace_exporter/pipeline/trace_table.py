@@ -40,6 +40,8 @@ class Pending(Struct, eq=False):
     """Settled one way or the other: applied, merged or discarded."""
     applied: bool = False
     """Steps: counted under its own name."""
+    held_until_s: float = 0.0
+    """Until when it may wait for the root of its trace."""
 
 
 class Node(Struct, eq=False):
@@ -49,6 +51,8 @@ class Node(Struct, eq=False):
     role: Role
     call: Pending | None = None
     step: Pending | None = None
+    dimensions: tuple[str, ...] = ()
+    """Values on it, where dimensions are inherited."""
 
 
 class Trace(Struct, eq=False):
@@ -63,6 +67,8 @@ class Trace(Struct, eq=False):
     waiting: int = 0
     """How many of them are not settled yet."""
     seen_s: float = 0.0
+    root_dimensions: tuple[str, ...] = ()
+    """Values on its root, where dimensions are inherited and the root came."""
 
     def unsettled(self) -> list[Pending]:
         """What still waits."""

@@ -1,0 +1,49 @@
+"""Dimensions that only an enclosing span carries, for the calls and steps within it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from ..model import LlmCall, Reading, Step
+from .trace_table import Pending, Trace
+
+_R = TypeVar("_R", LlmCall, Step)
+
+
+def told_by(reading: Reading) -> tuple[str, ...]:
+    """The dimension values on a span; empty where nothing is read from it."""
+    if reading.root is not None:
+        return reading.root.dimensions
+    return reading.records[0].origin.dimensions if reading.records else ()
+
+
+def bound(record: _R, trace: Trace, span_id: bytes, places: tuple[int, ...]) -> _R:
+    """A record with the values of the nearest enclosing span where it has none.
+
+    Args:
+        record: What is settled.
+        trace: Where it ran.
+        span_id: Its span.
+        places: The dimensions that are inherited.
+    """
+    values = list(record.origin.dimensions)
+    missing = [at for at in places if at < len(values) and not values[at]]
+    if not missing:
+        return record
+    around = [node.dimensions for _, node in trace.above(span_id) if node.dimensions]
+    if trace.root_dimensions:
+        # Spans between may be missing: the root encloses everything in any case.
+        around.append(trace.root_dimensions)
+    for at in missing:
+        values[at] = next((told[at] for told in around if at < len(told) and told[at]), "")
+    return replace(record, origin=replace(record.origin, dimensions=tuple(values)))
+
+
+def is_held(pending: Pending, places: tuple[int, ...], now_s: float) -> bool:
+    """Whether a call or step goes on waiting for the root of its trace."""
+    if now_s >= pending.held_until_s or pending.trace.root_dimensions or not pending.span_id:
+        return False
+    values = pending.record.origin.dimensions
+    return any(at < len(values) and not values[at] for at in places)
