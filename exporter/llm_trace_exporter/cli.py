@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -38,6 +37,8 @@ from .summary import render_summary, summarise
 _logger = logging.getLogger(__name__)
 
 _FAILED, _UNUSABLE = 1, 2
+_ENDS = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS = {*_ENDS, signal.SIGHUP}
 _T = TypeVar("_T")
 
 if TYPE_CHECKING:
@@ -70,36 +71,28 @@ def _serve(options: argparse.Namespace) -> int:
         return _say_valid(options.config_file)
     set_up_logging(settings.log.level, settings.log.format)
     exporter = Exporter(settings, lambda: _guarded(options))
-    wake = threading.Event()
-    asked: list[str] = []
-
-    def on_signal(number: int, _frame: object) -> None:
-        asked.append(signal.Signals(number).name)
-        wake.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
     _logger.info("starting llm-trace-exporter %s", __version__)
-    exporter.start()
-    _relax_collector()
+    # Before there are threads, which inherit it: signals then wait until they are asked for.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        if options.replay:
-            _feed(exporter.core, options.replay)
-        if options.summary:
-            _print_summary(exporter.core)
-            _print_addresses(exporter)
-        while True:
-            # A signal that comes just before this blocks does not wake it: the next round sees it.
-            wake.wait(1.0)
-            wake.clear()
-            while asked:
-                name = asked.pop(0)
-                if name != "SIGHUP":
-                    _logger.info("%s: draining", name)
-                    return 0
-                _reload(exporter)
+        exporter.start()
+        _relax_collector()
+        _replay_and_wait(exporter, options)
     finally:
         exporter.stop()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return 0
+
+
+def _replay_and_wait(exporter: Exporter, options: argparse.Namespace) -> None:
+    if options.replay:
+        _feed(exporter.core, options.replay, is_ending=lambda: bool(_ENDS & signal.sigpending()))
+    if options.summary:
+        _print_summary(exporter.core)
+        _print_addresses(exporter)
+    while (number := signal.sigwait(_SIGNALS)) not in _ENDS:
+        _reload(exporter)
+    _logger.info("%s: draining", signal.Signals(number).name)
 
 
 def _relax_collector() -> None:
@@ -128,13 +121,18 @@ def _replay(options: argparse.Namespace) -> int:
     return 0
 
 
-def _feed(core: Core, paths: Sequence[str]) -> None:
+def _feed(core: Core, paths: Sequence[str], is_ending: Callable[[], bool] = lambda: False) -> None:
     """Count the requests of files, and everything that then still waits.
+
+    Args:
+        is_ending: Asked between requests whether to leave the rest.
 
     Raises: ExporterError when a path holds no OTLP.
     """
     found = 0
     for path, request in _shown(_requests(paths)):
+        if is_ending():
+            return
         try:
             core.intake.export(request.signal, request.encoding, request.body, "file")
             found += 1

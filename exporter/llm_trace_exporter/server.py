@@ -142,12 +142,20 @@ class GrpcServer:
                 number = server.add_secure_port(where, self._credentials)
             await server.start()
         except (ExporterError, RuntimeError) as error:
-            bound.set_exception(_cannot_listen(self.name, self._wanted, error))
+            bound.set_exception(self._reason(error))
             return
         self._loop = asyncio.get_running_loop()
         bound.set_result(number)
         deadline_s = await asyncio.wrap_future(self._stop)
         await server.stop(deadline_s)
+
+    def _reason(self, error: Exception) -> ExporterError:
+        """Why it cannot listen: the library does not say, so ask the system the same."""
+        try:
+            _close(_bind(self.name, self._wanted))
+        except ExporterError as told:
+            return told
+        return _cannot_listen(self.name, self._wanted, error)
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -20,6 +20,7 @@ import yaml
 from tests.e2e.process import DEADLINE_S, Exporter, run, running, wait_for
 from tests.e2e.wire import call, traces
 
+LONG_REPLAY = 10_000
 PATIENT = ("--settle=10m", "--zero-hold=0s")
 
 
@@ -50,6 +51,23 @@ def test_an_interrupt_ends_it_with_success(tmp_path: Path) -> None:
         lines = [json.loads(line) for line in exporter.log.splitlines()]
     assert "SIGINT: draining" in [line["msg"] for line in lines]
     assert all({"ts", "level", "component", "msg"} <= set(line) for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_long_replay(tmp_path: Path, number: signal.Signals) -> None:
+    """What is left of it is not waited for: every other file would be told as passed over."""
+    good, bad, files = tmp_path / "good", tmp_path / "bad", tmp_path / "files"
+    good.write_bytes(traces(call()))
+    bad.write_bytes(b"{}")
+    files.mkdir()
+    for n in range(LONG_REPLAY):
+        os.link(good, files / f"{n:06}.a.traces.pb")
+        os.link(bad, files / f"{n:06}.b.traces.json")
+    with running(tmp_path / "exporter", f"--replay={files}") as exporter:
+        exporter.signal(number)
+        assert exporter.ended() == 0
+        assert f"{number.name}: draining" in exporter.log
+        assert exporter.log.count("passed over") < LONG_REPLAY
 
 
 def test_a_request_under_way_is_finished(tmp_path: Path) -> None:
@@ -117,7 +135,9 @@ def test_an_address_in_use_is_told(exporter: Exporter, listener: str) -> None:
     output, errors = run("serve", *arguments, code=1)
     assert output == ""
     (line,) = [text for text in errors.splitlines() if text.startswith("llm-trace-exporter: ")]
-    assert f"{listener.replace('.', '-')} cannot listen on {address}: " in line
+    assert (
+        f"{listener.replace('.', '-')} cannot listen on {address}: Address already in use" in line
+    )
     assert "listening for" not in errors
 
 
