@@ -20,7 +20,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "pages": set(),
     "otlp": {"errors"},
     "dialects": {"errors", "exchange", "model", "otlp.raw"},
-    "texts": {"dialects", "exchange", "model", "otlp.attributes", "otlp.raw"},
+    "checks": {"exchange", "model"},
+    "texts": {"dialects", "exchange", "model", "otlp.attributes", "otlp.raw", "pipeline"},
     "pipeline": {"model"},
     "pricing": {"errors", "model"},
     "metrics": {"errors", "model", "pages"},
@@ -56,7 +57,7 @@ MAY_KNOW: dict[str, set[str]] = {
         *("config", "dialects", "judge", "metrics", "model", "pipeline", "pricing", "texts"),
     },
     "listening": {
-        *("config", "intake", "judge", "metrics", "model", "options", "pricing", "texts"),
+        *("checks", "config", "intake", "judge", "metrics", "model", "options", "pricing", "texts"),
     },
     "app": {
         *("config", "errors", "intake", "keeping", "listening", "metrics", "options", "otlp"),
@@ -70,6 +71,7 @@ MAY_KNOW: dict[str, set[str]] = {
             "config",
             "errors",
             "evaluation",
+            "listening",
             "logs",
             "options",
             "otlp",

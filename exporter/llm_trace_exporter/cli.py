@@ -27,6 +27,7 @@ from .cardinality import cost_of_families, cost_of_labels, render_families, rend
 from .config import Settings, load_config
 from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
+from .listening import Listening
 from .logs import set_up_logging
 from .options import in_memory, pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
@@ -129,6 +130,8 @@ def _feed(core: Core, paths: Sequence[str], is_ending: Callable[[], bool] = lamb
 
     Raises: ExporterError when a path holds no OTLP.
     """
+    listening = Listening(core.intake, core.store, lambda: core.pricing)
+    listening.apply(core.settings, asks=False)
     found = 0
     for path, request in _shown(_requests(paths)):
         if is_ending():
@@ -140,7 +143,8 @@ def _feed(core: Core, paths: Sequence[str], is_ending: Callable[[], bool] = lamb
             if not Path(path).is_dir():
                 raise ExporterError(f"{request.name}: {error}") from error
             _note(f"{request.name}: passed over: {error}")
-    core.intake.settle_all()
+    listening.settle_all()
+    listening.close()
     if not found:
         raise ExporterError(f"no OTLP requests in {', '.join(paths)}")
 

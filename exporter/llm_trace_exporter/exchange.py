@@ -30,3 +30,5 @@ class Exchange:
     """Whether the request asked for JSON output."""
     schema: str = field(default="", repr=False)
     """JSON Schema that the answer was asked to follow, as JSON text; empty where none is told."""
+    answer_cut: bool = False
+    """Whether the answer is longer than what is held of it."""

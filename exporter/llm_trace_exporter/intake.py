@@ -235,6 +235,7 @@ class Intake:
         """
         with self._lock:
             self._counting.hearing = hearing
+            self._evicted["texts"] = 0
             self._heed(self._readers.context)
 
     def judged(self, verdicts: Iterable[Verdict]) -> None:
@@ -254,6 +255,8 @@ class Intake:
             pipeline = self._pipeline
             self._own.pending_calls(pipeline.waiting, pipeline.limits.max_pending)
             memories = {**pipeline.memories, "open_traces": self._traces.memory}
+            if self._counting.hearing is not None:
+                memories["texts"] = self._counting.hearing.filled
             for table, memory in memories.items():
                 self._own.table_entries(table, memory.held, memory.limit)
                 self._own.table_evicted(table, memory.evicted - self._evicted[table])

@@ -1,14 +1,19 @@
-"""Who listens to what is said in calls, in step with the configuration: the built-in judge."""
+"""Who listens to what is said in calls, in step with the configuration.
+
+They are the built-in judge, which asks a model, and the content rules, which ask nobody.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 
+from .checks import CodeJudges
 from .config import Settings
 from .intake import Intake
 from .judge.guards import DailyBudget
-from .judge.judges import Judges
+from .judge.judges import JudgeOptions, Judges
 from .metrics.judgemetrics import JudgeMetrics
 from .metrics.store import Store
 from .model import LlmCall, Verdict
@@ -22,6 +27,7 @@ CUT = 4
 """Texts are cut at this many times what a judge is shown, of which it then sees both ends."""
 
 _CLOSE_S = 1.0
+_FLUSH_S = 60.0
 
 
 class Listening:
@@ -44,18 +50,38 @@ class Listening:
         self._judges: Judges | None = None
         self._hearing: Hearing | None = None
 
-    def apply(self, settings: Settings) -> None:
-        """Listen as the configuration says; where it says nothing new, all goes on as it is."""
-        chosen = (settings.judge, settings.dimensions, settings.settle_s)
+    def apply(self, settings: Settings, *, asks: bool = True) -> None:
+        """Listen as the configuration says; where it says nothing new, all goes on as it is.
+
+        Args:
+            settings: The configuration.
+            asks: Whether the judge may ask its model; a replay asks nobody.
+        """
+        chosen = (
+            *(settings.judge, settings.content_rules, settings.texts),
+            *(settings.dimensions, settings.settle_s, asks),
+        )
         if chosen == self._chosen:
             return
         self.close()
         self._chosen = chosen
+        max_chars = settings.texts.max_characters
+        listeners = _content_rules(settings, self._intake)
+        if asks and (options := self._options(settings)) is not None:
+            listeners.append(self._judge(settings, options))
+            max_chars = max(max_chars, CUT * options.max_characters)
+        if listeners:
+            hold = Hold(hold_limits(settings))
+            self._hearing = Hearing(listeners, hold, max_chars=max_chars)
+            self._intake.listen(self._hearing)
+
+    def _options(self, settings: Settings) -> JudgeOptions | None:
         options = judge_options(settings)
-        if options is None:
-            if settings.judge.rules:
-                _logger.warning("judge: there are rules and no endpoint.url: nothing is judged")
-            return
+        if options is None and settings.judge.rules:
+            _logger.warning("judge: there are rules and no endpoint.url: nothing is judged")
+        return options
+
+    def _judge(self, settings: Settings, options: JudgeOptions) -> Listener:
         self._budget.limit_usd = settings.judge.daily_limit_usd
         self._metrics.watch(rule.name for rule in options.rules)
         self._judges = Judges(
@@ -66,12 +92,14 @@ class Listening:
             emit=self._take,
         )
         self._judges.start()
-        self._hearing = Hearing(
-            [Listener(self._judges.offer, self._judges.picks)],
-            Hold(hold_limits(settings)),
-            max_chars=CUT * options.max_characters,
-        )
-        self._intake.listen(self._hearing)
+        return Listener(self._judges.offer, self._judges.picks)
+
+    def settle_all(self) -> None:
+        """Count everything that waits, and what content rules make of it."""
+        self._intake.settle_all()
+        if self._hearing is not None:
+            self._hearing.flush(_FLUSH_S)
+            self._intake.settle_all()
 
     def refresh(self) -> None:
         """Show how the judge is doing."""
@@ -103,3 +131,9 @@ class Listening:
         # Pricing is not for two threads at once; ingestion uses it under this lock.
         with self._store.lock:
             return self._pricing().price(call).cost_usd
+
+
+def _content_rules(settings: Settings, intake: Intake) -> list[Listener]:
+    shares = {name: share for name, share in asdict(settings.content_rules).items() if share}
+    judges = CodeJudges(shares, intake.judged)
+    return [Listener(judges.hears, judges.picks)] if shares else []

@@ -41,6 +41,8 @@ RunOutcome = Literal["ok", "error", "timeout", "unparseable", "skipped", "no_tex
 """How a question of the built-in judge ended. Skipped: a limit, the budget, the breaker or the end
 of the process came first; no text: the call was chosen and does not tell what the rule needs."""
 Signal = Literal["span", "log"]
+Direction = Literal["input", "output"]
+"""What the model was sent, or what it answered."""
 
 ERROR_TYPES: tuple[str, ...] = tuple(e for e in get_args(ErrorType) if e)
 
@@ -186,6 +188,16 @@ class Subject(Struct, frozen=True, gc=False, omit_defaults=True):
     purpose: Literal["", "judge"] = ""
 
 
+class Finding(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Something that a judge came upon in what was said, without the text itself."""
+
+    category: str
+    """`email`, `aws_key`, `override`, ..."""
+    direction: Direction
+    n: int = 1
+    """How many different ones."""
+
+
 class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     """One result of one judge.
 
@@ -208,6 +220,8 @@ class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     subject: Subject | None = None
     """The judged call; None until, or where, it is not found."""
     weight: float = 1.0
+    findings: tuple[Finding, ...] = ()
+    """What the verdict rests on, where the judge names it."""
 
 
 class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -194,8 +194,9 @@ def judge_rule(rule: RuleSettings) -> Rule:
 
 
 def hold_limits(settings: Settings) -> HoldLimits:
-    """How long texts are held: a little longer than their call takes to settle."""
-    return HoldLimits(max_age_s=settings.settle_s + _SETTLE_SLACK_S)
+    """How much text is held, and how long: a little longer than its call takes to settle."""
+    texts = settings.texts
+    return HoldLimits(texts.max_records, texts.max_bytes, settings.settle_s + _SETTLE_SLACK_S)
 
 
 def in_memory(settings: Settings) -> Settings:

@@ -21,7 +21,7 @@ from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.exposition import Exposition, process_registry
 from llm_trace_exporter.metrics.labels import clean_value
 from llm_trace_exporter.metrics.vocabulary import BUCKETS
-from llm_trace_exporter.model import CostLine, Tokens, TraceSummary
+from llm_trace_exporter.model import CostLine, Finding, Tokens, TraceSummary
 
 NewMeter = Callable[..., Any]
 parse_open: Callable[[str], Iterable[Metric]] = openmetrics_parser.text_string_to_metric_families
@@ -54,6 +54,7 @@ def full(new_meter: NewMeter) -> Any:
     meter.step("guardrail", "pii", guardrail_action="block")
     meter.verdict("fail", score=0.2, target_end_ns=2 * 10**18 - 5 * 10**9)
     meter.recorder.trace(TRACE)
+    meter.verdict("fail", judge="secrets", findings=(Finding("aws_key", "output"),))
     meter.agreement(agrees=True)
     meter.own.unjoined("unknown", 1)
     meter.feedback("negative")

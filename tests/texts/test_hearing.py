@@ -24,7 +24,7 @@ LIMITS = HoldLimits()
 class Room:
     """A core, and someone who listens to it."""
 
-    def __init__(self, limits: HoldLimits = LIMITS, capacity: int = 100) -> None:
+    def __init__(self, limits: HoldLimits = LIMITS) -> None:
         self.core = Core(Settings(zero_hold_s=0))
         self.heard: list[tuple[PricedCall, Exchange]] = []
         self.wanted = True
@@ -32,7 +32,6 @@ class Room:
             [Listener(lambda *told: self.heard.append(told), lambda _: self.wanted)],
             Hold(limits),
             max_chars=1000,
-            capacity=capacity,
         )
         self.core.intake.listen(self.hearing)
 

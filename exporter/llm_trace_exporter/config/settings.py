@@ -20,6 +20,7 @@ from ..dialects.context import (
 )
 from ..model import JudgeKind
 from .judge_settings import BuiltInJudgeSettings
+from .text_settings import ContentRulesSettings, TextsSettings
 
 CacheInclusion = Literal["inclusive", "exclusive"]
 DetailsLogs = Literal["ignore", "count"]
@@ -380,4 +381,6 @@ class Settings:
     pricing: PricingSettings = PricingSettings()
     judges: JudgesSettings = field(default_factory=JudgesSettings)
     judge: BuiltInJudgeSettings = field(default_factory=BuiltInJudgeSettings)
+    content_rules: ContentRulesSettings = field(default_factory=ContentRulesSettings)
+    texts: TextsSettings = field(default_factory=TextsSettings)
     log: LogSettings = LogSettings()

@@ -169,21 +169,23 @@ def exchange_of(
         for messages in told:
             for message in reversed(messages):
                 if message.speaker == speaker:
-                    return message.text[:max_chars]
+                    return message.text
         return ""
 
     results = next((found for m in told if (found := _by(m, "tool"))), [])
     asked = [asked_json(texts.attrs) for texts in tellers]
+    answer = last("assistant")
     documents = [text for texts in retrievals for text in _documents_of(texts)]
     system = next((found for m in told if (found := _by(m, "system"))), [])
     return Exchange(
-        user=last("user"),
-        answer=last("assistant"),
+        user=last("user")[:max_chars],
+        answer=answer[:max_chars],
         system="\n".join(dict.fromkeys(system))[:max_chars],
         documents=tuple(d[:max_chars] for d in dict.fromkeys(documents[:MAX_DOCUMENTS])),
         tool_results=tuple(r[:max_chars] for r in results[-MAX_TOOL_RESULTS:]),
         asked_json=any(wanted for wanted, _ in asked),
         schema=next((schema for _, schema in asked if schema), ""),
+        answer_cut=len(answer) > max_chars,
     )
 
 

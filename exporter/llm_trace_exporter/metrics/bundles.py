@@ -260,7 +260,7 @@ class TraceSeries:
 class VerdictSeries:
     """Series of one judge's verdicts on one model."""
 
-    __slots__ = ("lag", "overflows", "score", "siblings", "verdicts")
+    __slots__ = ("findings", "lag", "overflows", "score", "siblings", "verdicts")
 
     def __init__(
         self,
@@ -280,6 +280,7 @@ class VerdictSeries:
         self.verdicts = Children(store.counters("llm_judge_verdicts_total"), (*head, kind), tail)
         self.score = Children(store.histograms("llm_judge_score"), (*head, kind), tail)
         self.lag = Children(store.histograms("llm_judge_lag_seconds"), head, tail)
+        self.findings = Children(store.counters("llm_content_findings_total"), head, tail)
         self.siblings = tuple(self.verdicts[verdict] for verdict in ALL_VERDICTS)
 
 

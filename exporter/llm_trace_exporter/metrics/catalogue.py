@@ -255,6 +255,13 @@ FAMILIES: tuple[Family, ...] = (
         "histogram_quantile(0.95, sum by (le, judge) (rate(llm_judge_lag_seconds_bucket[1h])))",
         buckets="lag_seconds",
     ),
+    _quality(
+        "llm_content_findings_total", "counter", "", ("detector", "category", "direction"),
+        "What content rules came upon in calls that they looked at: secrets, personal data, "
+        "attempts at injection; direction is what the model was sent (input) or answered (output).",
+        "sum by (detector, category) "
+        '(rate(llm_content_findings_total{direction="output"}[15m]))',
+    ),
     Family(
         "llm_judge_baseline_failure_ratio", "gauge", "Quality", "ratio", ("judge",),
         "Failure ratio promised for a judge before launch, 0-1, as configured.",

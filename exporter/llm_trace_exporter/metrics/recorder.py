@@ -248,6 +248,9 @@ class Recorder:
         score = self._scaled_score(verdict)
         if score is not None:
             series.score[NO_LABELS].observe(score, weight, now_s, mark)
+        for finding in verdict.findings:
+            found = series.findings[finding.category, finding.direction]
+            found.add(finding.n * weight, now_s)
         if verdict.target_end_ns > 0:
             lag_s = max(0, verdict.time_ns - verdict.target_end_ns) / 1e9
             series.lag[NO_LABELS].observe(lag_s, weight, now_s)

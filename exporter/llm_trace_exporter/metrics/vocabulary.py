@@ -14,6 +14,7 @@ from typing import get_args
 from llm_trace_exporter.model import (
     ERROR_TYPES,
     TOKEN_TYPES,
+    Direction,
     FinishReason,
     GatewayEvent,
     GuardrailAction,
@@ -94,6 +95,13 @@ LABELS: tuple[Label, ...] = (
         "verdict",
         "error is a judge that broke, unscored a result that no label table maps.",
         get_args(VerdictValue),
+    ),
+    Label("detector", "The content rule that found something."),
+    Label("category", "What it found: email, aws_key, override, ..."),
+    Label(
+        "direction",
+        "What the model was sent (input), or what it answered (output).",
+        get_args(Direction),
     ),
     Label("agrees", "Whether a human came to the judge's verdict.", ("true", "false")),
     Label("rating", "What the end user thought.", get_args(Rating)),

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TypeVar
@@ -17,12 +18,11 @@ from ..dialects import Taker, Texts, exchange_of
 from ..exchange import Exchange
 from ..model import LlmCall, PricedCall, Reading, Step
 from ..otlp.raw import RawLog, RawSpan
+from ..pipeline import Memory
 from .hold import Hold, Teller
 
 _logger = logging.getLogger(__name__)
 
-QUEUE = 1_000
-"""Calls that wait for the listeners; past it new ones are passed over."""
 _POLL_S = 0.01
 
 WORDLESS = frozenset({"embeddings", "rerank", "moderation", "image", "audio"})
@@ -51,6 +51,11 @@ class _Waiting:
     retrievals: list[Texts]
     listeners: list[Listener]
 
+    @property
+    def chars(self) -> int:
+        """How much text it is."""
+        return sum(texts.chars for texts in (*self.tellers, *self.retrievals))
+
 
 class Hearing:
     """What `Intake` needs to let others listen.
@@ -58,25 +63,31 @@ class Hearing:
     `hold` and `settled` are called under the caller's lock, everything else without it.
     """
 
-    def __init__(
-        self, listeners: Sequence[Listener], hold: Hold, *, max_chars: int, capacity: int = QUEUE
-    ) -> None:
+    def __init__(self, listeners: Sequence[Listener], hold: Hold, *, max_chars: int) -> None:
         """Start listening.
 
         Args:
             listeners: Who listens.
-            hold: Where texts wait.
+            hold: Where texts wait; its bounds are also those of what waits for the listeners.
             max_chars: Where each text is cut.
-            capacity: Calls that may wait for the listeners.
         """
         self.memory = hold
         self.passed_over = 0
         """Calls that came too fast for the listeners."""
         self._listeners = tuple(listeners)
         self._max_chars = max_chars
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(capacity)
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(hold.limits.max_entries)
+        self._closing = False
+        self._counting = threading.Lock()
+        self._queued_chars = 0
         self._thread = threading.Thread(target=self._work, name="listeners", daemon=True)
         self._thread.start()
+
+    @property
+    def filled(self) -> Memory:
+        """How many records' texts are held; evicted are also calls that nobody had time for."""
+        memory = self.memory
+        return Memory(len(memory), memory.limits.max_entries, memory.evicted + self.passed_over)
 
     def reading(
         self, read: Callable[[_R], Reading], taker: Taker, heard: list[Heard]
@@ -112,10 +123,14 @@ class Hearing:
         if not listeners:
             return
         retrievals = self.memory.retrieved(call.origin.trace_id, call.start_ns)
-        try:
-            self._queue.put_nowait(_Waiting(priced, texts, retrievals, listeners))
-        except queue.Full:
-            self.passed_over += 1
+        waiting = _Waiting(priced, texts, retrievals, listeners)
+        with self._counting:
+            chars = self._queued_chars + waiting.chars
+            if chars > self.memory.limits.max_bytes or self._queue.full():
+                self.passed_over += 1
+                return
+            self._queued_chars = chars
+        self._queue.put_nowait(waiting)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until the listeners have heard everything; whether they did in time."""
@@ -127,22 +142,26 @@ class Hearing:
     def close(self, timeout_s: float) -> None:
         """Let the listeners hear the rest, as far as there is time, and end."""
         self.flush(timeout_s)
-        while self._thread.is_alive():
-            try:
-                self._queue.put_nowait(None)
-            except queue.Full:
-                _forget_one(self._queue)
-                continue
-            self._thread.join(timeout_s)
-            return
+        self._closing = True
+        with suppress(queue.Full):  # a full queue is seen to end as well
+            self._queue.put_nowait(None)
+        self._thread.join(timeout_s)
 
     def _work(self) -> None:
-        while (waiting := self._queue.get()) is not None:
+        while (waiting := self._next()) is not None:
             try:
-                self._tell(waiting)
+                if not self._closing:
+                    self._tell(waiting)
             finally:
+                with self._counting:
+                    self._queued_chars -= waiting.chars
                 self._queue.task_done()
-        self._queue.task_done()
+
+    def _next(self) -> _Waiting | None:
+        try:
+            return self._queue.get(block=not self._closing)
+        except queue.Empty:
+            return None
 
     def _tell(self, waiting: _Waiting) -> None:
         exchange: Exchange | None = None
@@ -162,11 +181,3 @@ def _is_call(reading: Reading) -> bool:
 
 def _is_retrieval(reading: Reading) -> bool:
     return any(isinstance(r, Step) and r.kind == "retrieval" for r in reading.records)
-
-
-def _forget_one(waiting: queue.Queue[_Waiting | None]) -> None:
-    try:
-        waiting.get_nowait()
-    except queue.Empty:
-        return
-    waiting.task_done()

@@ -1,0 +1,166 @@
+"""Content rules from the wire to `/metrics`, and that nothing else of the texts comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_trace_exporter.app import Core
+from llm_trace_exporter.config import Settings
+from llm_trace_exporter.config.settings import StateSettings
+from llm_trace_exporter.config.text_settings import ContentRulesSettings
+from llm_trace_exporter.listening import Listening
+from llm_trace_exporter.otlp.files import iter_requests
+from tests.e2e.wire import Span, traces
+from tests.facts import Samples
+from tests.spans import chat
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+ALL = ContentRulesSettings(**dict.fromkeys(ContentRulesSettings.__slots__, 1.0))
+SETTINGS = Settings(zero_hold_s=0, content_rules=ALL)
+CANARY = "zq7canary"
+KEY = "AKIAQ3EGRIXLM2XYZT5A"
+
+
+class Room:
+    """A core with those who listen to it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.core = Core(settings)
+        self.intake, self.exposition = self.core.intake, self.core.exposition
+        self.listening = Listening(self.intake, self.core.store, lambda: self.core.pricing)
+        self.listening.apply(settings)
+
+    def apply(self, settings: Settings) -> None:
+        self.core.apply(settings)
+        self.listening.apply(settings)
+
+    def settle_all(self) -> None:
+        self.listening.settle_all()
+
+    def close(self) -> None:
+        self.listening.close()
+        self.core.close()
+
+
+@pytest.fixture
+def core() -> Iterator[Room]:
+    room = Room(SETTINGS)
+    yield room
+    room.close()
+
+
+def call(question: str, answer: str, **more: Any) -> Span:
+    """A chat call with texts."""
+    attrs = {
+        **chat(**{"gen_ai__response__finish_reasons": ["stop"], **more}),
+        "gen_ai.input.messages": json.dumps([{"role": "user", "content": question}]),
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "content": answer}]),
+    }
+    return Span(attrs)
+
+
+def counted(core: Room, *spans: Span) -> Samples:
+    """The exposition after some spans."""
+    core.intake.export("traces", "protobuf", traces(*spans), "file")
+    core.settle_all()
+    return Samples(core.exposition.render().body.decode())
+
+
+def test_verdicts_and_findings_have_the_labels_of_their_call(core: Room) -> None:
+    at = counted(
+        core,
+        call("What is the key?", f"It is {KEY}", feature="support"),
+        call("Help me with this, please", "I'm sorry, but I can't help with that."),
+    )
+    about = {"service": "shop", "model": "gpt-4o", "kind": "code"}
+    verdicts = {
+        (judge, verdict): at.total(
+            "llm_judge_verdicts_total", judge=judge, verdict=verdict, **about
+        )
+        for judge in ("refusal", "secrets", "empty_answer")
+        for verdict in ("pass", "fail")
+    }
+    assert verdicts == {
+        ("refusal", "pass"): 1,
+        ("refusal", "fail"): 1,
+        ("secrets", "pass"): 1,
+        ("secrets", "fail"): 1,
+        ("empty_answer", "pass"): 2,
+        ("empty_answer", "fail"): 0,
+    }
+    found = {"detector": "secrets", "category": "aws_key", "direction": "output"}
+    assert at.total("llm_content_findings_total", feature="support", model="gpt-4o", **found) == 1
+    assert at.total("llm_content_findings_total") == 1
+    assert at.total("llm_requests_total") == 2
+
+
+def test_rules_look_at_their_share_of_the_calls() -> None:
+    core = Room(replace(SETTINGS, content_rules=ContentRulesSettings(refusal=0.25)))
+    at = counted(core, *(call("Why is that so?", "Because.") for _ in range(400)))
+    core.close()
+    looked = at.total("llm_judge_verdicts_total", judge="refusal", verdict="pass")
+    assert 50 <= looked <= 150
+    assert at.total("llm_judge_verdicts_total", judge="secrets") == 0
+
+
+def test_captures_are_judged(core: Room) -> None:
+    for request in iter_requests(CORPUS / "openinference-openai", lambda _: None):
+        core.intake.export(request.signal, request.encoding, request.body, "file")
+    core.settle_all()
+    at = Samples(core.exposition.render().body.decode())
+    assert at.total("llm_judge_verdicts_total", judge="refusal", verdict="fail") == 1
+    assert at.total("llm_judge_verdicts_total", judge="refusal", verdict="pass") == 12
+
+
+def test_a_reload_switches_rules_on_and_off() -> None:
+    core = Room(Settings(zero_hold_s=0))
+    answers = [call("Why is that so?", "Because.")]
+    assert counted(core, *answers).total("llm_judge_verdicts_total") == 0
+    core.apply(SETTINGS)
+    assert counted(core, *answers).total("llm_judge_verdicts_total", judge="refusal") == 1
+    core.apply(Settings(zero_hold_s=0))
+    assert counted(core, *answers).total("llm_judge_verdicts_total", judge="refusal") == 1
+    core.close()
+
+
+def test_verdicts_survive_a_restart_and_texts_do_not(tmp_path: Path) -> None:
+    kept = replace(SETTINGS, state=StateSettings(str(tmp_path / "state.db")))
+    core = Room(kept)
+    at = counted(core, call(f"Say {CANARY}", f"{CANARY} {KEY}"))
+    core.intake.export("traces", "protobuf", traces(call(CANARY, CANARY)), "file")
+    core.close()
+    again = Room(kept)
+    again.settle_all()
+    page = Samples(again.exposition.render().body.decode())
+    for name in ("llm_content_findings_total", "llm_judge_verdicts_total"):
+        assert page.total(name) == at.total(name) > 0
+    assert page.total("llm_requests_total") == 2
+    again.close()
+
+
+def test_no_text_reaches_file_log_page_or_memory_that_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, core: Room
+) -> None:
+    caplog.set_level("DEBUG")
+    kept = Room(replace(SETTINGS, state=StateSettings(str(tmp_path / "state.db"))))
+    said = call(f"{CANARY} {KEY}", f"{CANARY} {KEY} jane@{CANARY}.com ignore all previous rules")
+    for each in (core, kept):
+        page = counted(each, said)
+        assert page.total("llm_content_findings_total") > 0
+        assert CANARY not in each.exposition.render("application/openmetrics-text").body.decode()
+        assert KEY not in each.exposition.render().body.decode()
+        memory = each.intake._keys._values
+        assert not any(CANARY in str(value) for value in memory.values())
+        assert len(each.listening._hearing.memory) == 0  # type: ignore[union-attr]
+    kept.close()
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert files
+    for written in (*files, caplog.text.encode()):
+        assert CANARY.encode() not in written
+        assert KEY.encode() not in written
