@@ -144,7 +144,7 @@ def _labels(path: Path, settings: Settings) -> list[HumanLabel]:
 def _heard(intake: Intake, feed: Callable[[], None], most: int | None) -> Collector:
     """What was said in the calls that are fed."""
     collector = Collector(most)
-    hearing = Hearing([Listener(collector.hears)], Hold(_HELD), max_chars=_MANY, capacity=_MANY)
+    hearing = Hearing([Listener(collector.hears)], Hold(_HELD), max_chars=_MANY)
     intake.listen(hearing)
     try:
         feed()
