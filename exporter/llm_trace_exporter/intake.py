@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as replace_context
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from .counting import Counting
@@ -31,6 +32,7 @@ from .pricing import Pricing
 from .state import Entry, pack_subjects, unpack_subjects
 from .texts import Heard, Hearing, key_filter
 
+_DIALECT = attrgetter("dialect")
 _FROM_JSON = {"traces": from_json.traces, "logs": from_json.logs}
 _R = TypeVar("_R", RawSpan, RawLog)
 
@@ -296,9 +298,9 @@ class Intake:
         own, source = self._own, entry.source
         if not source:
             return
-        for dialect, n in Counter(r.dialect for r in entry.spans).items():
+        for dialect, n in Counter(map(_DIALECT, entry.spans)).items():
             own.spans_received(source, dialect, n)
-        for dialect, n in Counter(r.dialect for r in entry.logs).items():
+        for dialect, n in Counter(map(_DIALECT, entry.logs)).items():
             own.log_records_received(source, dialect, n)
         if entry.invalid:
             own.discarded("invalid", entry.invalid)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 ErrorType = Literal[
     "",
@@ -73,7 +74,7 @@ class Tokens(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def total(self) -> int:
         """Every token once."""
-        return self.input_all + self.output_all
+        return sum(astuple(self))
 
     def by_type(self) -> tuple[tuple[str, int], ...]:
         """(type, count) for every type, in catalogue order, zeros included."""
