@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
@@ -30,9 +30,8 @@ class Judged(NamedTuple):
     end_ns: int
 
 
-@dataclass(slots=True)
-class _OfTrace:
-    calls: list[Judged] = field(default_factory=list)
+class _OfTrace(Struct, eq=False):
+    calls: list[Judged] = []
     seen_s: float = 0.0
 
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model import LlmCall, PricedCall, Reading, Root, Step, TraceSummary
@@ -33,8 +34,7 @@ class TraceLimits:
     """Traces that are not complete; beyond it the longest unseen are taken as complete."""
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct, eq=False):
     """A trace so far."""
 
     first_s: float
@@ -59,7 +59,8 @@ class _Open:
 
     def spans(self, start_ns: int, end_ns: int) -> None:
         """Note when something ran."""
-        self.start_ns = min(self.start_ns or start_ns, start_ns)
+        if start_ns < self.start_ns or not self.start_ns:
+            self.start_ns = start_ns
         self.end_ns = max(self.end_ns, end_ns)
 
 
@@ -210,7 +211,7 @@ def _is_further_out(root: Root, known: Root | None) -> bool:
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     if one == other or len(one) != len(other):
         return one
-    return tuple(a if a == b else "" for a, b in zip(one, other, strict=True))
+    return tuple([a if a == b else "" for a, b in zip(one, other, strict=True)])
 
 
 def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
