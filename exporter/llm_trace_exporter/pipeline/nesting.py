@@ -11,7 +11,7 @@ from .merge import lend
 from .trace_table import Pending, Trace
 
 
-class Leaf(Struct, eq=False):
+class Leaf(Struct, eq=False, gc=False):
     """One call, and everyone who told it."""
 
     call: LlmCall

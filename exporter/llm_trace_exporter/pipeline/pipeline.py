@@ -250,8 +250,6 @@ class Pipeline:
                 self._settle_step(pending, pending.record, view)
         for trace in {id(p.trace): p.trace for p in due}.values():
             trace.forget_settled()
-            if not trace.trace_id:
-                trace.clear()
 
     def _settle_calls(self, due: list[Pending]) -> None:
         if not due:
@@ -352,10 +350,13 @@ class Pipeline:
         self._output.records.append(self._bound(step, (pending,)))
 
     def _done(self, pending: Pending) -> None:
+        trace = pending.trace
         pending.settled = True
-        pending.trace.waiting -= 1
+        trace.waiting -= 1
         self._waiting -= 1
         self._index.remove(pending)
+        if not trace.trace_id and not trace.waiting:
+            trace.clear()
 
     def _forget(self, trace: Trace) -> None:
         self._settle(trace.unsettled())

@@ -30,7 +30,7 @@ class Judged(NamedTuple):
     end_ns: int
 
 
-class _OfTrace(Struct, eq=False):
+class _OfTrace(Struct, eq=False, gc=False):
     calls: list[Judged] = []
     seen_s: float = 0.0
 

@@ -1,4 +1,8 @@
-"""What is remembered of traces: who encloses whom, and what still waits to be settled."""
+"""What is remembered of traces: who encloses whom, and what still waits to be settled.
+
+Hundreds of thousands of these live for an hour. The garbage collector, which would walk all of them
+again and again, does not know them; a trace that is forgotten is taken apart by `Trace.clear`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ Content = tuple[str, bool, int, int]
 """What copies must agree on: service, whether it failed, and the usage of answered calls."""
 
 
-class Pending(Struct, eq=False):
+class Pending(Struct, eq=False, gc=False):
     """A call or step as one record told it, until it is settled; then the memory of it."""
 
     record: LlmCall | Step
@@ -44,7 +48,7 @@ class Pending(Struct, eq=False):
     """Until when it may wait for the root of its trace."""
 
 
-class Node(Struct, eq=False):
+class Node(Struct, eq=False, gc=False):
     """One span's place in its trace."""
 
     parent: bytes
@@ -55,7 +59,7 @@ class Node(Struct, eq=False):
     """Values on it, where dimensions are inherited."""
 
 
-class Trace(Struct, eq=False):
+class Trace(Struct, eq=False, gc=False):
     """The spans of one trace that were seen."""
 
     trace_id: bytes
@@ -75,7 +79,7 @@ class Trace(Struct, eq=False):
         return [p for p in (*self.calls, *self.steps) if not p.settled]
 
     def clear(self) -> None:
-        """Let go of everything, so that no cycle of references is left to the collector."""
+        """Let go of everything: the collector does not see the cycles of references in here."""
         self.nodes.clear()
         self.calls.clear()
         self.steps.clear()

@@ -34,7 +34,7 @@ class TraceLimits:
     """Traces that are not complete; beyond it the longest unseen are taken as complete."""
 
 
-class _Open(Struct, eq=False):
+class _Open(Struct, eq=False, gc=False):
     """A trace so far."""
 
     first_s: float
