@@ -1,4 +1,4 @@
-"""Which room may know which: data flows one way, and only `app` and `cli` see everything."""
+"""Which room may know which: data flows one way, and only `app` and its users see everything."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "model": set(),
     "exchange": set(),
     "logs": set(),
+    "arguments": {"config.units"},
     "pages": set(),
     "otlp": {"errors"},
     "dialects": {"errors", "exchange", "model", "otlp.raw"},
@@ -63,6 +64,7 @@ MAY_KNOW: dict[str, set[str]] = {
         *("config", "errors", "intake", "keeping", "listening", "metrics", "options", "otlp"),
         *("pricing", "security", "server", "state", "web", "__version__"),
     },
+    "simulate": {"app", "arguments", "config", "errors", "metrics", "options", "otlp.raw"},
     "cli": {
         *(
             "app",
@@ -77,12 +79,15 @@ MAY_KNOW: dict[str, set[str]] = {
             "otlp",
             "pricing",
         ),
-        "security",
+        *("security", "simulate"),
         "summary",
         "__version__",
     },
 }
-"""Room -> rooms it may import, or single modules of them. Nobody imports `cli`, only it `app`."""
+"""Room -> rooms it may import, or single modules of them.
+
+Nobody imports `cli`; only it and `simulate` import `app`.
+"""
 
 OUTSIDE_WORLD = {
     *("asyncio", "logging", "os", "pathlib", "random", "socket", "subprocess", "sys", "threading"),

@@ -84,8 +84,9 @@ class Core:
             self.store,
             self.own,
             registry=process_registry(),
-            before=self._before_render,
+            before=self.refresh,
             created=settings.openmetrics.created,
+            wall_clock=wall_clock,
         )
         self.gauges: list[Callable[[], None]] = []
         """Called before each exposition."""
@@ -138,7 +139,8 @@ class Core:
             },
         )
 
-    def _before_render(self) -> None:
+    def refresh(self) -> None:
+        """Bring the gauges up to date, as before each exposition."""
         self.intake.refresh_gauges()
         if self.keeper is not None:
             self.keeper.show_size()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from .config.units import format_duration, parse_duration
 
 
-def duration_to(most_s: float) -> Callable[[str], float]:
+def duration_to(most_s: float = math.inf) -> Callable[[str], float]:
     """Reads a duration of at most so many seconds, as the configuration file allows."""
 
     def read(written: str) -> float:

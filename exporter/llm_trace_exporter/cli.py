@@ -33,6 +33,7 @@ from .options import in_memory, pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
 from .pricing import Pricing, explain, render, tokens_from_totals
 from .security import check_files
+from .simulate import command as simulate_command
 from .summary import render_summary, summarise
 
 _logger = logging.getLogger(__name__)
@@ -307,6 +308,10 @@ def _parser() -> argparse.ArgumentParser:
     check = _command(commands, "check", _check, "validate a configuration file")
     check.add_argument("file", type=Path, metavar="FILE")
     _price_options(_command(commands, "price", _price, "explain the price of one call"))
+    simulate = _command(
+        commands, "simulate", simulate_command.run, "send made-up traffic, or write its history"
+    )
+    simulate_command.add_options(simulate)
     _command(commands, "version", _version, "print the version")
     return parser
 

@@ -117,11 +117,36 @@ class Intake:
             parse(wire.Request, body) if encoding == "protobuf" else from_json.load(body)
             self._own.metrics_request(source)
             return Outcome()
-        started_s = time.perf_counter()
-        readers = self._readers
-        reader = readers.of(tenant)
-        keys = self._keys
+        started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
+        told = body if encoding == "protobuf" else _FROM_JSON[signal](body)
+        spans: Iterable[RawSpan] = ()
+        logs: Iterable[RawLog] = ()
+        if signal == "traces":
+            spans = spans_of(told, self._keys, reasons)
+        else:
+            logs = logs_of(told, self._keys, reasons)
+        outcome = self._take(spans, logs, reasons, readers, source, tenant, started_s)
+        return outcome or self.export(signal, encoding, body, source, tenant)
+
+    def take(self, spans: list[RawSpan], logs: list[RawLog], source: Source) -> Outcome:
+        """Apply one request that is decoded already."""
+        started_s, readers = time.perf_counter(), self._readers
+        outcome = self._take(spans, logs, [], readers, source, ANYONE, started_s)
+        return outcome or self.take(spans, logs, source)
+
+    def _take(
+        self,
+        raw_spans: Iterable[RawSpan],
+        raw_logs: Iterable[RawLog],
+        reasons: list[str],
+        readers: Readers,
+        source: Source,
+        tenant: Tenant,
+        started_s: float,
+    ) -> Outcome | None:
+        """None, and nothing is applied, where the configuration was replaced meanwhile."""
+        reader = readers.of(tenant)
         heard: list[Heard] = []
         hearing = self._counting.hearing
         read_span: Callable[[RawSpan], Reading] = reader.span
@@ -129,18 +154,11 @@ class Intake:
         if hearing is not None:
             read_span = hearing.reading(read_span, self._taker, heard)
             read_log = hearing.reading(read_log, self._taker, heard)
-        spans: list[Reading] = []
-        logs: list[Reading] = []
-        told = body if encoding == "protobuf" else _FROM_JSON[signal](body)
-        if signal == "traces":
-            spans = _readings(spans_of(told, keys, reasons), read_span, reasons)
-        else:
-            dated = _dated(logs_of(told, keys, reasons), self._wall_clock_ns())
-            logs = _readings(dated, read_log, reasons)
+        spans = _readings(raw_spans, read_span, reasons)
+        logs = _readings(_dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._lock:
             if readers is not self._readers:
-                # The configuration was replaced while this request was read under the old one.
-                return self.export(signal, encoding, body, source, tenant)
+                return None
             if hearing is not None:
                 hearing.hold(heard, self._clock())
             self._commit_and_apply(

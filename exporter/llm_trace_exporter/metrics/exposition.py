@@ -143,16 +143,14 @@ class Exposition:
             wanted = _wanted_samples(family, names)
             if not wanted or self._store.family(family.name) is None:
                 continue
-            yield _head(family, format_)
+            yield head(family, format_)
             if family.type == "histogram":
                 rows = self._store.histogram_rows(family.name)
                 bounds = self._store.histograms(family.name).bounds
-                lines = _histogram_lines(family.name, bounds, rows, is_open, offset_s)
+                lines = histogram_lines(family.name, bounds, rows, is_open, offset_s)
             else:
                 created = offset_s if family.type == "counter" else None
-                lines = _scalar_lines(
-                    family, self._store.scalar_rows(family.name), is_open, created
-                )
+                lines = scalar_lines(family, self._store.scalar_rows(family.name), is_open, created)
             if len(wanted) < len(family.sample_names):
                 yield from _only(lines, wanted)
             else:
@@ -196,7 +194,8 @@ def _wanted_samples(family: Family, names: frozenset[str]) -> tuple[str, ...]:
     return tuple(name for name in family.sample_names if name in names)
 
 
-def _head(family: Family, format_: Format) -> str:
+def head(family: Family, format_: Format) -> str:
+    """Return the lines before a family's samples."""
     help_ = family.help.replace("\\", r"\\").replace("\n", r"\n")
     if format_ is Format.TEXT:
         kind = "gauge" if family.type == "info" else family.type
@@ -206,9 +205,17 @@ def _head(family: Family, format_: Format) -> str:
     return f"# HELP {name} {help_}\n# TYPE {name} {family.type}\n{unit}"
 
 
-def _scalar_lines(
+def scalar_lines(
     family: Family, rows: Iterable[ScalarRow], is_open: bool, offset_s: float | None
 ) -> Iterator[str]:
+    """Yield the sample of each row.
+
+    Args:
+        family: A counter, gauge or info family.
+        rows: What the store holds of it.
+        is_open: Whether exemplars may be shown.
+        offset_s: From monotonic to Unix seconds, to show births; None: they are not shown.
+    """
     name = family.name
     for text, value, exemplar, born_s in rows:
         labels = f"{{{text}}}" if text else ""
@@ -218,13 +225,14 @@ def _scalar_lines(
             yield f"{family.base_name}_created{labels} {born_s + offset_s:.3f}\n"
 
 
-def _histogram_lines(
+def histogram_lines(
     name: str,
     bounds: tuple[float, ...],
     rows: Iterable[HistogramRow],
     is_open: bool,
     offset_s: float | None,
 ) -> Iterator[str]:
+    """Yield the samples of each row in one piece; see `scalar_lines` for the arguments."""
     ends = tuple(f'le="{_number(bound)}"}} ' for bound in (*bounds, float("inf")))
     for text, counts, total, exemplars, born_s in rows:
         # A reload in the middle of this scrape may have changed the buckets.

@@ -1,0 +1,138 @@
+"""Faster than time: the real core on a clock of its own, scraped as a Prometheus would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from ..app import Core
+from ..config import Settings
+from ..options import MEMORY
+from ..otlp.raw import RawLog, RawSpan
+from .archive import Archive
+from .incidents import Plan
+from .traffic import Sent, Traffic
+
+BATCH_S = 5.0
+"""How often applications send what they have, as SDKs do by default."""
+
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_SOURCE: Final = "otlp_http"
+_NO_METRICS = b""
+"""An empty request is a valid one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is written: scrapes from `start_s` to `end_s`, Unix seconds, each `step_s`."""
+
+    start_s: int
+    end_s: int
+    step_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of it."""
+
+    scrapes: int
+    records: int
+    size_bytes: int
+
+
+class VirtualClock:
+    """Stands still until it is set."""
+
+    def __init__(self, unix_s: float) -> None:
+        """Show a time."""
+        self.unix_s = unix_s
+
+    def core(self, settings: Settings) -> Core:
+        """A core that lives by it."""
+        return Core(
+            settings,
+            clock=lambda: self.unix_s,
+            wall_clock_ns=lambda: int(self.unix_s * 1e9),
+        )
+
+
+def write_history(
+    path: Path,
+    span: Span,
+    traffic: Traffic,
+    plan: Plan,
+    settings: Settings,
+    labels: dict[str, str],
+    progress: Callable[[float], None] = lambda _: None,
+) -> Written:
+    """Count the traffic and write what is scraped meanwhile.
+
+    Args:
+        path: The OpenMetrics file.
+        span: When.
+        traffic: What is sent; it begins where `span` does.
+        plan: Of which only the times at which the exporter cannot be scraped are of interest here.
+        settings: Of the exporter. A state file that they name is not touched: one is made up.
+        labels: Those that a scrape adds.
+        progress: Is told the share that is done, now and then.
+    """
+    virtual = VirtualClock(float(span.start_s))
+    with TemporaryDirectory(prefix="simulate-") as folder, Archive(path, labels) as archive:
+        core = virtual.core(_fitting(settings, span.step_s, Path(folder)))
+        core.own.config_loaded(is_success=True, unix_s=float(span.start_s))
+        scrapes = 0
+        for at_s in range(span.start_s, span.end_s + 1, span.step_s):
+            feed(core, traffic, virtual, float(at_s))
+            if any(incident.silences_exporter for incident in plan.active(at_s)):
+                archive.miss(at_s)
+            else:
+                if archive.is_fresh:
+                    archive.collect(core.exposition.render(_OPENMETRICS).body.decode())
+                    progress((at_s - span.start_s) / max(1, span.end_s - span.start_s))
+                core.refresh()
+                core.store.expire()
+                core.store.update_limits()
+                archive.scrape(at_s, core.store)
+            scrapes += 1
+        written = Written(scrapes, core.intake.records, archive.write())
+        core.close()
+        return written
+
+
+def feed(core: Core, traffic: Traffic, virtual: VirtualClock, until_s: float) -> None:
+    """Count what is sent before a moment, which then is the time."""
+    while virtual.unix_s < until_s:
+        now_s = min(until_s, virtual.unix_s + BATCH_S)
+        spans: list[RawSpan] = []
+        logs: list[RawLog] = []
+        for sent in traffic.until(now_s):
+            spans += sent.spans
+            logs += sent.logs
+            _besides(core, sent)
+        virtual.unix_s = now_s
+        if spans or logs:
+            core.intake.take(spans, logs, _SOURCE)
+        else:
+            core.intake.settle()
+        if core.keeper is not None:
+            core.keeper.tick()
+
+
+def _besides(core: Core, sent: Sent) -> None:
+    if sent.metrics:
+        core.intake.export("metrics", "protobuf", _NO_METRICS, _SOURCE)
+    if sent.malformed:
+        core.intake.refused(_SOURCE, "malformed")
+
+
+def _fitting(settings: Settings, step_s: int, folder: Path) -> Settings:
+    """Settings with a state file of their own, and new series held at 0 for a scrape."""
+    path = settings.state.path
+    return replace(
+        settings,
+        zero_hold_s=max(settings.zero_hold_s, 1.1 * step_s),
+        state=replace(settings.state, path=path if path == MEMORY else str(folder / "state.db")),
+    )
