@@ -17,7 +17,6 @@ MAY_KNOW: dict[str, set[str]] = {
     "model": set(),
     "exchange": set(),
     "logs": set(),
-    "arguments": {"config.units"},
     "pages": set(),
     "otlp": {"errors"},
     "dialects": {"errors", "exchange", "model", "otlp.raw"},

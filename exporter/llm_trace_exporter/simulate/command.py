@@ -95,7 +95,7 @@ def _history(options: argparse.Namespace) -> int:
     _say(
         f"{options.openmetrics}: {written.scrapes} scrapes of {written.records} records, "
         f"{written.size_bytes / 1e6:.0f} MB; for Prometheus: promtool tsdb create-blocks-from "
-        f"openmetrics {options.openmetrics} DATA-FOLDER"
+        f"openmetrics --max-block-duration=720h {options.openmetrics} DATA-FOLDER"
     )
     return 0
 

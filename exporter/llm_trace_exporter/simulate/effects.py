@@ -28,6 +28,7 @@ class Effects:
     lag: float = 1.0
     """Of records on their way to the exporter."""
     judge_traffic: float = 1.0
+    judge_tokens: float = 1.0
 
     errors: float = 0.0
     retries: float = 0.0

@@ -57,7 +57,10 @@ def judge_openinference(scene: Scene, answer: RawSpan) -> None:
 def run_judges(scene: Scene) -> None:
     """The judges' own calls to a model, in a trace of their own: real spend."""
     with scene.within("evaluation", {"gen_ai.operation.name": "evaluation"}):
-        ask(scene, Asked(GPT_4O_MINI, input_tokens=900.0, output_tokens=40.0))
+        ask(
+            scene,
+            Asked(GPT_4O_MINI, input_tokens=900.0 * scene.effects.judge_tokens, output_tokens=40.0),
+        )
 
 
 def rate(scene: Scene, answer: RawSpan) -> None:

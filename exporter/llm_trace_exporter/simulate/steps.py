@@ -50,10 +50,9 @@ def run_tool(scene: Scene, tool: str) -> None:
 def guard(scene: Scene, guardrail: str, *, openinference: bool = False) -> bool:
     """Check with a guardrail; whether it lets through."""
     blocks = scene.chance(1 - (1 - _HEALTHY_BLOCKS) * (1 - scene.effects.blocks))
-    action = "block" if blocks else ("modify" if scene.chance(0.01) else "allow")
     attrs: Attributes = {
         "gen_ai.guardrail.name": guardrail,
-        "gen_ai.guardrail.status": action,
+        "gen_ai.guardrail.status": "failed" if blocks else "passed",
     }
     if openinference:
         attrs["openinference.span.kind"] = "GUARDRAIL"

@@ -1,0 +1,65 @@
+"""Every family of the catalogue has numbers in a simulation, but for those listed with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llm_trace_exporter.config import load_config
+from llm_trace_exporter.metrics.catalogue import FAMILIES
+from llm_trace_exporter.metrics.judge_families import JUDGE_FAMILIES
+from llm_trace_exporter.simulate.history import VirtualClock, feed
+from tests.simulate.world import START_S, samples, traffic
+
+SECONDS = 900.0
+CONFIG = """
+compat: [semconv, openlit]
+judges:
+  by_name:
+    faithfulness: {baseline_failure_ratio: 0.03}
+"""
+_LISTENERS = "counted where requests come in over the network, of which history has none"
+CANNOT = {
+    **{family.name: "the judge in the exporter needs a model" for family in JUDGE_FAMILIES},
+    "llm_exporter_token_requests_total": _LISTENERS,
+    "llm_exporter_requests_under_way": _LISTENERS,
+    "llm_exporter_requests_under_way_limit": _LISTENERS,
+    "llm_exporter_request_bytes_under_way": _LISTENERS,
+    "llm_exporter_request_bytes_under_way_limit": _LISTENERS,
+    "llm_exporter_request_bytes_limit": _LISTENERS,
+    "llm_exporter_security_last_reload_successful": _LISTENERS,
+    "llm_exporter_state_errors_total": "the disk is fine",
+    "llm_exporter_trace_table_evicted_total": "memory is large enough",
+}
+INCIDENTS = ("unpriced-model", "label-flood", "malformed-requests", "duplicates", "ingest-lag")
+
+
+@pytest.fixture(scope="module")
+def alive(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Families with a sample above 0."""
+    folder: Path = tmp_path_factory.mktemp("families")
+    config = folder / "config.yml"
+    config.write_text(CONFIG)
+    settings = load_config(config)
+    settings = replace(
+        settings, zero_hold_s=0.0, state=replace(settings.state, path=str(folder / "state.db"))
+    )
+    virtual = VirtualClock(START_S)
+    core = virtual.core(settings)
+    core.own.config_loaded(is_success=True, unix_s=START_S)
+    feed(core, traffic(SECONDS, *INCIDENTS), virtual, START_S + SECONDS)
+    core.exposition.render()
+    found = samples(core)
+    core.close()
+    return {
+        family.name
+        for family in FAMILIES
+        if any(s.value for name in family.sample_names for s in found.by_name[name])
+    }
+
+
+@pytest.mark.parametrize("name", [family.name for family in FAMILIES])
+def test_a_simulation_shows_the_family(name: str, alive: set[str]) -> None:
+    assert (name in alive) is (name not in CANNOT), CANNOT.get(name, "no sample above 0")

@@ -1,0 +1,37 @@
+"""A simulated while, counted by the real core."""
+
+from __future__ import annotations
+
+from llm_trace_exporter.app import Core
+from llm_trace_exporter.config import Settings
+from llm_trace_exporter.simulate.history import VirtualClock, feed
+from llm_trace_exporter.simulate.incidents import Plan, parse_incident
+from llm_trace_exporter.simulate.traffic import Traffic
+from llm_trace_exporter.simulate.world import PROFILES
+from tests.facts import Samples
+
+START_S = 1_790_000_000.0
+"""A Monday afternoon."""
+
+
+def traffic(
+    seconds: float, *incidents: str, seed: int = 1, rate: float = 0.3, profile: str = "full"
+) -> Traffic:
+    """Traffic with incidents that last throughout, or as they say."""
+    end_s = START_S + seconds
+    plan = Plan([parse_incident(written, START_S, end_s) for written in incidents])
+    return Traffic(PROFILES[profile], plan, seed=seed, start_s=START_S, rate=rate)
+
+
+def counted(source: Traffic, seconds: float, settings: Settings | None = None) -> Core:
+    """A core that has counted all of it."""
+    virtual = VirtualClock(START_S)
+    core = virtual.core(settings or Settings(zero_hold_s=0.0))
+    feed(core, source, virtual, START_S + seconds)
+    core.intake.settle_all()
+    return core
+
+
+def samples(core: Core) -> Samples:
+    """What it shows."""
+    return Samples(core.exposition.render().body.decode())
