@@ -120,12 +120,9 @@ class Intake:
         started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
         told = body if encoding == "protobuf" else _FROM_JSON[signal](body)
-        spans: Iterable[RawSpan] = ()
-        logs: Iterable[RawLog] = ()
-        if signal == "traces":
-            spans = spans_of(told, self._keys, reasons)
-        else:
-            logs = logs_of(told, self._keys, reasons)
+        is_traces, keys = signal == "traces", self._keys
+        spans = spans_of(told, keys, reasons) if is_traces else ()
+        logs = () if is_traces else logs_of(told, keys, reasons)
         outcome = self._take(spans, logs, reasons, readers, source, tenant, started_s)
         return outcome or self.export(signal, encoding, body, source, tenant)
 
@@ -136,15 +133,9 @@ class Intake:
         return outcome or self.take(spans, logs, source)
 
     def _take(
-        self,
-        raw_spans: Iterable[RawSpan],
-        raw_logs: Iterable[RawLog],
-        reasons: list[str],
-        readers: Readers,
-        source: Source,
-        tenant: Tenant,
-        started_s: float,
-    ) -> Outcome | None:
+        self, raw_spans: Iterable[RawSpan], raw_logs: Iterable[RawLog], reasons: list[str],
+        readers: Readers, source: Source, tenant: Tenant, started_s: float,
+    ) -> Outcome | None:  # fmt: skip
         """None, and nothing is applied, where the configuration was replaced meanwhile."""
         reader = readers.of(tenant)
         heard: list[Heard] = []
