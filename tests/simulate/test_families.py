@@ -16,6 +16,7 @@ from tests.simulate.world import START_S, samples, traffic
 SECONDS = 900.0
 CONFIG = """
 compat: [semconv, openlit]
+labels: {caps: {tool: 2}}
 judges:
   by_name:
     faithfulness: {baseline_failure_ratio: 0.03}
