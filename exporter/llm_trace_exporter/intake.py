@@ -154,14 +154,10 @@ class Intake:
                 hearing.hold(heard, self._clock())
             self._commit_and_apply(
                 Entry(
-                    now_s=self._clock(),
-                    source=source,
-                    spans=tuple(spans),
-                    logs=tuple(logs),
-                    invalid=len(reasons),
-                    wall_ns=self._wall_clock_ns(),
+                    now_s=self._clock(), source=source, spans=tuple(spans), logs=tuple(logs),
+                    invalid=len(reasons), wall_ns=self._wall_clock_ns(),
                 )
-            )
+            )  # fmt: skip
             self._own.ingest_duration(source, time.perf_counter() - started_s)
         return Outcome(len(reasons), _message(reasons))
 
