@@ -24,6 +24,11 @@ judges:
 _LISTENERS = "counted where requests come in over the network, of which history has none"
 CANNOT = {
     **{family.name: "the judge in the exporter needs a model" for family in JUDGE_FAMILIES},
+    **{
+        family.name: "the simulated applications do not write what was said"
+        for family in FAMILIES
+        if family.name.startswith("llm_content_")
+    },
     "llm_exporter_token_requests_total": _LISTENERS,
     "llm_exporter_requests_under_way": _LISTENERS,
     "llm_exporter_requests_under_way_limit": _LISTENERS,
