@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long bench lint docs clean prometheus
+.PHONY: help run test test-long demo bench lint docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,6 +21,9 @@ test: $(VENV)/installed-test prometheus ## set up and run the tests
 
 test-long: $(VENV)/installed-test prometheus ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
+
+demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
+	@$(BIN)/python -m demo $(DEMO)
 
 bench: $(VENV)/installed ## measure speed and memory beside a baseline; BENCH=--full for more
 	@$(BIN)/python -m bench $(BENCH)
@@ -45,6 +48,10 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	@touch $@
 
+$(VENV)/installed-simulate: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[simulate]'
+	@touch $(VENV)/installed $@
+
 $(VENV)/installed-test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
 	@touch $(VENV)/installed $@
@@ -57,3 +64,11 @@ prometheus:
 	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus && \
 	  { service prometheus stop >/dev/null 2>&1 || true; }; \
 	else echo "prometheus and promtool are not on PATH: the tests that need them are skipped"; fi
+
+alertmanager:
+	@if command -v alertmanager >/dev/null || command -v prometheus-alertmanager >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus-alertmanager && \
+	  { service prometheus-alertmanager stop >/dev/null 2>&1 || true; }; \
+	else echo "alertmanager is not on PATH: the demo goes without"; fi

@@ -65,19 +65,31 @@ class Prometheus:
 @contextmanager
 def scraping(target: str, folder: Path, **options: Any) -> Iterator[Prometheus]:
     """A Prometheus that stores exemplars too; `target` is host:port, `options` are the job's."""
+    job = {"job_name": "llm", "static_configs": [{"targets": [target]}], **options}
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [job],
+    }
+    with _started(config, folder / "data", folder) as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def holding(blocks: Path, folder: Path) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes nothing and holds what promtool wrote, however old that is."""
+    with _started({}, blocks, folder, "--storage.tsdb.retention.time=100y") as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def _started(
+    settings: dict[str, Any], data: Path, folder: Path, *arguments: str
+) -> Iterator[Prometheus]:
     program = shutil.which("prometheus")
     assert program is not None
     folder.mkdir(parents=True)
     config = folder / "prometheus.yml"
-    job = {"job_name": "llm", "static_configs": [{"targets": [target]}], **options}
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [job],
-            }
-        )
-    )
+    config.write_text(yaml.safe_dump(settings))
     address = f"127.0.0.1:{_free_port()}"
     log = folder / "log.txt"
     with log.open("wb") as output:
@@ -85,10 +97,11 @@ def scraping(target: str, folder: Path, **options: Any) -> Iterator[Prometheus]:
             [
                 program,
                 f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'data'}",
+                f"--storage.tsdb.path={data}",
                 f"--web.listen-address={address}",
                 "--enable-feature=exemplar-storage",
                 "--log.level=debug",
+                *arguments,
             ],
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -45,6 +45,7 @@ class Archive:
         self._families: dict[str, _FamilyFile] = {}
         self._times: list[str] = []
         self._folder = Path()
+        self._missed = False
 
     def __enter__(self) -> Archive:
         """Make the folder for what waits."""
@@ -63,8 +64,8 @@ class Archive:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the next scrape is the first of those that are held."""
-        return not self._times
+        """Whether `collect` is due: nothing is held, or a scrape has failed since."""
+        return not self._times or self._missed
 
     def scrape(self, at_s: int, store: Store) -> None:
         """Take what a store shows now."""
@@ -90,6 +91,7 @@ class Archive:
 
         They are what client libraries tell of a process; looked at once for many scrapes.
         """
+        self._missed = False
         known = {family.base_name for family in FAMILIES}
         for name, head_, lines in _families_of(page):
             if name not in known:
@@ -100,6 +102,7 @@ class Archive:
     def miss(self, at_s: int) -> None:
         """Take a scrape that failed."""
         step = self._begin(at_s, is_up=False)
+        self._missed = True
         for family in self._families.values():
             if family.name != "up":
                 family.stop(step)
