@@ -47,14 +47,16 @@ MAY_KNOW: dict[str, set[str]] = {
     },
     "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
     "state": {"errors", "model"},
-    "counting": {"metrics", "model", "pipeline", "pricing", "texts"},
+    "targets": {"model"},
+    "counting": {"metrics", "model", "pipeline", "pricing", "targets", "texts"},
     "intake": {
         *("counting", "dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"),
-        *("state", "texts"),
+        *("state", "targets", "texts"),
     },
-    "keeping": {"intake", "metrics", "state"},
+    "keeping": {"errors", "intake", "metrics", "state"},
     "options": {
-        *("config", "dialects", "judge", "metrics", "model", "pipeline", "pricing", "texts"),
+        *("config", "dialects", "judge", "metrics", "model", "pipeline", "pricing", "targets"),
+        "texts",
     },
     "listening": {
         *("checks", "config", "intake", "judge", "metrics", "model", "options", "pricing", "texts"),

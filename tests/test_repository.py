@@ -120,8 +120,8 @@ def test_what_is_imported_is_declared() -> None:
         "zstandard": "zstandard",
     }
     standard = sys.stdlib_module_names
-    # Imported by uvicorn, and by name.
-    needed: set[str] = {"detect-secrets", "httptools", "uvloop"}
+    # Imported by uvicorn, by name, and by zoneinfo.
+    needed: set[str] = {"detect-secrets", "httptools", "tzdata", "uvloop"}
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             names: list[str] = []

@@ -16,11 +16,22 @@ from .errors import ExporterError, Overloaded
 from .intake import Intake
 from .keeping import Keeper
 from .listening import Listening
+from .metrics.aims import Aims
 from .metrics.exposition import Exposition, process_registry
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
-from .options import MEMORY, context, humans, limits, pricing_policy, store_options, trace_limits
+from .options import (
+    MEMORY,
+    budgets,
+    context,
+    humans,
+    limits,
+    pricing_policy,
+    store_options,
+    targets,
+    trace_limits,
+)
 from .otlp.admission import Admission
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
@@ -90,7 +101,9 @@ class Core:
         )
         self.gauges: list[Callable[[], None]] = []
         """Called before each exposition."""
-        self._take_judges(settings)
+        self._aims = Aims(self.store)
+        self._wall_clock = wall_clock
+        self._take(settings)
         if self.keeper is not None:
             self.keeper.restore()
 
@@ -109,7 +122,7 @@ class Core:
                 humans(settings),
             )
             self.intake.lateness_s = settings.lateness_s
-            self._take_judges(settings)
+            self._take(settings)
             self.settings = settings
 
     def close(self) -> None:
@@ -123,7 +136,11 @@ class Core:
             _logger.warning("the last checkpoint was not written: %s", error)
         self.state.close()
 
-    def _take_judges(self, settings: Settings) -> None:
+    def _take(self, settings: Settings) -> None:
+        """Show and follow what the configuration says about judges, targets and budgets."""
+        labels = [d.label for d in settings.dimensions]
+        self._aims.targets((t.slo, dict(t.labels), t.value) for t in targets(settings))
+        self.intake.budgets.configure(budgets(settings), labels)
         by_name = settings.judges.by_name
         self.recorder.judges(
             {name: j.score_range for name, j in by_name.items() if j.score_range},
@@ -146,7 +163,25 @@ class Core:
             self.keeper.show_size()
         for refresh in self.gauges:
             refresh()
+        self._show_budgets()
         self.own.price_catalogue(self.pricing.catalogue_timestamp_s)
+
+    def _show_budgets(self) -> None:
+        with self.store.lock:
+            figures = list(self.intake.budgets.figures(self._wall_clock()))
+        self._aims.budgets(
+            (
+                f.budget.name,
+                f.budget.period,
+                {
+                    "limit_usd": f.budget.limit_usd,
+                    "spent_usd": f.spent_usd,
+                    "forecast_usd": f.forecast_usd,
+                    "elapsed_ratio": f.elapsed_ratio,
+                },
+            )
+            for f in figures
+        )
 
 
 class Exporter:

@@ -11,6 +11,7 @@ from .metrics.selfmetrics import SelfMetrics
 from .model import Agreement, Feedback, LlmCall, Record, Step, Verdict
 from .pipeline import Output, WholeTraces
 from .pricing import Pricing
+from .targets import Budgets
 from .texts import Hearing
 
 _J = TypeVar("_J", Verdict, Feedback)
@@ -27,13 +28,16 @@ class Counting:
         self._own = own
         self.pricing = pricing
         self.traces = traces
+        self.budgets = Budgets()
         self.hearing: Hearing | None = None
         """Who hears of settled calls."""
 
-    def count(self, output: Output, *, counts: bool) -> None:
+    def count(self, output: Output, unix_s: float, *, counts: bool) -> None:
         """Count what came out of the pipeline.
 
         Args:
+            output: What came out.
+            unix_s: When.
             counts: False for what a checkpoint holds already: it is only added to its trace.
         """
         for place, record in enumerate(output.records):
@@ -42,6 +46,7 @@ class Counting:
                 self.traces.call(priced)
                 if counts:
                     self._recorder.call(priced)
+                    self.budgets.spend(priced, unix_s)
                     if self.hearing is not None:
                         self.hearing.settled(priced, output.tellers[place])
             elif isinstance(record, Step):

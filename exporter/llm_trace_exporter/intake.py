@@ -30,6 +30,7 @@ from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Sou
 from .pipeline import Judged, Limits, Pipeline, TraceLimits, WholeTraces
 from .pricing import Pricing
 from .state import Entry, pack_subjects, unpack_subjects
+from .targets import Budgets
 from .texts import Heard, Hearing, key_filter
 
 _DIALECT = attrgetter("dialect")
@@ -173,13 +174,18 @@ class Intake:
         with self._lock:
             now_s = self._clock()
             if self._pipeline.is_due(now_s) or self._traces.is_due(now_s):
-                self._commit_and_apply(Entry(now_s))
+                self._commit_and_apply(Entry(now_s, wall_ns=self._wall_clock_ns()))
 
     def settle_all(self, *, ends_traces: bool = True) -> None:
         """Count everything that waits, and whole traces as far as they came."""
         with self._lock:
             if self._pipeline.waiting or (ends_traces and len(self._traces)):
-                entry = Entry(self._clock(), settles_all=True, ends_traces=ends_traces)
+                entry = Entry(
+                    self._clock(),
+                    wall_ns=self._wall_clock_ns(),
+                    settles_all=True,
+                    ends_traces=ends_traces,
+                )
                 self._commit_and_apply(entry)
 
     def restore(self, entries: Iterable[tuple[Entry, bool]]) -> None:
@@ -190,6 +196,11 @@ class Intake:
                 self._apply(entry, counts=counts)
                 newest_s = max(newest_s, entry.now_s)
             self._clock = _going_on(self._clock, newest_s)
+
+    @property
+    def budgets(self) -> Budgets:
+        """What was spent of each budget; only under the store's lock."""
+        return self._counting.budgets
 
     def pack_subjects(self) -> tuple[bytes, int]:
         """Calls that can be named since the last time, packed, and how many."""
@@ -294,7 +305,7 @@ class Intake:
             self._pipeline.settle_all()
         else:
             self._pipeline.settle(entry.now_s)
-        self._counting.count(self._pipeline.drain(), counts=counts)
+        self._counting.count(self._pipeline.drain(), entry.wall_ns / 1e9, counts=counts)
         self._counting.complete(entry.now_s, ends_all=entry.ends_traces, counts=counts)
         if counts:
             self._count_arrival(entry)

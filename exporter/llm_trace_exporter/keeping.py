@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import add
 
+import msgspec
+
+from .errors import ExporterError
 from .intake import Intake
 from .metrics.restoring import Restorer
 from .metrics.selfmetrics import SelfMetrics
@@ -16,6 +19,7 @@ from .metrics.store import Store
 from .state import Kept, SavedSeries, State
 
 _SUBJECTS = "subjects"
+_BUDGETS = "budgets"
 
 CHECKPOINT_S = 30.0
 """How often changed series are saved."""
@@ -62,12 +66,20 @@ class Keeper:
                 idle = max(0.0, unix_s - saved.touched_unix_s)
                 if idle < idle_s:
                     _load(restorer, saved, now_s - idle)
+        for kept in self._state.kept(_BUDGETS):
+            self._restore_budgets(kept.value)
         self._intake.restore(self._state.entries())
         for kept in self._state.kept(_SUBJECTS):
             self._part = max(self._part, kept.part)
             self._intake.restore_subjects(kept.value, max(0.0, unix_s - kept.unix_s))
         with store.lock:
             store.age_all()
+
+    def _restore_budgets(self, packed: bytes) -> None:
+        try:
+            self._intake.budgets.restore(msgspec.msgpack.decode(packed))
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+            raise ExporterError(f"kept budgets cannot be read: {type(error).__name__}") from error
 
     def tick(self) -> None:
         """Save what changed, when it is time.
@@ -95,8 +107,10 @@ class Keeper:
                 _saved(name, labels, series, unix_s - (started_s - series.touched_s))
                 for name, labels, series in store.changed_since(self._saved_s)
             ]
+            saved = self._intake.budgets.saved()
+        budgets = Kept(_BUDGETS, 0, unix_s, len(saved), msgspec.msgpack.encode(saved))
         try:
-            state.checkpoint(changed, seq, self._parts)
+            state.checkpoint(changed, seq, (*self._parts, budgets))
             self._parts.clear()
             limits = self._intake.limits
             state.thin(_SUBJECTS, limits.max_subjects, unix_s - limits.subject_age_s)

@@ -16,6 +16,7 @@ from .metrics.store import StoreOptions
 from .model import VerdictValue
 from .pipeline import Limits, TraceLimits
 from .pricing import LOCAL_PROVIDERS, Contract, PricingPolicy
+from .targets import Budget, Target, effective
 from .texts import HoldLimits
 
 MEMORY = ":memory:"
@@ -202,6 +203,21 @@ def hold_limits(settings: Settings) -> HoldLimits:
 def in_memory(settings: Settings) -> Settings:
     """The same, with nothing kept."""
     return replace(settings, state=replace(settings.state, path=MEMORY))
+
+
+def targets(settings: Settings) -> tuple[Target, ...]:
+    """What is aimed at, defaults included."""
+    return effective(
+        Target(slo.slo, slo.target, tuple(sorted(slo.match.items()))) for slo in settings.slos
+    )
+
+
+def budgets(settings: Settings) -> tuple[Budget, ...]:
+    """What may be spent."""
+    return tuple(
+        Budget(b.name, b.limit_usd, b.period, b.timezone, tuple(sorted(b.match.items())))
+        for b in settings.budgets
+    )
 
 
 def uncapped(settings: Settings) -> Settings:

@@ -23,7 +23,17 @@ from llm_trace_exporter.pipeline import Limits
 from llm_trace_exporter.pricing.policy import Contract
 
 SCHEMA = load_schema()
-KEYWORDS = {"duration", "size", "address", "date", "bounds", "range", "label", "matcher"}
+KEYWORDS = {
+    "duration",
+    "size",
+    "address",
+    "date",
+    "bounds",
+    "range",
+    "label",
+    "matcher",
+    "timezone",
+}
 
 
 def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

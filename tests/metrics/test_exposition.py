@@ -17,6 +17,7 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from llm_trace_exporter.metrics.aims import Aims
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.exposition import Exposition, process_registry
 from llm_trace_exporter.metrics.labels import clean_value
@@ -55,6 +56,9 @@ def full(new_meter: NewMeter) -> Any:
     meter.verdict("fail", score=0.2, target_end_ns=2 * 10**18 - 5 * 10**9)
     meter.recorder.trace(TRACE)
     meter.verdict("fail", judge="secrets", findings=(Finding("aws_key", "output"),))
+    Aims(meter.store).targets([("error_ratio", {"service": "shop"}, 0.05)])
+    money = {"limit_usd": 9.0, "spent_usd": 2.0, "forecast_usd": 5.0, "elapsed_ratio": 0.5}
+    Aims(meter.store).budgets([("search", "monthly", money)])
     meter.agreement(agrees=True)
     meter.own.unjoined("unknown", 1)
     meter.feedback("negative")

@@ -12,6 +12,7 @@ import pytest
 
 from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.config.aim_settings import BudgetSettings
 from llm_trace_exporter.config.settings import LimitSettings, StateSettings
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.errors import ExporterError, Overloaded
@@ -323,3 +324,23 @@ def test_a_file_of_the_first_schema_is_taken_on(settings: Settings) -> None:
     assert again.state is not None
     assert again.state.moved_aside == 0
     assert list(again.state.kept("subjects")) == []
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_budgets_go_on_after_a_crash(settings: Settings, checkpoints: bool) -> None:
+    budget = BudgetSettings("all", 100.0, "quarterly")
+    settings = replace(settings, settle_s=0, budgets=(budget,))
+    core = Core(settings)
+    for request in requests():
+        send(core, request)
+    core.intake.settle_all()
+    assert core.keeper is not None
+    if checkpoints:
+        core.keeper.checkpoint()
+    before = Samples(core.exposition.render("", []).body.decode())
+    spent = before.total("llm_budget_spent_usd", budget="all", period="quarterly")
+    assert spent == pytest.approx(before.total("llm_cost_usd_total"))
+    assert spent > 0
+    crash(core)
+    after = Samples(Core(settings).exposition.render("", []).body.decode())
+    assert after.total("llm_budget_spent_usd") == pytest.approx(spent)

@@ -8,9 +8,10 @@ from functools import cache, partial
 from ipaddress import IPv6Address
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..dialects import DEFAULT_DIMENSIONS, DIALECTS, label_key
-from ..metrics.catalogue import FAMILIES
+from ..metrics.catalogue import AIMED, FAMILIES, REQUEST
 from ..metrics.vocabulary import LABELS
 from .bind import Schema
 from .document import Node
@@ -127,6 +128,13 @@ def _label(label: str, _: Schema) -> Iterator[Words]:
         yield found(label), "a label name that the metrics do not use themselves"
 
 
+def _timezone(name: str, schema: Schema) -> Iterator[Words]:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        yield found(name), schema["title"]
+
+
 _BY_KIND: Mapping[str, Callable[[Any, Schema], Iterator[Words]]] = {
     "duration": _between(duration_s),
     "size": _between(size_bytes),
@@ -135,6 +143,7 @@ _BY_KIND: Mapping[str, Callable[[Any, Schema], Iterator[Words]]] = {
     "bounds": _bounds,
     "range": _bounds,
     "label": _label,
+    "timezone": _timezone,
 }
 
 
@@ -250,6 +259,26 @@ def _verdicts(tree: dict[str, Any]) -> Iterator[Finding]:
                 yield path, f"{found(label)} under {first} too", "each label once"
 
 
+def _aims(tree: dict[str, Any]) -> Iterator[Finding]:
+    given = _items(tree, "dimensions")
+    labels = {item.get("label") for item in given}
+    if "dimensions" not in tree:
+        labels = {dimension.label for dimension in DEFAULT_DIMENSIONS}
+    seen: dict[object, int] = {}
+    for section, own in (("slos", AIMED), ("budgets", REQUEST)):
+        allowed = sorted({*own, *(label for label in labels if isinstance(label, str))})
+        for index, item in enumerate(_items(tree, section)):
+            match = _mapping(item, "match")
+            for label in match:
+                if label not in allowed:
+                    path: Path = (section, index, "match", label)
+                    yield path, "an unknown label", one_of(allowed)
+            what = item.get("name", (item.get("slo"), *sorted(map(str, match.items()))))
+            first = seen.setdefault((section, str(what)), index)
+            if first != index:
+                yield (section, index), f"the same again, first in {section}[{first}]", "each once"
+
+
 def _details(tree: dict[str, Any]) -> Iterator[Finding]:
     logs = _mapping(tree, "logs")
     if logs.get("details_services") and logs.get("details", "ignore") == "ignore":
@@ -283,6 +312,7 @@ _TOGETHER: tuple[Together, ...] = (
     _paths,
     _listeners,
     _verdicts,
+    _aims,
     _details,
     _judge,
     _tokens,

@@ -19,6 +19,7 @@ from ..dialects.context import (
     TEAM_KEYS,
 )
 from ..model import JudgeKind
+from .aim_settings import BudgetSettings, SloSettings
 from .judge_settings import BuiltInJudgeSettings
 from .text_settings import ContentRulesSettings, TextsSettings
 
@@ -383,4 +384,6 @@ class Settings:
     judge: BuiltInJudgeSettings = field(default_factory=BuiltInJudgeSettings)
     content_rules: ContentRulesSettings = field(default_factory=ContentRulesSettings)
     texts: TextsSettings = field(default_factory=TextsSettings)
+    slos: tuple[SloSettings, ...] = ()
+    budgets: tuple[BudgetSettings, ...] = ()
     log: LogSettings = LogSettings()

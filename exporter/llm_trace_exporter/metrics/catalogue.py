@@ -20,6 +20,7 @@ REQUEST = ("service", "environment", "provider", "model", "operation", "purpose"
 ROUTE = ("service", "environment", "provider")
 STEP = ("service", "environment")
 TRACE = ("service", "environment", "root")
+AIMED = ("service", "environment", "provider", "model", "operation", "judge", "tool")
 QUALITY = ("service", "environment", "model")
 PROFILE = (
     "service_name",
@@ -282,6 +283,37 @@ FAMILIES: tuple[Family, ...] = (
         "Feedback of end users.",
         'sum by (service) (rate(llm_feedback_total{rating="negative"}[1h])) '
         "/ sum by (service) (rate(llm_feedback_total[1h]))",
+    ),
+    Family(
+        "llm_slo_target", "gauge", "Targets", "", ("slo", *AIMED),
+        "The worst value that is fine; a label that is absent holds for every value that no other "
+        "target names. Configured, or a default.",
+        'max by (slo) (llm_slo_target{service=""})',
+        with_dimensions=True, expires=False,
+    ),
+    Family(
+        "llm_budget_limit_usd", "gauge", "Targets", "usd", ("budget", "period"),
+        "US dollars that may be spent in a period, as configured.",
+        "llm_budget_limit_usd",
+        expires=False,
+    ),
+    Family(
+        "llm_budget_spent_usd", "gauge", "Targets", "usd", ("budget", "period"),
+        "US dollars spent since the period began; counted while the budget was configured.",
+        "sum by (budget) (llm_budget_spent_usd) / max by (budget) (llm_budget_limit_usd)",
+        expires=False,
+    ),
+    Family(
+        "llm_budget_forecast_usd", "gauge", "Targets", "usd", ("budget", "period"),
+        "US dollars that the period will end with, at the pace of the last day or week.",
+        "sum by (budget) (llm_budget_forecast_usd) > max by (budget) (llm_budget_limit_usd)",
+        expires=False,
+    ),
+    Family(
+        "llm_budget_elapsed_ratio", "gauge", "Targets", "ratio", ("budget", "period"),
+        "How much of the period is over, 0-1.",
+        "max by (budget) (llm_budget_elapsed_ratio)",
+        expires=False,
     ),
     _profiled(
         "gen_ai_client_token_usage", "", ("gen_ai_token_type",),

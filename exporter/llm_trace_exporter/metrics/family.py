@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MetricType = Literal["counter", "gauge", "histogram", "info"]
-Section = Literal["Requests", "Steps", "Traces", "Quality", "Profiles", "Exporter"]
+Section = Literal["Requests", "Steps", "Traces", "Quality", "Targets", "Profiles", "Exporter"]
 Profile = Literal["semconv", "openlit"]
 
 _OF_THE_PROCESS = frozenset(

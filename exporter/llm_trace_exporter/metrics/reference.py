@@ -43,6 +43,7 @@ _SECTIONS = {
     "Steps": "Pipeline steps that are not LLM calls; they have neither tokens nor cost.",
     "Traces": "Whole traces, when they are complete: what one question to an application took.",
     "Quality": "Verdicts of judges and feedback of end users.",
+    "Targets": "What is aimed at: rules and panels have no numbers of their own.",
     "Profiles": "The same calls once more, under names that other dashboards query: with "
     "`compat: [semconv]` those of OpenTelemetry's GenAI client metrics, with `compat: [openlit]` "
     'those of OpenLIT, marked `telemetry_sdk_name="openlit"`. Off by default. They have buckets '

@@ -89,6 +89,9 @@ LABELS: tuple[Label, ...] = (
     _open("guardrail", "The guardrail's name."),
     Label("action", "What the guardrail did.", get_args(GuardrailAction)),
     _open("root", "Name of the trace's root span, without ids; absent where it did not come."),
+    Label("slo", "What is aimed at: error_ratio, latency_p95_seconds, judge_failure_ratio, ..."),
+    Label("budget", "The budget's name."),
+    Label("period", "What the budget is for.", ("daily", "weekly", "monthly", "quarterly")),
     _open("judge", "The judge's name."),
     Label("kind", "Who judged: a model, code or a human.", get_args(JudgeKind)),
     Label(
