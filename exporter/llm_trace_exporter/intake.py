@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace as replace_context
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from .counting import Counting
-from .dialects import INDEXED_KEYS, Context, Reader, Taker, wanted_keys
+from .dialects import INDEXED_KEYS, Context, Readers, Taker, labels_of, moved_to, wanted_keys
 from .errors import Overloaded, RejectedRecord
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
@@ -138,7 +137,7 @@ class Intake:
         readers: Readers, source: Source, tenant: Tenant, started_s: float,
     ) -> Outcome | None:  # fmt: skip
         """None, and nothing is applied, where the configuration was replaced meanwhile."""
-        reader = readers.of(tenant)
+        reader = readers.of(tenant.labels)
         heard: list[Heard] = []
         hearing = self._counting.hearing
         read_span: Callable[[RawSpan], Reading] = reader.span
@@ -206,7 +205,7 @@ class Intake:
         """Calls that can be named since the last time, packed, and how many."""
         with self._lock:
             fresh = self._pipeline.subjects.take_fresh()
-            return pack_subjects(fresh, _labels(self._readers.context)), len(fresh)
+            return pack_subjects(fresh, labels_of(self._readers.context)), len(fresh)
 
     def restore_subjects(self, packed: bytes, age_s: float) -> None:
         """Remember calls of an earlier process; after `restore`, the newest first.
@@ -214,7 +213,7 @@ class Intake:
         Raises: ExporterError where the bytes are none of ours.
         """
         with self._lock:
-            rows = unpack_subjects(packed, lambda old: _moved(old, self._readers.context))
+            rows = unpack_subjects(packed, lambda old: moved_to(old, self._readers.context))
             found = (Judged(*row) for row in reversed(rows))
             self._pipeline.subjects.restore(found, self._clock() - age_s)
 
@@ -241,7 +240,7 @@ class Intake:
             old = self._readers.context
             self._heed(context)
             self._counting.pricing = pricing
-            moved = _moved(_labels(old), context)
+            moved = moved_to(labels_of(old), context)
             self._pipeline.reconfigure(limits, humans, moved)
             self._traces.limits = trace_limits
             self._traces.relabel(moved)
@@ -330,34 +329,6 @@ class Intake:
         own.ingest_lags(lags_s)
         if late := sum(lag_s > self.lateness_s for lag_s in lags_s):
             own.late_records(late)
-
-
-def _labels(context: Context) -> list[str]:
-    return [dimension.label for dimension in context.dimensions]
-
-
-def _moved(old: Sequence[str], new: Context) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
-    """From values of the old dimensions to values of the new ones, by label."""
-    place = {label: at for at, label in enumerate(old)}
-    places = tuple(place.get(dimension.label, -1) for dimension in new.dimensions)
-    return lambda values: tuple(values[at] if 0 <= at < len(values) else "" for at in places)
-
-
-class Readers:
-    """A reader for each set of labels that tokens fix, under one configuration."""
-
-    def __init__(self, context: Context) -> None:
-        """Start with the reader of everybody else."""
-        self.context = context
-        self._by_labels: dict[tuple[tuple[str, str], ...], Reader] = {(): Reader(context)}
-
-    def of(self, tenant: Tenant) -> Reader:
-        """The reader of a tenant's requests; as many as the configuration has tokens."""
-        reader = self._by_labels.get(tenant.labels)
-        if reader is None:
-            fixed = replace_context(self.context, fixed=dict(tenant.labels))
-            reader = self._by_labels.setdefault(tenant.labels, Reader(fixed))
-        return reader
 
 
 def _as_reading(verdict: Verdict) -> Reading:

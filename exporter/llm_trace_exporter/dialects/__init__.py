@@ -18,6 +18,7 @@ from .exchange import (
 )
 from .judging import LABELS, JudgeRules, Judging, label_key
 from .read import Reader
+from .readers import Readers, labels_of, moved_to
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
 
 __all__ = [
@@ -33,11 +34,14 @@ __all__ = [
     "JudgeRules",
     "Judging",
     "Reader",
+    "Readers",
     "Taker",
     "Texts",
     "dimension",
     "exchange_of",
     "is_text_key",
     "label_key",
+    "labels_of",
+    "moved_to",
     "wanted_keys",
 ]
