@@ -56,7 +56,8 @@ class GrpcReceiver:
         self._max_bytes = max_request_bytes
         self._read_timeout_s = read_timeout_s
         self.admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
-        self._workers = ThreadPoolExecutor(2, thread_name_prefix="otlp-grpc")
+        # One: two would take turns in the interpreter, each with memory of its own.
+        self._workers = ThreadPoolExecutor(1, thread_name_prefix="otlp-grpc")
 
     def server(self) -> aio.Server:
         """A server without an address yet; to be made in the event loop that runs it."""

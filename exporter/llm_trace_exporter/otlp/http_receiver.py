@@ -33,7 +33,7 @@ class HttpReceiver:
     """The application; `close` it after its server has stopped.
 
     Bodies are read within `max_request_bytes` (compressed and decompressed) and `read_timeout_s`,
-    and handed to the sink in worker threads.
+    and handed to the sink in a worker thread.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class HttpReceiver:
         self._max_bytes = max_request_bytes
         self._read_timeout_s = read_timeout_s
         self.admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
-        self._workers = ThreadPoolExecutor(2, thread_name_prefix="otlp-http")
+        # One: two would take turns in the interpreter, each with memory of its own.
+        self._workers = ThreadPoolExecutor(1, thread_name_prefix="otlp-http")
 
     def close(self) -> None:
         """Wait for exports under way and end the worker threads."""
