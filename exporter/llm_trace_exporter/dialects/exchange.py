@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..exchange import Exchange
 from ..otlp.raw import Attributes, RawLog, RawSpan, Value
@@ -86,6 +87,7 @@ _DOCUMENT_STARTS = ("retrieval.documents.", "reranker.output_documents.")
 _STARTS = (*_FLAT_STARTS, *_DOCUMENT_STARTS)
 
 
+@lru_cache(maxsize=4096)
 def is_text_key(name: str) -> bool:
     """Whether an attribute holds text."""
     return name in TEXT_KEYS or (
