@@ -13,7 +13,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,7 +26,7 @@ from .cardinality import cost_of_families, cost_of_labels, render_families, rend
 from .config import Settings, load_config
 from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
-from .listening import Listening
+from .listening import replaying
 from .logs import set_up_logging
 from .options import in_memory, pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
@@ -124,15 +123,25 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _feed(core: Core, paths: Sequence[str], is_ending: Callable[[], bool] = lambda: False) -> None:
-    """Count the requests of files, and everything that then still waits.
+    """Count the requests of files under the content rules; the judge's model is not asked.
+
+    Whoever listened before goes on listening after it.
+
+    Raises: ExporterError when a path holds no OTLP.
+    """
+    with replaying(core.intake, core.store, lambda: core.pricing, core.settings) as listening:
+        _export(core, paths, is_ending)
+        listening.settle_all()
+
+
+def _export(core: Core, paths: Sequence[str], is_ending: Callable[[], bool]) -> None:
+    """Take in the requests of files.
 
     Args:
         is_ending: Asked between requests whether to leave the rest.
 
     Raises: ExporterError when a path holds no OTLP.
     """
-    listening = Listening(core.intake, core.store, lambda: core.pricing)
-    listening.apply(core.settings, asks=False)
     found = 0
     for path, request in _shown(_requests(paths)):
         if is_ending():
@@ -144,8 +153,6 @@ def _feed(core: Core, paths: Sequence[str], is_ending: Callable[[], bool] = lamb
             if not Path(path).is_dir():
                 raise ExporterError(f"{request.name}: {error}") from error
             _note(f"{request.name}: passed over: {error}")
-    listening.settle_all()
-    listening.close()
     if not found:
         raise ExporterError(f"no OTLP requests in {', '.join(paths)}")
 
@@ -181,7 +188,11 @@ def _shown(requests: Iterable[_T]) -> Iterator[_T]:
 def _judge(options: argparse.Namespace) -> int:
     settings = in_memory(_settings(options))
     core = Core(settings)
-    feed = partial(_feed, core, options.paths)
+
+    def feed() -> None:
+        _export(core, options.paths, lambda: False)
+        core.intake.settle_all()
+
     return evaluate(options, settings, core.intake, core.pricing, feed, _console())
 
 

@@ -245,15 +245,16 @@ class Intake:
             self._traces.limits = trace_limits
             self._traces.relabel(moved)
 
-    def listen(self, hearing: Hearing | None) -> None:
+    def listen(self, hearing: Hearing | None) -> Hearing | None:
         """Let others hear what is said in calls from now on; None: nobody does.
 
-        Texts are read off the wire only while somebody listens.
+        Texts are read off the wire only while somebody listens. Returns who listened before.
         """
         with self._lock:
-            self._counting.hearing = hearing
+            before, self._counting.hearing = self._counting.hearing, hearing
             self._evicted["texts"] = 0
             self._heed(self._readers.context)
+            return before
 
     def judged(self, verdicts: Iterable[Verdict]) -> None:
         """Count what judges within the exporter found: on record like all that is counted.

@@ -6,7 +6,8 @@ They are the built-in judge, which asks a model, and the content rules, which as
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from .checks import CodeJudges
@@ -131,6 +132,21 @@ class Listening:
         # Pricing is not for two threads at once; ingestion uses it under this lock.
         with self._store.lock:
             return self._pricing().price(call).cost_usd
+
+
+@contextmanager
+def replaying(
+    intake: Intake, store: Store, pricing: Callable[[], Pricing], settings: Settings
+) -> Iterator[Listening]:
+    """The content rules listen, the judge's model is not asked; then who listened before does."""
+    before = intake.listen(None)
+    listening = Listening(intake, store, pricing)
+    listening.apply(settings, asks=False)
+    try:
+        yield listening
+    finally:
+        listening.close()
+        intake.listen(before)
 
 
 def _content_rules(settings: Settings, intake: Intake) -> list[Listener]:

@@ -149,3 +149,24 @@ def test_rules_without_an_endpoint_are_told(
         assert ("nothing is judged" in exporter.log) == is_told
         shown = bool(exporter.metrics().by_name.get("llm_judge_circuit_open"))
         assert shown == (not is_told)
+
+
+def test_a_replay_asks_nobody_and_the_judge_listens_on(tmp_path: Path) -> None:
+    calls = tmp_path / "calls.traces.json"
+    calls.write_text(
+        json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span(1, "good")]}]}]})
+    )
+    with serving(Reply()) as server:
+        config = {
+            "settle": "0s",
+            "zero_hold": "0s",
+            "judge": {
+                "endpoint": {"url": server.url, "model": "judge-1"},
+                "rules": [{"name": "good", "question": "Is the answer good?"}],
+            },
+        }
+        with running(tmp_path, f"--replay={calls}", config=config) as exporter:
+            wait_for(lambda: exporter.metrics().total("llm_requests_total") == 1, "the replay")
+            send(exporter, [span(2, "good")])
+            wait_for(lambda: exporter.metrics().total("llm_judge_verdicts_total") == 1, "verdict")
+        assert len(server.chats) == 1
