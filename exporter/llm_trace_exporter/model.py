@@ -186,6 +186,7 @@ class Subject(Struct, frozen=True, gc=False, omit_defaults=True):
     request_model: str = ""
     response_model: str = ""
     service_tier: str = ""
+    operation: str = ""
     purpose: Literal["", "judge"] = ""
 
 

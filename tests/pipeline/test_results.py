@@ -158,6 +158,18 @@ def test_a_whole_trace_has_the_labels_that_its_calls_agree_on(
     assert verdict.origin.dimensions == ("refunds", "", "answer", "7")
 
 
+def test_what_has_no_words_was_not_judged() -> None:
+    trace = trace_id()
+    embedding = asked(trace, "text-embedding-3-small")
+    embedding.attrs["gen_ai.operation.name"] = "embeddings"
+    pipeline = Pipeline()
+    add(pipeline, embedding, asked(trace, "gpt-4o"), judged(trace), at_s=0)
+    add(pipeline, at_s=10)
+    (verdict,) = results(pipeline)
+    assert verdict.subject is not None
+    assert verdict.subject.request_model == "gpt-4o"
+
+
 def test_an_agents_verdict_is_about_the_calls_within_it() -> None:
     trace = trace_id()
     agent = raw_span({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"},

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
 
+_WORDLESS = frozenset(("embeddings", "rerank", "moderation"))
 _MAX_IN_TRACE = 500
 _MAX_SUBJECTS = 50_000
 
@@ -140,6 +141,7 @@ def subject_of(call: LlmCall) -> Subject:
         request_model=call.request_model,
         response_model=call.response_model,
         service_tier=call.service_tier,
+        operation=call.operation,
         purpose=call.purpose,
     )
 
@@ -147,10 +149,12 @@ def subject_of(call: LlmCall) -> Subject:
 def together(calls: Iterable[Judged]) -> Judged | None:
     """Several calls as one subject: who asked first, and what all of them agree on.
 
-    Calls that judges made are not what was judged, unless there are no others.
+    Calls that judges made, and calls without an answer in words, are not what was judged, unless
+    there are no others.
     """
     found = sorted(calls, key=lambda c: (c.start_ns, c.span_id))
     found = [c for c in found if not c.subject.purpose] or found
+    found = [c for c in found if c.subject.operation not in _WORDLESS] or found
     if not found:
         return None
     first = found[0]
