@@ -48,10 +48,11 @@ MAY_KNOW: dict[str, set[str]] = {
     "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
     "state": {"errors", "model"},
     "targets": {"model"},
+    "scores": {"dialects", "errors", "model", "otlp"},
     "counting": {"metrics", "model", "pipeline", "pricing", "targets", "texts"},
     "intake": {
         *("counting", "dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"),
-        *("state", "targets", "texts"),
+        *("scores", "state", "targets", "texts"),
     },
     "keeping": {"errors", "intake", "metrics", "state"},
     "options": {
@@ -63,7 +64,7 @@ MAY_KNOW: dict[str, set[str]] = {
     },
     "app": {
         *("config", "errors", "intake", "keeping", "listening", "metrics", "options", "otlp"),
-        *("pricing", "security", "server", "state", "web", "__version__"),
+        *("pricing", "scores", "security", "server", "state", "web", "__version__"),
     },
     "simulate": {"app", "arguments", "config", "errors", "metrics", "options", "otlp.raw"},
     "cli": {

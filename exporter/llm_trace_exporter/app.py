@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
 from . import __version__
 from .config import Settings, effective_yaml
 from .errors import ExporterError, Overloaded
@@ -36,6 +39,7 @@ from .otlp.admission import Admission
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
 from .pricing import PriceUpdater, Pricing
+from .scores import ScoresApp
 from .security import Security
 from .server import GrpcServer, HttpServer
 from .state import State
@@ -230,7 +234,7 @@ class Exporter:
             self._otlp.append(
                 HttpServer(
                     "otlp-http",
-                    security.otlp_app(self._http, self.core.intake),
+                    self._http_app(settings.otlp.http.cors.allowed_origins),
                     [settings.otlp.http.listen_address],
                     security.context("otlp_http"),
                 )
@@ -345,6 +349,17 @@ class Exporter:
         if pricing.auto_update:
             self._updater = PriceUpdater(self.core.pricing, pricing.auto_update_interval_s)
             self._updater.start()
+
+    def _http_app(self, origins: tuple[str, ...]) -> ASGIApp:
+        """OTLP and scores behind one guard; browsers ask before it, without credentials."""
+        scores = ScoresApp(self._http, self.core.intake, origins=origins)
+        app = self._security.otlp_app(scores, self.core.intake)
+        if not origins:
+            return app
+        headers = ["authorization", "content-type", "x-api-key"]
+        return CORSMiddleware(
+            app, allow_origins=origins, allow_methods=["POST"], allow_headers=headers
+        )
 
     def _listeners(self) -> Iterator[tuple[str, str]]:
         names = {"web": "metrics", "otlp-http": "OTLP/HTTP", "otlp-grpc": "OTLP/gRPC"}

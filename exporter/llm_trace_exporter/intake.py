@@ -28,6 +28,7 @@ from .otlp.raw import RawLog, RawSpan
 from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
 from .pipeline import Judged, Limits, Pipeline, TraceLimits, WholeTraces
 from .pricing import Pricing
+from .scores import Read
 from .state import Entry, pack_subjects, unpack_subjects
 from .targets import Budgets
 from .texts import Heard, Hearing, key_filter
@@ -266,6 +267,24 @@ class Intake:
             self._commit_and_apply(
                 Entry(self._clock(), logs=readings, wall_ns=self._wall_clock_ns())
             )
+
+    def score(self, read: Callable[[Context, int], Read], tenant: Tenant = ANYONE) -> Read:
+        """Count results and ratings that came on a route of their own.
+
+        Raises: Overloaded when that cannot be written, or what `read` does; nothing was counted.
+        """
+        readers, now_ns = self._readers, self._wall_clock_ns()
+        found = read(readers.of(tenant.labels).context, now_ns)
+        with self._lock:
+            if readers is self._readers:
+                self._commit_and_apply(
+                    Entry(
+                        self._clock(), "scores", logs=found.readings, wall_ns=now_ns,
+                        invalid=len(found.rejected),
+                    )
+                )  # fmt: skip
+                return found
+        return self.score(read, tenant)
 
     def refresh_gauges(self) -> None:
         """Show how full the memories are."""

@@ -20,6 +20,7 @@ import yaml
 
 from llm_trace_exporter.config import load_config
 from llm_trace_exporter.config.web_file import load_web_file
+from llm_trace_exporter.scores import ROUTES
 from tests.docs.conftest import Running, Serve, Shell
 from tests.docs.pages import MARKS, ROOT, Example, examples, marked
 from tests.security.certs import Authority, server_pair
@@ -217,9 +218,13 @@ def test_addresses_are_answered(example: Example, running: Running) -> None:
         if host == "localhost:4317":
             assert not path
             continue
+        media_type, body = "application/x-protobuf", b""
+        if path in ROUTES:
+            media_type, body = "application/json", b"[]"
         found = requests.post(
             f"http://{running.here(host)}{path or '/v1/traces'}",
-            headers={"content-type": "application/x-protobuf"},
+            data=body,
+            headers={"content-type": media_type},
             timeout=10,
         )
         assert found.status_code == 200, path

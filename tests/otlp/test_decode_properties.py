@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +102,15 @@ def test_random_json_raises_nothing_but_decode_errors(document: object) -> None:
 
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
+# JSON has one NaN; protobuf would tell the bits of others apart.
+_floats = st.floats().map(lambda number: math.nan if math.isnan(number) else number)
 values = st.recursive(
     st.one_of(
         st.builds(AnyValue),
         st.builds(AnyValue, string_value=texts),
         st.builds(AnyValue, bool_value=st.booleans()),
         st.builds(AnyValue, int_value=st.integers(-(2**63), 2**63 - 1)),
-        st.builds(AnyValue, double_value=st.floats()),
+        st.builds(AnyValue, double_value=_floats),
         st.builds(AnyValue, bytes_value=st.binary(max_size=9)),
     ),
     lambda inner: st.one_of(

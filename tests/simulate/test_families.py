@@ -17,6 +17,7 @@ SECONDS = 900.0
 CONFIG = """
 compat: [semconv, openlit]
 labels: {caps: {tool: 2}}
+budgets: [{name: all, limit_usd: 100, period: quarterly}]
 judges:
   by_name:
     faithfulness: {baseline_failure_ratio: 0.03}

@@ -53,6 +53,14 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CorsSettings:
+    """Web pages whose scripts may send."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """`*` for all."""
+
+
+@dataclass(frozen=True, slots=True)
 class OtlpHttpSettings:
     """The OTLP/HTTP receiver."""
 
@@ -60,6 +68,7 @@ class OtlpHttpSettings:
     """`host:port`, `[v6]:port` or `:port`; empty: off."""
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
+    cors: CorsSettings = CorsSettings()
 
 
 @dataclass(frozen=True, slots=True)

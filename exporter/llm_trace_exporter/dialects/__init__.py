@@ -20,6 +20,7 @@ from .judging import LABELS, JudgeRules, Judging, label_key
 from .read import Reader
 from .readers import Readers, labels_of, moved_to
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
+from .verdicts import Result, to_records
 
 __all__ = [
     "DEFAULT_DIMENSIONS",
@@ -35,6 +36,7 @@ __all__ = [
     "Judging",
     "Reader",
     "Readers",
+    "Result",
     "Taker",
     "Texts",
     "dimension",
@@ -43,5 +45,6 @@ __all__ = [
     "label_key",
     "labels_of",
     "moved_to",
+    "to_records",
     "wanted_keys",
 ]

@@ -35,6 +35,12 @@ RATINGS: Mapping[str, Rating] = {
 _ON_SPAN = re.compile(
     r"^(?:(?:trace|session)\.)?(?:evaluations|annotations)\.([0-9]{1,4})\.(?:evaluation|annotation)\.(\w+)$"
 )
+_FEEDBACK = re.compile(
+    r"feedback|thumb|^(?:end[ _-]?)?user[ _-]?(?:score|rating|vote|satisfaction)$"
+    r"|^(?:stars|star[ _-]rating|csat|rating)$"
+)
+"""Names under which users' ratings are filed."""
+_STARS = 5.0
 _KINDS: Mapping[str, JudgeKind] = {"llm": "llm", "code": "code", "human": "human"}
 _MAX_RESULTS = 256
 
@@ -156,7 +162,8 @@ def _otel_kind(attrs: Attributes) -> JudgeKind:
 
 
 def _is_feedback(result: Result) -> bool:
-    return "feedback" in result.name.lower() or (result.annotation and result.kind == "human")
+    named = _FEEDBACK.search(result.name.lower()) is not None
+    return named or (result.annotation and result.kind == "human")
 
 
 def _verdict(result: Result, judging: Judging, dialect: str) -> VerdictValue:
@@ -172,6 +179,8 @@ def _rating(result: Result) -> Rating | None:
         return None
     if result.score < 0:
         return "negative"
+    if 1 < result.score <= _STARS:
+        return "positive" if result.score > 3 else "neutral" if result.score == 3 else "negative"
     # 0 is a thumb down where scores run from 0 to 1, and neutral nowhere that is known.
     return "positive" if result.score > 0.5 else "negative"
 

@@ -7,7 +7,9 @@ Allow, 415 with Accept or Accept-Encoding). Cross-origin requests of browsers ar
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
@@ -17,8 +19,10 @@ from .compression import TooLarge, decompress
 from .gate import tenant_of
 from .http_answers import CONTENT_TYPES, encoding_of, refuse, start
 from .refusal import Refusal, refusal_of
-from .sink import Encoding, Outcome, SignalName, Sink, Tenant
+from .sink import Encoding, Outcome, RefusalReason, SignalName, Sink
 from .status import export_response, serialise
+
+_T = TypeVar("_T")
 
 # Where SDKs post when their vendor's base address is replaced by the one of this server.
 _PREFIXES = ("", "/api/public/otel", "/otel")
@@ -64,7 +68,7 @@ class HttpReceiver:
         try:
             signal, outcome = await self._export(request, encoding)
         except Refusal as refusal:
-            self._sink.refused("otlp_http", refusal.reason)
+            self.refused(refusal.reason)
             if refusal.reason != "aborted":
                 await refuse(request, send, refusal)
         else:
@@ -86,24 +90,33 @@ class HttpReceiver:
                 "unsupported_media_type",
                 "the content type is neither application/x-protobuf nor application/json",
             )
+        tenant = tenant_of(request.scope)
+        outcome = await self.take(
+            request, lambda body: self._sink.export(signal, encoding, body, "otlp_http", tenant)
+        )
+        return signal, outcome
+
+    async def take(self, request: Request, work: Callable[[bytes], _T]) -> _T:
+        """Read a request's body within the limits; what `work` makes of it, in a worker thread.
+
+        Raises: Refusal.
+        """
         try:
             with self.admission.enter() as ticket:
                 body = await self._read(request, ticket)
                 content_encoding = ",".join(request.headers.getlist("content-encoding"))
-                outcome = await asyncio.get_running_loop().run_in_executor(
+                return await asyncio.get_running_loop().run_in_executor(
                     self._workers,
-                    self._work,
-                    signal,
-                    encoding,
-                    content_encoding,
-                    body,
-                    tenant_of(request.scope),
+                    lambda: work(decompress(content_encoding, body, self._max_bytes)),
                 )
         except ClientDisconnect as error:
             raise Refusal("aborted", "the client left") from error
         except Exception as error:
             raise refusal_of(error) from error
-        return signal, outcome
+
+    def refused(self, reason: RefusalReason) -> None:
+        """Count a request that was answered with an error."""
+        self._sink.refused("otlp_http", reason)
 
     async def _read(self, request: Request, ticket: Ticket) -> bytes:
         length = request.headers.get("content-length", "")
@@ -119,14 +132,3 @@ class HttpReceiver:
                 ticket.grow(len(chunk))
                 chunks.append(chunk)
         return b"".join(chunks)
-
-    def _work(
-        self,
-        signal: SignalName,
-        encoding: Encoding,
-        content_encoding: str,
-        body: bytes,
-        tenant: Tenant,
-    ) -> Outcome:
-        plain = decompress(content_encoding, body, self._max_bytes)
-        return self._sink.export(signal, encoding, plain, "otlp_http", tenant)

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 SignalName = Literal["traces", "logs", "metrics"]
 Encoding = Literal["protobuf", "json"]
-Source = Literal["otlp_http", "otlp_grpc", "file"]
+Source = Literal["otlp_http", "otlp_grpc", "scores", "file"]
 
 RefusalReason = Literal[
     "aborted",

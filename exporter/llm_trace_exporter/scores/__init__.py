@@ -1,0 +1,18 @@
+"""Results of judges and ratings of users that have no OTLP carrier: JSON over HTTP."""
+
+from __future__ import annotations
+
+from .own import read_feedback, read_verdicts
+from .routes import ROUTES, Read, Route, ScoresApp
+from .told import Told, Unusable
+
+__all__ = [
+    "ROUTES",
+    "Read",
+    "Route",
+    "ScoresApp",
+    "Told",
+    "Unusable",
+    "read_feedback",
+    "read_verdicts",
+]

@@ -1,0 +1,234 @@
+"""The routes of scores on the OTLP/HTTP listener, behind the same gate and limits as OTLP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from ..dialects import Context
+from ..errors import DecodeError
+from ..model import Reading
+from ..otlp.from_json import load
+from ..otlp.gate import tenant_of
+from ..otlp.http_answers import refuse, start
+from ..otlp.http_receiver import HttpReceiver
+from ..otlp.refusal import Refusal
+from ..otlp.sink import Tenant
+from .own import read_feedback, read_verdicts
+from .told import Told, Unusable, objects, reading_of
+from .vendors import read_langfuse, read_langfuse_event, read_langsmith
+
+_MEDIA_TYPES = ("", "application/json", "application/x-ndjson")
+_BEACON = "text/plain"
+"""What `navigator.sendBeacon` sends: browsers ask nobody before they do."""
+_SHOWN = 100
+
+Rejected = tuple[int, str]
+"""(index of the item, what is allowed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was said in one request."""
+
+    readings: tuple[Reading, ...]
+    ids: tuple[str, ...]
+    """Ids of the items that are taken, in order, as their senders know them."""
+    rejected: tuple[Rejected, ...]
+
+
+class Scorer(Protocol):
+    """Takes readings; called from worker threads."""
+
+    def score(self, read: Callable[[Context, int], Read], tenant: Tenant) -> Read:
+        """Read under the configuration in force, commit, count.
+
+        `read` gets the configuration and the time, Unix nanoseconds; it may be called again where
+        the configuration is replaced meanwhile.
+
+        Raises: Overloaded to be asked again later; Unusable or DecodeError from `read`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One format."""
+
+    dialect: str
+    items: Callable[[Any], object]
+    """From a document to its list of items."""
+    read: Callable[[Mapping[str, Any]], Told | None]
+    """None: an item of another kind, which is acknowledged and not used."""
+    answer: Callable[[Any, Read], tuple[int, object]]
+    """Status and body for a document of which something was taken."""
+
+
+def _one_or_many(member: str) -> Callable[[Any], object]:
+    def items(document: Any) -> object:
+        if isinstance(document, dict):
+            return document[member] if document.keys() == {member} else [document]
+        return document
+
+    return items
+
+
+def _batch(document: Any) -> object:
+    return document.get("batch") if isinstance(document, dict) else None
+
+
+def _counts(_: Any, read: Read) -> tuple[int, object]:
+    rejected = [{"index": at, "error": why} for at, why in read.rejected[:_SHOWN]]
+    return 200, {"accepted": len(read.ids), "rejected": rejected}
+
+
+def _as_langfuse(document: Any, read: Read) -> tuple[int, object]:
+    if not isinstance(document, list):
+        return 200, {"id": read.ids[0]}
+    if not read.rejected:
+        return 202, {"message": "Accepted"}
+    errors = [{"index": at, "message": why} for at, why in read.rejected]
+    return 207, {"accepted": len(read.ids), "rejected": len(errors), "errors": errors}
+
+
+def _as_langfuse_batch(document: Any, read: Read) -> tuple[int, object]:
+    refused = dict(read.rejected)
+    events = enumerate(document["batch"])
+    ids = [(at, e.get("id", "") if isinstance(e, dict) else "") for at, e in events]
+    return 207, {
+        "successes": [{"id": i, "status": 201} for at, i in ids if at not in refused],
+        "errors": [
+            {"id": i, "status": 400, "message": refused[at]} for at, i in ids if at in refused
+        ],
+    }
+
+
+def _as_langsmith(_: Any, read: Read) -> tuple[int, object]:
+    return 200, {"id": read.ids[0]}
+
+
+_LANGSMITH = Route("langsmith", _one_or_many(""), read_langsmith, _as_langsmith)
+ROUTES: Mapping[str, Route] = {
+    "/v1/verdicts": Route("api", _one_or_many("verdicts"), read_verdicts, _counts),
+    "/v1/feedback": Route("api", _one_or_many("feedback"), read_feedback, _counts),
+    "/api/public/scores": Route("langfuse", _one_or_many(""), read_langfuse, _as_langfuse),
+    "/api/public/ingestion": Route("langfuse", _batch, read_langfuse_event, _as_langfuse_batch),
+    "/feedback": _LANGSMITH,
+    "/api/v1/feedback": _LANGSMITH,
+}
+"""Path -> format: ours, and those that the SDKs of Langfuse and LangSmith post to."""
+
+
+class ScoresApp:
+    """An ASGI application in front of the OTLP/HTTP receiver, which it reads bodies with."""
+
+    def __init__(
+        self, receiver: HttpReceiver, scorer: Scorer, *, origins: tuple[str, ...] = ()
+    ) -> None:
+        """Take scores.
+
+        Args:
+            receiver: Answers every other path.
+            scorer: Counts.
+            origins: Web pages that may send without asking first; `*` for all.
+        """
+        self._receiver = receiver
+        self._scorer = scorer
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        route = ROUTES.get(scope["path"].rstrip("/")) if scope["type"] == "http" else None
+        if route is None:
+            await self._receiver(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            status, answer = await self._take(request, route)
+        except Refusal as refusal:
+            self._receiver.refused(refusal.reason)
+            if refusal.reason != "aborted":
+                await refuse(request, send, refusal)
+            return
+        body = json.dumps(answer).encode()
+        await send(start(status, body, [("Content-Type", "application/json")]))
+        await send({"type": "http.response.body", "body": body})
+
+    async def _take(self, request: Request, route: Route) -> tuple[int, object]:
+        if request.method != "POST":
+            raise Refusal("method", "scores are sent by POST")
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in _MEDIA_TYPES and not (media_type == _BEACON and self._knows(request)):
+            raise Refusal("unsupported_media_type", "the content type is not application/json")
+        tenant = tenant_of(request.scope)
+        return await self._receiver.take(request, lambda body: self._count(body, route, tenant))
+
+    def _knows(self, request: Request) -> bool:
+        return "*" in self._origins or request.headers.get("origin", "") in self._origins
+
+    def _count(self, body: bytes, route: Route, tenant: Tenant) -> tuple[int, object]:
+        document = _document(body)
+        try:
+            read = self._scorer.score(
+                lambda context, now_ns: _read(document, route, tenant, context, now_ns), tenant
+            )
+        except Unusable as error:
+            raise DecodeError(str(error)) from error
+        return route.answer(document, read)
+
+
+def _document(body: bytes) -> Any:
+    """A JSON document, or one a line."""
+    try:
+        return load(body)
+    except DecodeError:
+        lines = [line for line in body.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        return [load(line) for line in lines]
+
+
+def _read(document: Any, route: Route, tenant: Tenant, context: Context, now_ns: int) -> Read:
+    readings: list[Reading] = []
+    ids: list[str] = []
+    rejected: list[Rejected] = []
+    for index, item in objects(route.items(document), "the body"):
+        try:
+            ids.append(_taken(item, route, tenant, context, now_ns, readings))
+        except Unusable as error:
+            rejected.append((index, str(error)))
+    if rejected and not ids:
+        raise Unusable("; ".join(_worded(rejected[:3])))
+    return Read(tuple(readings), tuple(ids), tuple(rejected))
+
+
+def _taken(
+    item: Mapping[str, Any] | None,
+    route: Route,
+    tenant: Tenant,
+    context: Context,
+    now_ns: int,
+    readings: list[Reading],
+) -> str:
+    """The id of an item that is taken; its reading, where it says something, is added."""
+    if item is None:
+        raise Unusable("allowed: an object")
+    told = route.read(item)
+    if told is None:
+        return ""
+    raw = json.dumps(item, sort_keys=True).encode()
+    reading = reading_of(told, route.dialect, tenant.name, context, now_ns, raw)
+    if reading is None:
+        raise Unusable("allowed: a rating that is positive, negative or neutral")
+    readings.append(reading)
+    return told.item_id
+
+
+def _worded(rejected: list[Rejected]) -> Iterator[str]:
+    for index, why in rejected:
+        yield f"item {index}: {why}"
