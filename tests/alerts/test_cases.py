@@ -1,0 +1,53 @@
+"""Every alert rings when it must, not a step before, and not on a good day: promtool says so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.alerts.rules import CASE_FILES, Rule, alerts, cases
+
+KINDS = ("firing", "boundary", "quiet")
+
+
+@pytest.mark.parametrize("path", CASE_FILES, ids=lambda path: path.stem)
+def test_promtool_agrees(promtool: str, path: Path) -> None:
+    run = subprocess.run(
+        [promtool, "test", "rules", path.name],
+        cwd=path.parent, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.id)
+def test_each_alert_is_tried_three_ways(rule: Rule) -> None:
+    mine = {
+        kind: [case for case in cases() if case.scene.startswith(f"{rule.name}: {kind}")
+               and case.alert == rule.name]
+        for kind in KINDS
+    }  # fmt: skip
+    fired = [alert for case in mine["firing"] for alert in case.expected]
+    assert any(alert["exp_labels"]["severity"] == rule.severity for alert in fired)
+    assert any(not case.expected for case in mine["boundary"])
+    assert any(not case.expected for case in mine["quiet"])
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.id)
+def test_what_fires_has_every_label_that_it_speaks_of(rule: Rule) -> None:
+    spoken = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.annotations.values())))
+    for case in cases():
+        for alert in case.expected:
+            if case.alert == rule.name and alert["exp_labels"]["severity"] == rule.severity:
+                assert spoken <= set(alert["exp_labels"]), case.scene
+                assert set(alert["exp_annotations"]) == set(rule.annotations), case.scene
+                assert "<no value>" not in str(alert)
+
+
+def test_scenes_are_about_alerts_that_there_are() -> None:
+    names = {rule.name for rule in alerts()}
+    for case in cases():
+        name, _, kind = case.scene.partition(": ")
+        assert name in names and kind.startswith(KINDS), case.scene
