@@ -89,6 +89,19 @@ def test_an_outage_told_twice_is_settled_at_once() -> None:
     assert len(pipeline.drain().records) == outage
 
 
+def test_one_id_for_everything_is_settled_at_once() -> None:
+    """A server that gives every answer the same id."""
+    calls = 6_000
+    pipeline = Pipeline(Limits(max_pending=10**6))
+    for number in range(calls):
+        attrs = chat((10, 5), gen_ai__response__id="resp_1")
+        pipeline.add(read_span(raw_span(attrs, start_s=number * 2), CONTEXT), 0.0)
+    started_s = time.perf_counter()
+    pipeline.settle_all()
+    assert time.perf_counter() - started_s < 5
+    assert len(pipeline.drain().records) == calls
+
+
 def test_thousands_of_tellers_take_no_time_and_lose_nothing() -> None:
     """More instrumentations than any service has, of one moment."""
     pipeline = Pipeline(Limits(max_pending=10**6))

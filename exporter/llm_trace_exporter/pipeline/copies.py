@@ -57,15 +57,17 @@ class CopyIndex:
     def candidates(self, due: Iterable[Pending]) -> Iterator[Pending]:
         """Waiting calls that may be copies of those that are due."""
         by_content: dict[Content, list[Pending]] = defaultdict(list)
+        links: dict[tuple[str, str], None] = {}  # in order: a replayed journal must do the same
         for pending in due:
             call, content = pending.record, pending.content
             if not isinstance(call, LlmCall) or content is None:
                 continue
             if call.response_id:
-                link = (call.origin.service, call.response_id)
-                yield from self._by_id.get(link, {}).values()
+                links[call.origin.service, call.response_id] = None
             if len(self._by_content.get(content, ())) > 1:
                 by_content[content].append(pending)
+        for link in links:
+            yield from self._by_id.get(link, {}).values()
         for content, members in by_content.items():
             group = self._by_content[content].values()
             yield from _partners(members, [p for told in group for p in told.values()])
