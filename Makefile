@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long demo bench lint docs clean prometheus alertmanager
+.PHONY: help run test test-long demo bench lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -32,6 +32,9 @@ lint: $(VENV)/installed-test ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+dashboards: $(VENV)/installed ## write the JSON of the Grafana dashboards
+	$(BIN)/python -m dashboards
 
 docs: $(VENV)/installed ## regenerate docs/configuration.md and docs/metrics.md
 	$(BIN)/python -m llm_trace_exporter.config.reference docs/configuration.md

@@ -1,0 +1,86 @@
+"""One written history in which every panel has something to show."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from llm_trace_exporter.metrics.judgemetrics import JudgeMetrics
+from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
+from llm_trace_exporter.metrics.store import Store
+from llm_trace_exporter.simulate.archive import Archive
+from tests.e2e.process import DEADLINE_S, run
+
+CONFIG = Path(__file__).with_name("history.yml")
+END = "2026-03-04T12:00:00"
+END_S = 1_772_625_600
+HOURS = 6
+STEP_S = 120
+INCIDENTS = (
+    "provider-errors@-5h+1h",
+    "prompt-injection@-4h+1h",
+    "retrieval-empty@-3h+40m",
+    "retry-storm@-3h+30m",
+    "fallback-storm@-150m+20m",
+    "duplicates@-2h+10m",
+    "ingest-lag@-100m+10m",
+    "malformed-requests@-80m+10m",
+    "unpriced-model@-60m+20m",
+    "label-flood@-30m+5m",
+)
+"""What a healthy history would leave empty."""
+
+LISTENER = {"job": "llm-trace-exporter", "instance": "exporter-1:9891"}
+_ALERT = 'ALERTS{alertname="LLMErrorRatioHigh",alertstate="firing",severity="critical"} 1 '
+
+
+def write_blocks(folder: Path) -> Path:
+    """A Prometheus' data: simulated traffic, and what only a listening exporter tells."""
+    blocks = folder / "blocks"
+    traffic, listening = folder / "traffic.om", folder / "listening.om"
+    run(
+        "simulate", f"--openmetrics={traffic}", f"--history={HOURS}h", f"--step={STEP_S}s",
+        f"--end={END}", "--profile=small", "--rate=0.1", f"--config.file={CONFIG}",
+        "--job=llm-trace-exporter", "--instance=exporter-0:9891",
+        *(f"--incident={written}" for written in INCIDENTS),
+    )  # fmt: skip
+    _write_listening(listening)
+    for file in (traffic, listening):
+        subprocess.run(
+            ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q",
+             "--max-block-duration=720h", str(file), str(blocks)],
+            check=True, capture_output=True, timeout=DEADLINE_S,
+        )  # fmt: skip
+        file.unlink()
+    return blocks
+
+
+def _write_listening(path: Path) -> None:
+    """The families of the built-in judge and of the receivers, from the code that counts them.
+
+    A simulation asks no judge and listens nowhere; an alert that fires stands for those of rules.
+    """
+    now = [float(END_S - HOURS * 3600 - STEP_S)]
+    store = Store(clock=lambda: now[0])
+    judge, own = JudgeMetrics(store), SelfMetrics(store, "0")
+    judge.watch(["grounded"])
+    with Archive(path, LISTENER) as archive:
+        for at_s in range(END_S - HOURS * 3600, END_S + 1, STEP_S):
+            now[0] = float(at_s)
+            for number in range(10):
+                judge.eligible("grounded")
+                judge.ran("grounded", "ok" if number else "timeout", 1.5)
+            judge.cost("grounded", 0.002)
+            judge.cost("grounded", None)
+            judge.show(queue_length=3, is_open=at_s % 7200 == 0, spent_usd=2.5, limit_usd=10.0)
+            own.under_way("otlp_http", (3, 64), (90_000, 64 << 20))
+            own.token_request("checkout")
+            own.table_evicted("traces")
+            own.state_failed("commit")
+            own.rejected("otlp_http", "too_large")
+            own.security_loaded("tokens", is_success=True)
+            archive.scrape(at_s, store)
+        archive.write()
+    lines = path.read_text().removesuffix("# EOF\n")
+    alerts = "".join(f"{_ALERT}{END_S - age_s}\n" for age_s in range(3600, -1, -STEP_S))
+    path.write_text(f"{lines}# TYPE ALERTS gauge\n{alerts}# EOF\n")

@@ -1,0 +1,121 @@
+"""What every dashboard's JSON keeps to, whichever Grafana from 10 on reads it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+
+from dashboards.__main__ import FOLDER
+from dashboards.boards import BOARDS
+from tests.dashboards.schema import DASHBOARD
+from tests.dashboards.written import DASHBOARDS, panels
+
+MAX_BYTES = 200 * 1024
+UID = pytest.mark.parametrize("uid", DASHBOARDS)
+
+
+def test_the_files_are_what_the_builder_writes() -> None:
+    assert {path.stem for path in FOLDER.glob("*.json")} == {board.uid for board in BOARDS}
+    for board in BOARDS:
+        assert (FOLDER / f"{board.uid}.json").read_text() == board.written(), "make dashboards"
+
+
+@UID
+def test_it_has_the_shape_that_grafana_reads(uid: str) -> None:
+    jsonschema.validate(DASHBOARDS[uid], DASHBOARD, jsonschema.Draft7Validator)
+    assert (FOLDER / f"{uid}.json").stat().st_size < MAX_BYTES
+
+
+@UID
+def test_panels_have_ids_and_places_of_their_own(uid: str) -> None:
+    dashboard = DASHBOARDS[uid]
+    everything = [*dashboard["panels"], *panels(dashboard)]
+    ids = {id(p): p["id"] for p in everything}
+    assert len(set(ids.values())) == len(ids)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels(dashboard):
+        at = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(at["x"], at["x"] + at["w"])
+            for y in range(at["y"], at["y"] + at["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+
+
+@UID
+def test_titles_are_unique(uid: str) -> None:
+    titles = [panel["title"] for panel in panels(DASHBOARDS[uid])]
+    assert len(titles) == len(set(titles))
+
+
+@UID
+def test_variables_are_those_that_links_carry(uid: str) -> None:
+    variables = {v["name"]: v for v in DASHBOARDS[uid]["templating"]["list"]}
+    assert list(variables) == [
+        *("datasource", "environment", "service", "provider", "model", "feature", "team"),
+        *("prompt", "judge", "instance", "trace_url", "trace_id"),
+    ]
+    for variable in variables.values():
+        if variable["type"] == "query":
+            assert variable["multi"] and variable["includeAll"] and variable["allValue"] == ".*"
+            assert variable["refresh"] == 2, "values follow the time shown"
+    (link,) = DASHBOARDS[uid]["links"]
+    assert link["includeVars"] and link["keepTime"] and link["asDropdown"]
+
+
+@UID
+def test_queries_use_variables_that_exist_and_all_that_are_shown(uid: str) -> None:
+    dashboard = DASHBOARDS[uid]
+    variables = {v["name"]: v for v in dashboard["templating"]["list"]}
+    used = {
+        name
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+        for name in re.findall(r"\$(\w+)", target["expr"])
+    }
+    assert {n for n in used if not n.startswith("__")} <= variables.keys()
+    shown = {n for n, v in variables.items() if v["type"] == "query" and not v["hide"]}
+    assert shown == {n for n in used if not n.startswith("__")}
+
+
+@UID
+def test_windows_follow_what_is_shown(uid: str) -> None:
+    for panel in panels(DASHBOARDS[uid]):
+        for target in panel["targets"]:
+            windows = set(re.findall(r"\[([^\]]+)\]", target["expr"]))
+            allowed = {"$__range", *FIXED} if target["instant"] else {"$__rate_interval", *FIXED}
+            assert windows <= allowed, (panel["title"], windows)
+
+
+@UID
+def test_quantiles_have_their_sample_size_beside_them(uid: str) -> None:
+    shown = [p for p in panels(DASHBOARDS[uid]) if p["type"] == "timeseries"]
+    samples = sum(p["title"].startswith("Samples: ") for p in panels(DASHBOARDS[uid]))
+    quantiles = [p for p in shown if "histogram_quantile" in p["targets"][0]["expr"]]
+    assert samples >= len(quantiles)
+
+
+def test_exemplars_lead_to_a_trace() -> None:
+    found: list[dict[str, Any]] = []
+    for dashboard in DASHBOARDS.values():
+        for panel in panels(dashboard):
+            if any(target["exemplar"] for target in panel["targets"]):
+                found.append(panel)
+                (link,) = panel["fieldConfig"]["defaults"]["links"]
+                assert link["url"] == "${trace_url}${trace_id}"
+    assert found
+
+
+def test_links_to_dashboards_lead_somewhere() -> None:
+    text = "".join((FOLDER / f"{uid}.json").read_text() for uid in DASHBOARDS)
+    assert set(re.findall(r'"/d/([\w-]+)', text)) <= DASHBOARDS.keys()
+
+
+FIXED = {"1h", "6h", "15m"}
+"""Windows that are part of what a panel means."""
