@@ -19,6 +19,10 @@ STEP_S = 120
 INCIDENTS = (
     "provider-errors@-5h+1h",
     "prompt-injection@-4h+1h",
+    "tool-failure@-4h+30m",
+    "agent-loop@-210m+20m",
+    "truncation@-200m+20m",
+    "refusals@-200m+20m",
     "retrieval-empty@-3h+40m",
     "retry-storm@-3h+30m",
     "fallback-storm@-150m+20m",
