@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long demo bench lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test test-long demo chart bench lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +39,9 @@ dashboards: $(VENV)/installed ## write the JSON of the Grafana dashboards
 docs: $(VENV)/installed ## regenerate docs/configuration.md and docs/metrics.md
 	$(BIN)/python -m llm_trace_exporter.config.reference docs/configuration.md
 	$(BIN)/python -m llm_trace_exporter.metrics.reference docs/metrics.md
+
+chart: $(VENV)/installed ## regenerate the chart's schema, README and copies of rules and dashboards
+	$(BIN)/python -m helm
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

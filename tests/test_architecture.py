@@ -32,6 +32,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "security": {"config", "errors", "metrics", "otlp"},
     "judge": {"errors", "exchange", "model"},
     "arguments": {"config.units"},
+    "health": {"arguments", "errors"},
     "evaluation": {
         *(
             "arguments",
@@ -75,6 +76,7 @@ MAY_KNOW: dict[str, set[str]] = {
             "config",
             "errors",
             "evaluation",
+            "health",
             "listening",
             "logs",
             "options",

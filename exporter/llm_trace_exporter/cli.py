@@ -26,6 +26,8 @@ from .cardinality import cost_of_families, cost_of_labels, render_families, rend
 from .config import Settings, load_config
 from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
+from .health import add_options as add_health_options
+from .health import run as healthcheck
 from .listening import replaying
 from .logs import set_up_logging
 from .options import in_memory, pricing_policy, uncapped
@@ -202,10 +204,8 @@ def _cardinality(options: argparse.Namespace) -> int:
     core = Core(uncapped(settings))
     _feed(core, options.paths)
     console = _console()
-    console.print(render_families(cost_of_families(core.store)))
-    console.print()
-    costs = cost_of_labels(core.store, caps, settings.labels.default_cap)
-    console.print(render_labels(costs))
+    console.print(render_families(cost_of_families(core.store)), end="\n\n")
+    console.print(render_labels(cost_of_labels(core.store, caps, settings.labels.default_cap)))
     return 0
 
 
@@ -308,9 +308,8 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--summary", action="store_true", help="print a table per model instead")
     replay.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0")
     _config_option(replay)
-    cardinality = _command(
-        commands, "cardinality", _cardinality, "tell how many series recorded OTLP would make"
-    )
+    text = "tell how many series recorded OTLP would make"
+    cardinality = _command(commands, "cardinality", _cardinality, text)
     cardinality.add_argument("paths", nargs="+", metavar="PATH", help="as for replay")
     _config_option(cardinality)
     judge = _command(commands, "judge", _judge, "ask the judge's rules of recorded OTLP")
@@ -318,10 +317,11 @@ def _parser() -> argparse.ArgumentParser:
     _config_option(judge)
     check = _command(commands, "check", _check, "validate a configuration file")
     check.add_argument("file", type=Path, metavar="FILE")
+    text = "ask servers whether they are well"
+    add_health_options(_command(commands, "healthcheck", healthcheck, text))
     _price_options(_command(commands, "price", _price, "explain the price of one call"))
-    simulate = _command(
-        commands, "simulate", simulate_command.run, "send made-up traffic, or write its history"
-    )
+    text = "send made-up traffic, or write its history"
+    simulate = _command(commands, "simulate", simulate_command.run, text)
     simulate_command.add_options(simulate)
     _command(commands, "version", _version, "print the version")
     return parser

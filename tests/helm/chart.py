@@ -1,0 +1,86 @@
+"""Rendering the chart, and what its objects hold."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helm.values import CHART
+
+RELEASE, NAMESPACE = "llm", "observability"
+CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*.yaml"))
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """One Helm binary; renders are kept, because each costs a process."""
+
+    path: str
+    _rendered: dict[tuple[str, ...], list[Manifest]] = field(default_factory=dict)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.path, *arguments], capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def text(self, *arguments: str, chart: Path = CHART) -> str:
+        done = self.run("template", RELEASE, str(chart), "-n", NAMESPACE, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def render(self, *arguments: str) -> list[Manifest]:
+        if arguments not in self._rendered:
+            documents = yaml.load_all(self.text(*arguments), Loader=yaml.CSafeLoader)
+            self._rendered[arguments] = [d for d in documents if d]
+        return self._rendered[arguments]
+
+    def case(self, name: str) -> list[Manifest]:
+        return self.render("-f", str(CHART / "ci" / f"{name}-values.yaml"))
+
+    def refusal(self, *arguments: str) -> str:
+        done = self.run("template", RELEASE, str(CHART), *arguments)
+        assert done.returncode != 0
+        return done.stderr
+
+
+def of_kind(objects: list[Manifest], *kinds: str) -> list[Manifest]:
+    return [o for o in objects if o["kind"] in kinds]
+
+
+def workload(objects: list[Manifest]) -> Manifest:
+    (found,) = of_kind(objects, "StatefulSet", "Deployment")
+    return found
+
+
+def pod_specs(objects: list[Manifest]) -> Iterator[Manifest]:
+    """The pods of every object, the test's too."""
+    for o in objects:
+        if o["kind"] == "Pod":
+            yield o["spec"]
+        elif "template" in o.get("spec", {}):
+            yield o["spec"]["template"]["spec"]
+
+
+def containers(pod: Manifest) -> list[Manifest]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def exporter(objects: list[Manifest]) -> Manifest:
+    pod = workload(objects)["spec"]["template"]["spec"]
+    (found,) = [c for c in pod["containers"] if c["name"] == "exporter"]
+    return found  # type: ignore[no-any-return]
+
+
+def config(objects: list[Manifest]) -> str | None:
+    """The rendered configuration."""
+    for o in of_kind(objects, "ConfigMap"):
+        if "config.yml" in o.get("data", {}):
+            return str(o["data"]["config.yml"])
+    return None
