@@ -100,29 +100,31 @@ def test_verdicts_one_many_and_again(exporter: Exporter) -> None:
     assert at.total("llm_exporter_log_records_received_total", source="scores") == 7
 
 
-@pytest.mark.parametrize(
-    ("path", "document", "status"),
-    [
-        ("/v1/verdicts", f"{{{WORD}", 400),
-        ("/v1/verdicts", [], 200),
-        ("/v1/verdicts", [{"judge": WORD}], 400),
-        ("/v1/verdicts", 5, 400),
-        ("/v1/feedback", {"rating": WORD}, 400),
-        ("/api/public/ingestion", {"batch": 3}, 400),
-        ("/feedback", {"score": 1}, 400),
-        ("/v1/verdicts", "[" * 100_000, 400),
-    ],
-)
-def test_what_cannot_be_used_moves_no_number(
-    exporter: Exporter, path: str, document: Any, status: int
-) -> None:
-    answer = post(exporter, path, document)
-    assert answer.status_code == status
-    assert WORD not in answer.text
+BAD: list[tuple[str, Any, int]] = [
+    ("/v1/verdicts", f"{{{WORD}", 400),
+    ("/v1/verdicts", [], 200),
+    ("/v1/verdicts", [{"judge": WORD}], 400),
+    ("/v1/verdicts", 5, 400),
+    ("/v1/feedback", {"rating": WORD}, 400),
+    ("/api/public/ingestion", {"batch": 3}, 400),
+    ("/feedback", {"score": 1}, 400),
+    ("/v1/verdicts", "[" * 100_000, 400),
+    ("/v1/verdicts", '{"judge": "j", "score": NaN}', 400),
+    ("/v1/verdicts", {"judge": "j", "score": 1, "time": "9999-12-31T00:00:00Z"}, 400),
+    ("/v1/verdicts", [{"judge": "j", "score": 1}] * 10_001, 400),
+    ("/feedback", [], 200),
+]
+
+
+def test_what_cannot_be_used_moves_no_number(exporter: Exporter) -> None:
+    for path, document, status in BAD:
+        answer = post(exporter, path, document)
+        assert answer.status_code == status, (path, str(document)[:80])
+        assert WORD not in answer.text
     assert verdicts(exporter) == {}
     assert ratings(exporter) == {}
     rejected = exporter.metrics().total("llm_exporter_requests_rejected_total", reason="malformed")
-    assert rejected == (status == 400)
+    assert rejected == sum(status == 400 for _, _, status in BAD)
 
 
 def test_a_web_page_can_send_a_thumb(exporter: Exporter) -> None:
@@ -143,9 +145,17 @@ def test_a_web_page_can_send_a_thumb(exporter: Exporter) -> None:
         ("stars", "positive", "refunds"): 1,
     }
     elsewhere = {"origin": "https://evil.example"}
-    assert post(exporter, "/v1/feedback", up, **elsewhere, **beacon).status_code == 415
+    for unasked in (beacon, {"content-type": ""}):
+        assert post(exporter, "/v1/feedback", up, **elsewhere, **unasked).status_code == 415
     refused = requests.options(url, headers={**asks, **elsewhere}, timeout=DEADLINE_S)
     assert refused.status_code == 400
+
+
+def test_half_a_character_breaks_nothing(exporter: Exporter) -> None:
+    half = {"judge": "tone\ud83d", "id": "\ud83d", "label": "pass", "comment": WORD + "\ud83d"}
+    answer = post(exporter, "/v1/verdicts", {**half, "trace_id": TRACE.hex()})
+    assert answer.json() == {"accepted": 1, "rejected": []}
+    assert verdicts(exporter) == {("tone?", "pass", "gpt-4o"): 1}
 
 
 def test_langfuse_sends_its_scores(exporter: Exporter) -> None:

@@ -95,6 +95,11 @@ def test_ratings(told: dict[str, Any], rating: str) -> None:
         ({"judge": "j", "verdict": "maybe"}, "verdict: allowed: pass, fail, error or unscored"),
         ({"judge": "j", "score": "0.5"}, "score: allowed: a number"),
         ({"judge": "j", "score": 1, "trace_id": "abc"}, "trace_id: allowed: 32 hexadecimal"),
+        (
+            {"judge": "j", "score": 1, "trace_id": "0" * 32},
+            "trace_id: allowed: .*not all of them 0",
+        ),
+        ({"judge": "j", "score": 1, "time": "9999-12-31T00:00:00Z"}, "time: allowed"),
         ({"judge": "j", "lable": "x"}, "an unknown member; allowed: comment,"),
         ({"judge": "j", "score": 1, "time": "yesterday"}, "time: allowed"),
         ({"judge": "j", "score": 1, "time": "2026-11-21T10:00:00"}, "time with its zone"),
@@ -137,6 +142,7 @@ def test_an_item_is_known_by_its_id_else_by_its_content() -> None:
     assert mark(once) != mark(once, tenant="another")
     assert mark(without) == mark(without)
     assert mark(without) != mark(without, raw=b"b")
+    assert mark(once) != mark(read_feedback({"rating": True, "id": "1"}))
 
 
 @pytest.mark.parametrize(
@@ -182,6 +188,11 @@ def test_langsmith_ids_are_those_of_its_opentelemetry_export() -> None:
     verdict = record(root, "langsmith")
     assert isinstance(verdict, Verdict)
     assert (verdict.verdict, verdict.score) == ("pass", 1.0)
+
+
+def test_ids_of_nothing_but_zeros_name_nothing() -> None:
+    assert trace_id_of("0" * 32) == b""
+    assert span_id_of("0" * 16) == b""
 
 
 @given(st.text() | st.floats() | st.integers() | st.none() | st.booleans())

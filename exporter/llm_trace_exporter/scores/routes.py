@@ -23,9 +23,9 @@ from .own import read_feedback, read_verdicts
 from .told import Told, Unusable, objects, reading_of
 from .vendors import read_langfuse, read_langfuse_event, read_langsmith
 
-_MEDIA_TYPES = ("", "application/json", "application/x-ndjson")
+_MEDIA_TYPES = ("application/json", "application/x-ndjson")
 _BEACON = "text/plain"
-"""What `navigator.sendBeacon` sends: browsers ask nobody before they do."""
+"""What `navigator.sendBeacon` sends: browsers ask nobody before they do, nor for no type."""
 _SHOWN = 100
 
 Rejected = tuple[int, str]
@@ -89,7 +89,7 @@ def _counts(_: Any, read: Read) -> tuple[int, object]:
 
 def _as_langfuse(document: Any, read: Read) -> tuple[int, object]:
     if not isinstance(document, list):
-        return 200, {"id": read.ids[0]}
+        return 200, _id_of(read)
     if not read.rejected:
         return 202, {"message": "Accepted"}
     errors = [{"index": at, "message": why} for at, why in read.rejected]
@@ -109,7 +109,11 @@ def _as_langfuse_batch(document: Any, read: Read) -> tuple[int, object]:
 
 
 def _as_langsmith(_: Any, read: Read) -> tuple[int, object]:
-    return 200, {"id": read.ids[0]}
+    return 200, _id_of(read)
+
+
+def _id_of(read: Read) -> object:
+    return {"id": next(iter(read.ids), "")}
 
 
 _LANGSMITH = Route("langsmith", _one_or_many(""), read_langsmith, _as_langsmith)
@@ -163,13 +167,18 @@ class ScoresApp:
         if request.method != "POST":
             raise Refusal("method", "scores are sent by POST")
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in _MEDIA_TYPES and not (media_type == _BEACON and self._knows(request)):
+        if media_type not in _MEDIA_TYPES and not self._may_send(request, media_type):
             raise Refusal("unsupported_media_type", "the content type is not application/json")
         tenant = tenant_of(request.scope)
         return await self._receiver.take(request, lambda body: self._count(body, route, tenant))
 
-    def _knows(self, request: Request) -> bool:
-        return "*" in self._origins or request.headers.get("origin", "") in self._origins
+    def _may_send(self, request: Request, media_type: str) -> bool:
+        if media_type not in ("", _BEACON):
+            return False
+        origin = request.headers.get("origin")
+        if origin is None:
+            return not media_type
+        return "*" in self._origins or origin in self._origins
 
     def _count(self, body: bytes, route: Route, tenant: Tenant) -> tuple[int, object]:
         document = _document(body)
@@ -218,15 +227,31 @@ def _taken(
     """The id of an item that is taken; its reading, where it says something, is added."""
     if item is None:
         raise Unusable("allowed: an object")
+    item, raw = _sound(item)
     told = route.read(item)
     if told is None:
         return ""
-    raw = json.dumps(item, sort_keys=True).encode()
     reading = reading_of(told, route.dialect, tenant.name, context, now_ns, raw)
     if reading is None:
         raise Unusable("allowed: a rating that is positive, negative or neutral")
     readings.append(reading)
     return told.item_id
+
+
+def _sound(item: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+    """An item without lone surrogates, and its text; JavaScript cuts characters in two.
+
+    Raises: Unusable for numbers that are not finite.
+    """
+    try:
+        text = json.dumps(item, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise Unusable("allowed: finite numbers, and no deep nesting") from error
+    try:
+        return item, text.encode()
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "replace")
+        return json.loads(raw), raw
 
 
 def _worded(rejected: list[Rejected]) -> Iterator[str]:

@@ -16,6 +16,8 @@ from ..model import Feedback, Origin, Rating, Reading, Verdict, VerdictValue
 _HEX_TRACE = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _HEX_SPAN = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)
 _MAX_UNIX_S = 4e9
+_MAX_ITEMS = 10_000
+"""Half a second of work: OTLP waits meanwhile."""
 
 
 class Unusable(ValueError):
@@ -74,7 +76,8 @@ def reading_of(
     if record is None:
         return None
     said = told.item_id.encode() or raw
-    mark = "\0".join((dialect, tenant, "id" if told.item_id else "content")).encode()
+    kind, known_by = type(record).__name__, "id" if told.item_id else "content"
+    mark = "\0".join((dialect, kind, tenant, known_by)).encode()
     return Reading(
         trace_id=told.trace_id,
         span_id=told.span_id,
@@ -120,7 +123,7 @@ def trace_id_of(value: object) -> bytes:
     """An OpenTelemetry trace id from 32 hexadecimal digits or a UUID; empty for anything else."""
     if isinstance(value, str):
         digits = value.replace("-", "")
-        if _HEX_TRACE.fullmatch(digits):
+        if _HEX_TRACE.fullmatch(digits) and digits.strip("0"):
             return bytes.fromhex(digits)
     return b""
 
@@ -129,7 +132,7 @@ def span_id_of(value: object) -> bytes:
     """An OpenTelemetry span id from 16 hexadecimal digits, or as LangSmith makes it of a UUID."""
     if isinstance(value, str):
         if _HEX_SPAN.fullmatch(value):
-            return bytes.fromhex(value)
+            return bytes.fromhex(value) if value.strip("0") else b""
         try:
             return UUID(value).bytes[:8]
         except ValueError:
@@ -154,7 +157,7 @@ def time_ns_of(value: object) -> int:
         seconds = moment.timestamp() if moment.tzinfo is not None else -1.0
     except (ValueError, OverflowError):
         seconds = -1.0
-    if seconds < 0:
+    if not 0 <= seconds <= _MAX_UNIX_S:
         raise Unusable("time: allowed: a time with its zone, as 2026-11-21T10:00:00Z")
     return int(seconds * 1e9)
 
@@ -174,7 +177,7 @@ def text_of(item: Mapping[str, Any], key: str, limit: int = 256) -> str:
 
 def objects(items: object, where: str) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
     """(index, object) of the items of a list; None for what is no object."""
-    if not isinstance(items, list):
-        raise Unusable(f"{where}: allowed: a list")
+    if not isinstance(items, list) or len(items) > _MAX_ITEMS:
+        raise Unusable(f"{where}: allowed: a list of at most {_MAX_ITEMS} items")
     for index, item in enumerate(items):
         yield index, item if isinstance(item, dict) else None
