@@ -1,0 +1,185 @@
+"""What single values do, what is refused and with which words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from helm import carried
+from helm.values import CHART
+from tests.helm.chart import NAMESPACE, RELEASE, Helm, config, exporter, of_kind, workload
+
+NAME = f"{RELEASE}-llm-trace-exporter"
+
+REFUSED = [
+    (["kind=Deployment", "persistence.enabled=true"], "set kind, or persistence.enabled: false"),
+    (["serviceMonitor.enabled=true", "podMonitor.enabled=true"], "choose one"),
+    (["autoscaling.enabled=true"], "resources.requests.cpu"),
+    (["autoscaling.enabled=true", "autoscaling.minReplicas=9"], "raise maxReplicas"),
+    (["autoscaling.enabled=true", "keda.enabled=true"], "both set the replicas"),
+    (["keda.enabled=true"], "keda.triggers is empty"),
+    (["podDisruptionBudget.enabled=true"], "set replicaCount to 2 or more"),
+    (["existingConfigMap=a", "config.settle=5s"], "into one of them"),
+    (["existingConfigMap=a", "judge.existingSecret=b"], "extraVolumeMounts"),
+    (["config.web.listen_address=:1"], "config.web.listen_address is the chart's to set"),
+    (["config.otlp.grpc.listen_address=:1"], "use ports"),
+    (["config.state.path=/a"], "use persistence"),
+    (["security.otlpHttp.tls=true"], "name that Secret"),
+    (["ports.otlpHttp.enabled=false", "ports.otlpGrpc.enabled=false"], "no receiver is on"),
+    (["ports.metrics=4317"], "two of ports are the same"),
+    (["dashboards.grafanaOperator.enabled=true"], "set dashboards.enabled"),
+    (
+        ["dashboards.enabled=true", "dashboards.grafanaOperator.enabled=true"],
+        "give the labels of your Grafana object",
+    ),
+    (["collector.enabled=true"], "collector.backendEndpoint is empty"),
+    (["ingress.enabled=true"], "ingress.hosts is empty"),
+    (["httpRoute.enabled=true"], "httpRoute.parentRefs is empty"),
+    (["grpcRoute.enabled=true", "ports.otlpGrpc.enabled=false"], "enable ports.otlpGrpc"),
+    (["preStopSeconds=20"], "terminationGracePeriodSeconds"),
+    # By the schema:
+    (["replicas=3"], "replicas"),
+    (["config.setle=5s"], "setle"),
+    (["config.settle=5"], "settle"),
+    (["kind=DaemonSet"], "kind"),
+    (["tokens[0].name=a"], "existingSecret"),
+    (["image.digest=latest"], "digest"),
+]
+
+
+@pytest.mark.parametrize(("values", "words"), REFUSED, ids=lambda v: str(v)[:40])
+def test_refused(helm: Helm, values: list[str], words: str) -> None:
+    arguments = [a for value in values for a in ("--set", value)]
+    assert words in helm.refusal(*arguments)
+
+
+def test_what_does_not_fit_is_told_at_once(helm: Helm) -> None:
+    told = helm.refusal("--set", "keda.enabled=true,collector.enabled=true,ingress.enabled=true")
+    assert told.count("\n- ") == 3
+
+
+def test_probes_know_of_tls_and_users(helm: Helm) -> None:
+    assert exporter(helm.case("default"))["readinessProbe"]["httpGet"] == {
+        "path": "/-/ready",
+        "port": "http-metrics",
+    }
+    assert exporter(helm.case("tls"))["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    assert exporter(helm.case("auth"))["livenessProbe"]["tcpSocket"] == {"port": "http-metrics"}
+    assert exporter(helm.case("config"))["startupProbe"]["httpGet"]["path"] == "/llm/-/healthy"
+
+
+def test_large_numbers_stay_whole(helm: Helm) -> None:
+    text = config(helm.case("config"))
+    assert text is not None
+    assert "max_spans: 100000000" in text
+    assert 'name: "yes"' in text
+
+
+def test_every_secret_that_the_configuration_names_is_mounted(helm: Helm) -> None:
+    for case in ("tokens", "tls", "auth"):
+        objects = helm.case(case)
+        text = config(objects)
+        assert text is not None
+        files = [w for w in text.split() if w.startswith("/etc/llm-trace-exporter/secrets/")]
+        mounts = {m["mountPath"] for m in exporter(objects)["volumeMounts"]}
+        assert files
+        assert {file.rpartition("/")[0] for file in files} <= mounts
+    volumes = workload(helm.case("tokens"))["spec"]["template"]["spec"]["volumes"]
+    secrets = {v["secret"]["secretName"] for v in volumes if "secret" in v}
+    assert secrets == {"llm-token-credit", f"{RELEASE}-fraud", "judge-key"}
+
+
+def test_pods_restart_with_the_configuration_and_only_then(helm: Helm) -> None:
+    def checksum(*arguments: str) -> str:
+        template = workload(helm.render(*arguments))["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum("--set", "config.settle=5s") != checksum()
+    assert checksum("--set", "replicaCount=3") == checksum()
+
+
+def test_rules_adapt(helm: Helm) -> None:
+    if not any(path.suffix == ".yml" for path in carried.present()):
+        pytest.skip("there are no rules")
+    own = helm.render("--set", "prometheusRule.enabled=true,prometheusRule.runbookBaseUrl=")
+    groups = of_kind(own, "PrometheusRule")[0]["spec"]["groups"]
+    sources = [
+        group
+        for path, content in carried.present().items()
+        if path.suffix == ".yml"
+        for group in yaml.safe_load(content)["groups"]
+    ]
+    assert groups == sources, "nothing changes that nobody asked for"
+    alerts = [r for g in groups for r in g["rules"] if "alert" in r]
+    first = alerts[0]["alert"]
+    last = groups[-1]["name"].replace(".", "\\.")
+    asked = (
+        "enabled=true",
+        "severities.critical=page",
+        f"disabledAlerts.{first}=true",
+        f"disabledGroups.{last}=true",
+        f"alertSeverities.{alerts[1]['alert']}=none",
+    )
+    changed = helm.render("--set", ",".join(f"prometheusRule.{a}" for a in asked))
+    (rule,) = of_kind(changed, "PrometheusRule")
+    assert groups[-1]["name"] not in {g["name"] for g in rule["spec"]["groups"]}
+    left = [r for g in rule["spec"]["groups"] for r in g["rules"] if "alert" in r]
+    assert first not in {r["alert"] for r in left}
+    assert "critical" not in {r["labels"]["severity"] for r in left}
+    assert all(r["labels"]["severity"] == "none" for r in left if r["alert"] == alerts[1]["alert"])
+    for r in left:
+        assert r["annotations"]["runbook_url"].startswith("https://"), r["alert"]
+
+
+def test_a_dashboard_a_configmap(helm: Helm) -> None:
+    boards = {p.name: c for p, c in carried.present().items() if p.suffix == ".json"}
+    objects = of_kind(helm.render("--set", "dashboards.enabled=true"), "ConfigMap")
+    found = [o for o in objects if "grafana_dashboard" in o["metadata"]["labels"]]
+    assert {k: v.encode() for o in found for k, v in o["data"].items()} == {
+        name: content.rstrip(b"\n") for name, content in boards.items()
+    }
+    for o in found:
+        assert o["metadata"]["annotations"]["grafana_folder"] == "LLM"
+    named = of_kind(helm.case("monitoring"), "ConfigMap")
+    for o in named:
+        for key, text in o["data"].items():
+            if key in boards:
+                variables = json.loads(text)["templating"]["list"]
+                chosen = [v["current"]["value"] for v in variables if v["type"] == "datasource"]
+                assert chosen == ["Mimir"], key
+
+
+def test_dashboards_of_the_operator_name_their_configmap(helm: Helm) -> None:
+    objects = helm.case("grafana-operator")
+    maps = {o["metadata"]["name"]: o for o in of_kind(objects, "ConfigMap")}
+    for board in of_kind(objects, "GrafanaDashboard"):
+        source = maps[board["spec"]["configMapRef"]["name"]]
+        assert board["spec"]["configMapRef"]["key"] in source["data"]
+        assert board["metadata"]["namespace"] == source["metadata"]["namespace"] == "grafana"
+
+
+def test_the_collector_sends_to_each_replica(helm: Helm) -> None:
+    objects = helm.case("tokens")
+    (written,) = [o for o in of_kind(objects, "ConfigMap") if "config.yaml" in o["data"]]
+    collector = yaml.safe_load(written["data"]["config.yaml"])
+    balancing = collector["exporters"]["loadbalancing/llm"]
+    services = {s["metadata"]["name"]: s for s in of_kind(objects, "Service")}
+    host = balancing["resolver"]["dns"]["hostname"]
+    headless = services[host.partition(".")[0]]
+    assert host == f"{NAME}-headless.{NAMESPACE}.svc"
+    assert headless["spec"]["clusterIP"] == "None"
+    ports = {str(p["port"]) for p in headless["spec"]["ports"] if p["name"] == "otlp-grpc"}
+    assert ports == {balancing["resolver"]["dns"]["port"]}
+    for pipeline in collector["service"]["pipelines"].values():
+        assert pipeline["exporters"] == ["otlp/backend", "loadbalancing/llm"]
+
+
+def test_the_package_holds_everything(helm: Helm, tmp_path: object) -> None:
+    done = helm.run("package", str(CHART), "-d", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    package = done.stdout.split()[-1]
+    values = str(CHART / "ci" / "monitoring-values.yaml")
+    packed = helm.run("template", RELEASE, package, "-n", NAMESPACE, "-f", values)
+    assert packed.stdout.split("---\n") == helm.text("-f", values).split("---\n")
