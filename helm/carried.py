@@ -10,25 +10,27 @@ from pathlib import Path
 from .values import CHART
 
 ROOT = Path(__file__).parents[1]
-_SOURCES = (("alerts", "*.yml"), ("dashboards", "*.json"))
+_SOURCES = (("alerts", "alerts", "*.yml"), ("dashboards", "dashboards/json", "*.json"))
 
 
 def wanted() -> dict[Path, bytes]:
     """What the chart's `files` should hold, by its place there."""
-    files: dict[Path, bytes] = {}
-    for folder, pattern in _SOURCES:
-        for path in sorted((ROOT / folder).rglob(pattern)):
-            relative = path.relative_to(ROOT / folder)
-            # Tests of the rules, and their like, are not for clusters.
-            if relative.parent.name in {"", "json"}:
-                files[CHART / "files" / folder / relative.name] = path.read_bytes()
-    return files
+    return {
+        CHART / "files" / kind / path.name: path.read_bytes()
+        for kind, folder, pattern in _SOURCES
+        for path in sorted((ROOT / folder).glob(pattern))
+    }
+
+
+def sources() -> list[Path]:
+    """The files that are copied."""
+    return [path for _, folder, pattern in _SOURCES for path in (ROOT / folder).glob(pattern)]
 
 
 def present() -> dict[Path, bytes]:
     """What it holds."""
     return {
         path: path.read_bytes()
-        for folder, pattern in _SOURCES
-        for path in sorted((CHART / "files" / folder).glob(pattern))
+        for kind, _, pattern in _SOURCES
+        for path in sorted((CHART / "files" / kind).glob(pattern))
     }

@@ -15,7 +15,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "examples
 MARKS: dict[str, set[str]] = {
     "sh": {"env", "make", "run", "serve", "show"},
     "python": {"run", "show"},
-    "yaml": {"collector", "config", "prometheus", "show", "web"},
+    "yaml": {"collector", "config", "prometheus", "show", "values", "web"},
     "js": {"show"},
     "json": {"show"},
     "toml": {"show"},
