@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from . import cost, overview, quality, reliability, slos
+from . import agents, compare, cost, exporter, overview, quality, reliability, safety, slos
 
-BOARDS = (overview.BOARD, reliability.BOARD, cost.BOARD, quality.BOARD, slos.BOARD)
+BOARDS = (
+    overview.BOARD,
+    reliability.BOARD,
+    cost.BOARD,
+    quality.BOARD,
+    slos.BOARD,
+    agents.BOARD,
+    safety.BOARD,
+    compare.BOARD,
+    exporter.BOARD,
+)

@@ -59,10 +59,18 @@ def write_blocks(folder: Path) -> Path:
     return blocks
 
 
-def _write_listening(path: Path) -> None:
-    """The families of the built-in judge and of the receivers, from the code that counts them.
+def _count(store: Store, name: str, **labels: str) -> None:
+    family = store.counters(name)
+    assert labels.keys() <= set(family.label_names)
+    shown = tuple(labels.get(label, "") for label in family.label_names)
+    family.get(shown).add(1, store.clock())
 
-    A simulation asks no judge and listens nowhere; an alert that fires stands for those of rules.
+
+def _write_listening(path: Path) -> None:
+    """What a simulation does not have, from the code that counts it.
+
+    It asks no judge, listens nowhere, has no texts for content rules and too few names for a cap;
+    an alert that fires stands for those of rules.
     """
     now = [float(END_S - HOURS * 3600 - STEP_S)]
     store = Store(clock=lambda: now[0])
@@ -82,6 +90,13 @@ def _write_listening(path: Path) -> None:
             own.table_evicted("traces")
             own.state_failed("commit")
             own.rejected("otlp_http", "too_large")
+            own.state_committed(0.002)
+            own.state_size(4 << 20)
+            own.request_limit(32 << 20)
+            for direction in ("input", "output"):
+                _count(store, "llm_content_findings_total", service="support-bot",
+                       detector="secrets", category="aws_key", direction=direction)  # fmt: skip
+            _count(store, "llm_exporter_label_overflow_total", label="feature")
             own.security_loaded("tokens", is_success=True)
             archive.scrape(at_s, store)
         archive.write()

@@ -66,6 +66,13 @@ def test_counters_are_only_looked_at_through_their_increase(asked: Asked) -> Non
             assert str(selector) in within, selector
 
 
+def test_every_family_of_the_contract_is_on_a_dashboard() -> None:
+    shown = {selector.name for asked in ASKED for selector in selectors(substituted(asked.expr))}
+    families = {FAMILY_OF[name].name for name in shown if name in FAMILY_OF}
+    contract = {f.name for f in FAMILY_OF.values() if f.section != "Profiles"}
+    assert not contract - families - NOT_SHOWN
+
+
 def test_legends_name_labels_that_the_query_keeps() -> None:
     for dashboard in DASHBOARDS.values():
         for panel in panels(dashboard):
@@ -73,3 +80,7 @@ def test_legends_name_labels_that_the_query_keeps() -> None:
                 kept = target["expr"] + "le"
                 for label in target["legendFormat"].replace("}}", "{{").split("{{")[1::2]:
                     assert label in kept, (panel["title"], label)
+
+
+NOT_SHOWN: frozenset[str] = frozenset()
+"""Families that no panel needs."""

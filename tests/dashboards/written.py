@@ -14,7 +14,7 @@ DASHBOARDS: Mapping[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))
 }
 
-_INTERVALS = {"__rate_interval": "10m", "__range": "5h", "__interval": "5m"}
+_INTERVALS = {"__rate_interval": "10m", "__range": "6h", "__interval": "5m"}
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 

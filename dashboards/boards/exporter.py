@@ -1,0 +1,184 @@
+"""For who runs the exporter: can its numbers be trusted, and is it near a limit?"""
+
+from __future__ import annotations
+
+from ..board import Board, Row
+from ..measures import ranged, with_samples
+from ..panels import ANY_IS_BAD, BAD_ABOVE_1, PLAIN, Panel, Query, bars, series, stat, table, up_to
+from ..promql import RANGE, RATE, increase, quantile, rate, select, summed
+
+_P = "llm_exporter_"
+
+
+def _now(name: str, by: str = "instance", operator: str = "max") -> str:
+    return summed(select(_P + name), by, operator)
+
+
+def _used(name: str, by: str) -> str:
+    return f"{_now(name, by)} / {_now(f'{name}_limit', by)}"
+
+
+def _per_second(title: str, text: str, name: str, by: str, legend: str) -> Panel:
+    return series(
+        title, text, f"rate of {_P}{name}", "reqps", Query(rate(_P + name, by=by), legend),
+        stacked=True,
+    )  # fmt: skip
+
+
+NOW = Row(
+    "Now",
+    (
+        stat("Exporters", "How many are scraped.", "count of llm_exporter_build_info", "short",
+             f"count({select(_P + 'build_info')})", ((None, "red"), (1, "green")), decimals=0,
+             no_value="none is scraped"),
+        stat("Spans a second", "What comes in; 0 while applications work: senders have trouble.",
+             "rate of llm_exporter_spans_received_total", "reqps",
+             rate(_P + "spans_received_total", window=RANGE), ((None, "red"), (0.001, "green")),
+             decimals=2),
+        stat("Requests refused", "Nothing of them was counted.",
+             "increase of llm_exporter_requests_rejected_total", "short",
+             increase(_P + "requests_rejected_total"), ANY_IS_BAD, decimals=0, no_value="none"),
+        stat("State trouble", "The state file could not be written or read.",
+             "increase of llm_exporter_state_errors_total", "short",
+             increase(_P + "state_errors_total"), ANY_IS_BAD, decimals=0, no_value="none"),
+        stat("Configuration", "0: the last reload failed, and the old one is in use.",
+             "min of llm_exporter_config_last_reload_successful", "none",
+             f"min({select(_P + 'config_last_reload_successful')})",
+             ((None, "red"), (1, "green"))),
+        stat("Nearest limit", "The fullest metric family beside its limit; at 100 % open labels "
+             "become other.", "max over families (series / limit)", "percentunit",
+             f"max({_used('series', 'instance, family')})", BAD_ABOVE_1, decimals=1),
+    ),
+)  # fmt: skip
+
+INTAKE = Row(
+    "What comes in",
+    (
+        _per_second("Refused by reason", "Nothing of these requests was counted.",
+                    "requests_rejected_total", "source, reason", "{{source}} {{reason}}"),
+        _per_second("Spans by dialect", "By the convention that read them; without a name: "
+                    "none knows them.", "spans_received_total", "source, dialect",
+                    "{{source}} {{dialect}}"),
+        *with_samples(
+            series("Lag", "How late spans and log records come after they ended.",
+                   "95th percentile of llm_exporter_ingest_lag_seconds", "s",
+                   Query(quantile(0.95, _P + "ingest_lag_seconds", by="instance"),
+                         "{{instance}}")),
+            "lag", _P + "ingest_lag_seconds"),
+        *with_samples(
+            series("Time to take one request", "Decode, apply and commit.",
+                   "99th percentile of llm_exporter_ingest_duration_seconds", "s",
+                   Query(quantile(0.99, _P + "ingest_duration_seconds", by="source"),
+                         "{{source}}")),
+            "requests", _P + "ingest_duration_seconds"),
+        series("Late records", "They ended longer ago than `lateness`; counted as well.",
+               "rate of llm_exporter_late_records_total", "reqps",
+               Query(rate(_P + "late_records_total", by="instance"), "{{instance}}"), width=8),
+        series("Log records and metrics", "Log records read, and metrics requests that are "
+               "answered and not used.", "rates of llm_exporter_log_records_received_total and "
+               "llm_exporter_metrics_requests_total", "reqps",
+               Query(rate(_P + "log_records_received_total", by="dialect"), "logs {{dialect}}"),
+               Query(rate(_P + "metrics_requests_total", by="source"), "metrics {{source}}"),
+               width=8),
+        series("Requests by token", "Which sender sends; with `otlp.tokens`.",
+               "rate of llm_exporter_token_requests_total", "reqps",
+               Query(rate(_P + "token_requests_total", by="token"), "{{token}}"), width=8,
+               stacked=True),
+    ),
+)  # fmt: skip
+
+COUNTED = Row(
+    "What becomes of it",
+    (
+        _per_second("Discarded by reason", "Copies and roll-ups that would have been counted "
+                    "twice, and spans that are no model calls.", "discarded_total", "reason",
+                    "{{reason}}"),
+        series("Tokens not counted twice", "What summing every span would have added, beside "
+               "what counts.", "discarded tokens / tokens", "percentunit",
+               Query(f"{rate(_P + 'discarded_tokens_total', by='reason')} / on () group_left () "
+                     f"sum(rate(llm_tokens_total[{RATE}]))", "{{reason}}")),
+        series("Results that found no call", "Verdicts and ratings counted without the labels "
+               "of what they judge.", "rate of llm_exporter_unjoined_results_total", "reqps",
+               Query(rate(_P + "unjoined_results_total", by="reason"), "{{reason}}"), width=8),
+        series("Waiting calls", "Of what may wait for its last tellers.",
+               "llm_exporter_pending_calls / limit", "percentunit",
+               Query(_used("pending_calls", "instance"), "{{instance}}"), width=8),
+        series("Forgotten too early", "Entries dropped for want of room: a late copy may count "
+               "twice.", "rate of llm_exporter_trace_table_evicted_total", "reqps",
+               Query(rate(_P + "trace_table_evicted_total", by="table"), "{{table}}"), width=8),
+    ),
+)  # fmt: skip
+
+LIMITS = Row(
+    "Limits",
+    (
+        bars("Fullest families", "Label sets of a metric family beside their limit.",
+             "llm_exporter_series / llm_exporter_series_limit", "percentunit",
+             f"topk(12, {_used('series', 'family')})", "{{family}}", BAD_ABOVE_1, most=1),
+        bars("Fullest labels", "Distinct values beside the label's cap.",
+             "llm_exporter_label_values / llm_exporter_label_values_limit", "percentunit",
+             f"topk(12, {_used('label_values', 'label')})", "{{label}}", BAD_ABOVE_1, most=1),
+        bars("Fullest memories", "Entries of bounded memories beside their limit.",
+             "llm_exporter_trace_table_entries / limit", "percentunit",
+             _used("trace_table_entries", "table"), "{{table}}", BAD_ABOVE_1, most=1),
+        series("Values that became other", "By label: raise its cap, or find who invents names.",
+               "increase of llm_exporter_label_overflow_total", "short",
+               Query(increase(_P + "label_overflow_total", by="label", window=RATE),
+                     "{{label}}"), stacked=True),
+        table("Requests under way", "At the limit senders are asked to come again.",
+              "llm_exporter_requests_under_way, llm_exporter_request_bytes_under_way",
+              ("instance", "source"),
+              ranged("Requests", _now("requests_under_way", "instance, source")),
+              ranged("Of the limit", _used("requests_under_way", "instance, source"),
+                     "percentunit", *BAD_ABOVE_1),
+              ranged("Bytes of the limit", _used("request_bytes_under_way", "instance, source"),
+                     "percentunit", *BAD_ABOVE_1),
+              width=12, no_value="no receiver"),
+    ),
+)  # fmt: skip
+
+PROCESS = Row(
+    "The process",
+    (
+        *with_samples(
+            series("Time to commit", "Writing one request to the state file before it is "
+                   "acknowledged.", "99th percentile of "
+                   "llm_exporter_state_commit_duration_seconds", "s",
+                   Query(quantile(0.99, _P + "state_commit_duration_seconds", by="instance"),
+                         "{{instance}}")),
+            "commits", _P + "state_commit_duration_seconds"),
+        series("State file", "0: state is in memory.", "llm_exporter_state_bytes", "bytes",
+               Query(_now("state_bytes"), "{{instance}}")),
+        series("Time to render a scrape", "A scrape that takes longer than its timeout is lost.",
+               "llm_exporter_scrape_duration_seconds", "s",
+               Query(_now("scrape_duration_seconds"), "{{instance}}")),
+        series("Size of a scrape", "Before compression.", "llm_exporter_scrape_bytes", "bytes",
+               Query(_now("scrape_bytes"), "{{instance}}")),
+        table("What runs", "Versions, and when configuration and list prices are from.",
+              "llm_exporter_build_info and time - the timestamps",
+              ("instance", "version", "python"),
+              ranged("Exporters", summed(select(_P + "build_info"), "instance, version, python",
+                                         "count")), width=12),
+        stat("Configuration is from", "When it was last loaded.",
+             "time - llm_exporter_config_last_reload_success_timestamp_seconds", "s",
+             f"time() - max({select(_P + 'config_last_reload_success_timestamp_seconds')})",
+             height=8, width=3, decimals=1),
+        stat("List prices are from", "When they were published.",
+             "time - llm_exporter_price_catalog_timestamp_seconds", "s",
+             f"time() - max({select(_P + 'price_catalog_timestamp_seconds')})",
+             up_to(30 * 86400.0, 90 * 86400.0), height=8, width=3, decimals=1),
+        stat("Certificates and tokens", "0: a changed file cannot be used.",
+             "min of llm_exporter_security_last_reload_successful", "none",
+             f"min({select(_P + 'security_last_reload_successful')})",
+             ((None, "red"), (1, "green")), height=8, width=3, no_value="none"),
+        stat("Largest request", "That is taken, compressed and decompressed.",
+             "llm_exporter_request_bytes_limit", "bytes",
+             f"max({select(_P + 'request_bytes_limit')})", PLAIN, height=8, width=3),
+    ),
+)  # fmt: skip
+
+BOARD = Board(
+    "llm-exporter", "Exporter health",
+    "Whether the exporter's own numbers can be trusted, and which limit is near.",
+    (NOW, INTAKE, COUNTED, LIMITS, PROCESS),
+)  # fmt: skip
