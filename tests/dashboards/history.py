@@ -26,6 +26,7 @@ INCIDENTS = (
     "retrieval-empty@-3h+40m",
     "retry-storm@-3h+30m",
     "fallback-storm@-150m+20m",
+    "provider-outage@-140m+15m",
     "duplicates@-2h+10m",
     "ingest-lag@-100m+10m",
     "malformed-requests@-80m+10m",
