@@ -62,10 +62,10 @@ def dollars_per_1k_tokens(by: str = "", window: str = RATE) -> str:
     return f"1000 * {spent} / {rate('llm_tokens_total', NOT_JUDGES, by=by, window=window)}"
 
 
-def judge_failures(by: str = "", window: str = RATE) -> str:
+def judge_failures(by: str = "", window: str = RATE, *matchers: str) -> str:
     """Failed verdicts of those that passed or failed."""
-    failed = rate(VERDICTS, 'verdict="fail"', by=by, window=window)
-    return ratio(failed, rate(VERDICTS, DECIDED, by=by, window=window))
+    failed = rate(VERDICTS, 'verdict="fail"', *matchers, by=by, window=window)
+    return ratio(failed, rate(VERDICTS, DECIDED, *matchers, by=by, window=window))
 
 
 def negative_feedback(by: str = "", window: str = RATE) -> str:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from .. import measures as m
 from ..board import Board, Row
 from ..panels import Column, Panel, Query, bars, series, table, up_to
-from ..promql import NOT_JUDGES, RANGE, increase, mean, rate
+from ..promql import NOT_JUDGES, RANGE, RATE, increase, mean, rate
 
 _VERSION = "prompt_name, prompt_version"
 _VERSION_LEGEND = "{{prompt_name}} {{prompt_version}}"
 
 
+def _known(by: str) -> str:
+    """Of the model or version that is named: what a guardrail blocked reached none."""
+    return f'{by.split(", ")[-1]}!=""'
+
+
 def _columns(by: str) -> tuple[Column, ...]:
-    failing = m.judge_failures(by, RANGE)
-    verdicts = increase(m.VERDICTS, m.DECIDED, by=by)
+    failing = m.judge_failures(by, RANGE, _known(by))
+    verdicts = increase(m.VERDICTS, m.DECIDED, _known(by), by=by)
     return (
         m.ranged("Requests", increase(m.REQUESTS, NOT_JUDGES, by=by)),
         m.ranged("Errors", m.error_ratio(by), "percentunit", *up_to(0.02, 0.05)),
@@ -32,7 +37,7 @@ def _columns(by: str) -> tuple[Column, ...]:
 def _lines(by: str, legend: str, what: str) -> tuple[Panel, ...]:
     return (
         series(f"Judges fail, by {what}", "Lower is better; the table has the confidence.",
-               "fail / (pass + fail)", "percentunit", Query(m.judge_failures(by), legend)),
+               "fail / (pass + fail)", "percentunit", Query(m.judge_failures(by, RATE, _known(by)), legend)),
         series(f"Errors, by {what}", "Calls that failed.", "failed calls / calls",
                "percentunit", Query(m.error_ratio(by), legend)),
         *m.with_samples(
