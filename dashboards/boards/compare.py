@@ -13,7 +13,7 @@ _VERSION_LEGEND = "{{prompt_name}} {{prompt_version}}"
 
 def _known(by: str) -> str:
     """Of the model or version that is named: what a guardrail blocked reached none."""
-    return f'{by.split(", ")[-1]}!=""'
+    return f'{by.rsplit(", ", maxsplit=1)[-1]}!=""'
 
 
 def _columns(by: str) -> tuple[Column, ...]:
@@ -37,7 +37,8 @@ def _columns(by: str) -> tuple[Column, ...]:
 def _lines(by: str, legend: str, what: str) -> tuple[Panel, ...]:
     return (
         series(f"Judges fail, by {what}", "Lower is better; the table has the confidence.",
-               "fail / (pass + fail)", "percentunit", Query(m.judge_failures(by, RATE, _known(by)), legend)),
+               "fail / (pass + fail)", "percentunit",
+               Query(m.judge_failures(by, RATE, _known(by)), legend)),
         series(f"Errors, by {what}", "Calls that failed.", "failed calls / calls",
                "percentunit", Query(m.error_ratio(by), legend)),
         *m.with_samples(
