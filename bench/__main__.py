@@ -14,12 +14,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import endtoend, inprocess, scrapes
+from bench import endtoend, inprocess, judged, scrapes
 from bench.effort import FULL, QUICK, Effort
 from bench.table import Row, records, render
 
 PARTS: dict[str, Callable[[Effort, Path], list[Row]]] = {
     "inprocess": inprocess.measure,
+    "judged": judged.measure,
     "endtoend": endtoend.measure,
     "scrapes": scrapes.measure,
 }

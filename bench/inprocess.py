@@ -39,7 +39,7 @@ _MILLION = 1e6
 
 def measure(effort: Effort, folder: Path) -> list[Row]:
     """Rows for decoding, for counting on top of it, and for the commit of a request."""
-    with _relaxed_collector():
+    with relaxed_collector():
         backlog = list(_backlog(effort))
         by_size = {size: _size(effort, size, folder) for size in effort.content_bytes}
     rows = [
@@ -176,7 +176,8 @@ def _commit_s(core: Core) -> float:
 
 
 @contextmanager
-def _relaxed_collector() -> Iterator[None]:
+def relaxed_collector() -> Iterator[None]:
+    """The garbage collector as `serve` sets it."""
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()

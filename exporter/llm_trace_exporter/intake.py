@@ -31,7 +31,7 @@ from .pricing import Pricing
 from .scores import Read
 from .state import Entry, pack_subjects, unpack_subjects
 from .targets import Budgets
-from .texts import Heard, Hearing, key_filter
+from .texts import Heard, Hearing, filters
 
 _DIALECT = attrgetter("dialect")
 _FROM_JSON = {"traces": from_json.traces, "logs": from_json.logs}
@@ -48,7 +48,6 @@ class Journal(Protocol):
 
         Raises: Overloaded when it cannot be written.
         """
-        ...
 
 
 class Intake:
@@ -121,9 +120,9 @@ class Intake:
         started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
         told = body if encoding == "protobuf" else _FROM_JSON[signal](body)
-        is_traces, keys = signal == "traces", self._keys
-        spans = spans_of(told, keys, reasons) if is_traces else ()
-        logs = () if is_traces else logs_of(told, keys, reasons)
+        is_traces = signal == "traces"
+        spans = spans_of(told, self._span_keys, reasons) if is_traces else ()
+        logs = () if is_traces else logs_of(told, self._log_keys, reasons)
         outcome = self._take(spans, logs, reasons, readers, source, tenant, started_s)
         return outcome or self.export(signal, encoding, body, source, tenant)
 
@@ -144,8 +143,8 @@ class Intake:
         read_span: Callable[[RawSpan], Reading] = reader.span
         read_log: Callable[[RawLog], Reading] = reader.log
         if hearing is not None:
-            read_span = hearing.reading(read_span, self._taker, heard)
-            read_log = hearing.reading(read_log, self._taker, heard)
+            read_span = hearing.reading_spans(read_span, heard)
+            read_log = hearing.reading_logs(read_log, self._taker, heard)
         spans = _readings(raw_spans, read_span, reasons)
         logs = _readings(_dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._lock:
@@ -303,7 +302,8 @@ class Intake:
         """Read under a configuration from now on."""
         self._readers = Readers(context)
         self._taker = Taker(wanted_keys(context.dimensions), INDEXED_KEYS)
-        self._keys = key_filter(context.dimensions, with_texts=self._counting.hearing is not None)
+        with_texts = self._counting.hearing is not None
+        self._span_keys, self._log_keys = filters(context.dimensions, with_texts=with_texts)
 
     def _commit_and_apply(self, entry: Entry) -> None:
         if self._journal is not None:

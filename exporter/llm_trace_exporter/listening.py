@@ -93,7 +93,8 @@ class Listening:
             emit=self._take,
         )
         self._judges.start()
-        return Listener(self._judges.offer, self._judges.picks)
+        judges = self._judges
+        return Listener(judges.offer, judges.picks, judges.wants, judges.wants_trace)
 
     def settle_all(self) -> None:
         """Count everything that waits, and what content rules make of it."""
@@ -106,6 +107,8 @@ class Listening:
         """Show how the judge is doing."""
         judges = self._judges
         if judges is not None:
+            with self._store.lock:
+                judges.count_eligible()
             self._metrics.show(
                 queue_length=judges.queue_length,
                 is_open=judges.is_circuit_open,
@@ -122,6 +125,8 @@ class Listening:
             self._hearing = None
         if self._judges is not None:
             self._judges.stop()
+            with self._store.lock:
+                self._judges.count_eligible()
             self._judges = None
             self._metrics.hide()
 
@@ -152,4 +157,5 @@ def replaying(
 def _content_rules(settings: Settings, intake: Intake) -> list[Listener]:
     shares = {name: share for name, share in asdict(settings.content_rules).items() if share}
     judges = CodeJudges(shares, intake.judged)
-    return [Listener(judges.hears, judges.picks)] if shares else []
+    wanting = (judges.picks, judges.wants, judges.wants_trace)
+    return [Listener(judges.hears, *wanting)] if shares else []

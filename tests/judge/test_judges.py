@@ -56,8 +56,8 @@ class Bench:
     seen: Counter[str] = field(default_factory=Counter)
     costs: list[float | None] = field(default_factory=list)
 
-    def eligible(self, judge: str) -> None:
-        self.seen[judge] += 1
+    def eligible(self, judge: str, n: int) -> None:
+        self.seen[judge] += n
 
     def ran(self, judge: str, outcome: str, seconds: float | None) -> None:
         assert (seconds is None) == (outcome in ("skipped", "no_text"))
@@ -69,6 +69,7 @@ class Bench:
     def offer(self, priced: PricedCall, exchange: Exchange = SAID) -> None:
         if self.judges.picks(priced):
             self.judges.offer(priced, exchange)
+        self.judges.count_eligible()
 
     def wait(self, runs: int) -> None:
         end_s = time.monotonic() + 20

@@ -77,3 +77,31 @@ def test_replicas_choose_the_same_and_larger_shares_hold_smaller_ones() -> None:
 
 
 CHOSEN = [1, 7, 53, 71]
+
+
+@pytest.mark.parametrize(
+    ("told", "rate"),
+    [
+        ({}, 1.0),
+        ({"feature": "refunds"}, 1.0),
+        ({"feature": "search"}, 0.02),
+        ({"feature": "search", "operation": "chat"}, 0.02),
+        ({"feature": "search", "operation": "embeddings"}, 0.0),
+    ],
+)
+def test_what_calls_could_be_sampled_at_by_what_is_told_so_far(
+    told: dict[str, str], rate: float
+) -> None:
+    """A label that is not told yet could have any value."""
+    rule = Rule(
+        "good",
+        "Is it?",
+        where=(parse_matcher('operation="chat"'),),
+        samples=(
+            Sample((parse_matcher('feature="refunds"'),), 1.0),
+            Sample((parse_matcher('model=~"gpt-.*"'),), 0.01),
+            Sample(rate=0.02),
+            Sample(rate=0.5),
+        ),
+    )
+    assert rule.highest_rate(told) == rate

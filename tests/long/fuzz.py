@@ -37,7 +37,7 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.otlp.sink import Encoding, SignalName
     from llm_trace_exporter.state import Entry
     from llm_trace_exporter.state.journal import Codec
-    from llm_trace_exporter.texts import key_filter
+    from llm_trace_exporter.texts import span_filter
 
 from tests.dialects.test_hostile_values import VALUES
 from tests.facts import Samples
@@ -146,7 +146,7 @@ def journal(data: bytes) -> None:
 
 
 def _spans() -> list[RawSpan]:
-    keys = key_filter(Context().dimensions, with_texts=False)
+    keys = span_filter(Context().dimensions, with_texts=False)
     found: list[RawSpan] = []
     for folder in sorted(CORPUS.iterdir()):
         if folder.is_dir():

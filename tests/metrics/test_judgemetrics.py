@@ -22,8 +22,8 @@ def test_watched_judges_are_there_at_zero(new_meter: NewMeter) -> None:
 
 def test_runs_and_what_they_cost(new_meter: NewMeter) -> None:
     meter = new_meter()
-    for _ in range(3):
-        meter.judge.eligible("a")
+    meter.judge.eligible("a", 2)
+    meter.judge.eligible("a", 1)
     meter.judge.ran("a", "ok", 2.0)
     meter.judge.ran("a", "skipped", None)
     meter.judge.cost("a", 0.25)

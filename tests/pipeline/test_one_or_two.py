@@ -6,7 +6,7 @@ from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Verdict
 from llm_trace_exporter.pipeline import Limits, Pipeline
 from tests.pipeline.test_pipeline import add, calls, fed, nest
-from tests.spans import chat, raw_span
+from tests.spans import chat, raw_log, raw_span, trace_id
 
 
 def test_an_id_that_comes_again_later_is_another_call() -> None:
@@ -63,3 +63,34 @@ def test_equal_results_on_one_record_are_several() -> None:
     }
     output = fed(raw_span({"openinference.span.kind": "RETRIEVER", **filed}))
     assert len([r for r in output.records if isinstance(r, Verdict)]) == 3
+
+
+def test_a_sum_of_calls_beside_a_tool_that_calls_a_model_is_a_sum() -> None:
+    """The tool's own call is not part of what the wrapper adds up."""
+    trace = trace_id()
+    wrapper = raw_span(chat((20, 10)), scope="wrapper", trace=trace, duration_s=5)
+    within = [
+        raw_span(chat((10, 5)), scope="sdk", trace=trace, parent=wrapper.span_id, start_s=start_s)
+        for start_s in (0, 3)
+    ]
+    tool = raw_span(
+        {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"},
+        trace=trace, parent=wrapper.span_id, start_s=1,
+    )  # fmt: skip
+    own = raw_span(chat((3, 2)), scope="sdk", trace=trace, parent=tool.span_id, start_s=1)
+    found = calls(fed(wrapper, *within, tool, own))
+    assert sorted(c.tokens.total for c in found if c.tokens) == [5, 15, 15]
+
+
+def test_results_for_three_answers_are_three() -> None:
+    """One judge may look at many answers and tell of all at one place."""
+    trace = trace_id()
+    told = {"gen_ai.evaluation.name": "j", "gen_ai.evaluation.score.label": "pass"}
+    logs = [
+        raw_log(
+            {**told, "gen_ai.response.id": f"resp-{number}"},
+            event="gen_ai.evaluation.result", trace=trace, span=b"judging.",
+        )
+        for number in (1, 2, 3, 3)
+    ]  # fmt: skip
+    assert len([r for r in fed(*logs).records if isinstance(r, Verdict)]) == 3

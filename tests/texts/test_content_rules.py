@@ -155,9 +155,11 @@ def test_no_text_reaches_file_log_page_or_memory_that_stays(
         assert page.total("llm_content_findings_total") > 0
         assert CANARY not in each.exposition.render("application/openmetrics-text").body.decode()
         assert KEY not in each.exposition.render().body.decode()
-        memory = each.intake._keys._values
-        assert not any(CANARY in str(value) for value in memory.values())
-        assert len(each.listening._hearing.memory) == 0  # type: ignore[union-attr]
+        hearing = each.listening._hearing
+        assert hearing is not None
+        for keys in (each.intake._log_keys, each.intake._span_keys, hearing._keep):
+            assert not any(CANARY in str(value) for value in keys._values.values())
+        assert len(hearing.memory) == 0
     kept.close()
     files = [path.read_bytes() for path in tmp_path.iterdir()]
     assert files

@@ -24,12 +24,12 @@ LIMITS = HoldLimits()
 class Room:
     """A core, and someone who listens to it."""
 
-    def __init__(self, limits: HoldLimits = LIMITS) -> None:
+    def __init__(self, limits: HoldLimits = LIMITS, **wants: Any) -> None:
         self.core = Core(Settings(zero_hold_s=0))
         self.heard: list[tuple[PricedCall, Exchange]] = []
         self.wanted = True
         self.hearing = Hearing(
-            [Listener(lambda *told: self.heard.append(told), lambda _: self.wanted)],
+            [Listener(lambda *told: self.heard.append(told), lambda _: self.wanted, **wants)],
             Hold(limits),
             max_chars=1000,
         )
@@ -185,10 +185,32 @@ def test_verdicts_of_our_own_are_counted_with_the_labels_of_the_call(room: Room)
 
 def test_nobody_listens_and_no_text_is_read() -> None:
     core = Core(Settings())
-    assert not core.intake._keys.keep("gen_ai.input.messages")
-    assert not core.intake._keys.keep("llm.input_messages.0.message.content")
+    assert not core.intake._span_keys.keeps_wire
+    assert not core.intake._log_keys.keep("gen_ai.input.messages")
+    assert not core.intake._log_keys.keep("llm.input_messages.0.message.content")
     room = Room()
-    assert room.core.intake._keys.keep("gen_ai.input.messages")
+    assert room.core.intake._log_keys.keep("gen_ai.input.messages")
     room.core.intake.listen(None)
-    assert not room.core.intake._keys.keep("gen_ai.input.messages")
+    assert not room.core.intake._log_keys.keep("gen_ai.input.messages")
+    room.hearing.close(WAIT_S)
+
+
+def test_texts_that_nobody_could_pick_are_not_even_held() -> None:
+    room = Room(wants=lambda call: call.origin.dimensions[0] == "refunds")
+    room.send(Span({**said("a", "b"), "feature": "refunds"}), Span(said("c", "d")))
+    assert len(room.hearing.memory) == 1
+    (exchange,) = room.settled()
+    assert exchange.user == "a"
+    room.hearing.close(WAIT_S)
+
+
+def test_nothing_is_held_of_traces_that_nobody_wants() -> None:
+    room = Room(wants_trace=lambda _: False)
+    retrieval = {
+        "openinference.span.kind": "RETRIEVER",
+        "retrieval.documents.0.document.content": "text",
+    }
+    room.send(Span(said("a", "b")), Span(retrieval, parent=0))
+    assert len(room.hearing.memory) == 0
+    assert room.settled() == []
     room.hearing.close(WAIT_S)

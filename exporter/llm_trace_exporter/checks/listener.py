@@ -7,7 +7,7 @@ from time import time_ns
 from zlib import crc32
 
 from ..exchange import Exchange
-from ..model import Origin, PricedCall, Verdict
+from ..model import LlmCall, PricedCall, Verdict
 from .form import json_format
 from .injection import document_injection, injection
 from .language import language
@@ -53,12 +53,20 @@ class CodeJudges:
 
     def picks(self, priced: PricedCall) -> bool:
         """Whether some rule looks at a call: the same for one call at all times."""
-        return _place(priced.call.origin) < self._most
+        return self.wants(priced.call)
+
+    def wants(self, call: LlmCall) -> bool:
+        """The same, of a call as one of its tellers tells it."""
+        return _place(call) < self._most
+
+    def wants_trace(self, trace_id: bytes) -> bool:
+        """Whether some rule looks at calls of a trace; those outside of any are on their own."""
+        return not trace_id or crc32(trace_id) / 2**32 < self._most
 
     def hears(self, priced: PricedCall, said: Exchange) -> None:
         """Judge what was said in a call."""
         call = priced.call
-        place = _place(call.origin)
+        place = _place(call)
         verdicts: list[Verdict] = []
         for name, share in self._shares.items():
             if place >= share:
@@ -81,6 +89,7 @@ class CodeJudges:
             self._tell(verdicts)
 
 
-def _place(origin: Origin) -> float:
-    """Where a call stands between 0 and 1: all rules of one share look at the same calls."""
-    return crc32(origin.span_id, crc32(origin.trace_id)) / 2**32
+def _place(call: LlmCall) -> float:
+    """Where a call's trace stands between 0 and 1: all rules of one share look at the same."""
+    mark = call.origin.trace_id or call.start_ns.to_bytes(16, "big", signed=True)
+    return crc32(mark) / 2**32

@@ -15,6 +15,7 @@ from .exchange import (
     Texts,
     exchange_of,
     is_text_key,
+    texts_from,
 )
 from .judging import LABELS, JudgeRules, Judging, label_key
 from .read import Reader
@@ -45,6 +46,7 @@ __all__ = [
     "label_key",
     "labels_of",
     "moved_to",
+    "texts_from",
     "to_records",
     "wanted_keys",
 ]

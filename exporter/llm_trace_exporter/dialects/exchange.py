@@ -139,12 +139,7 @@ class Taker:
             name = record.event_name or str(attrs.get("event.name", ""))
             is_message = name in MESSAGE_EVENTS and record.content is not None
             events = [(name, {"body": record.content})] if is_message else []
-        if not attrs and not events:
-            return None
-        chars = _chars(attrs) + sum(_chars(found) for _, found in events)
-        if not 0 < chars <= MAX_RECORD_CHARS:
-            return None
-        return Texts(attrs, tuple(events), end_ns, chars)
+        return texts_from(attrs, events, end_ns)
 
     def _taken(self, attrs: Attributes) -> Attributes:
         names = [name for name in attrs if is_text_key(name)]
@@ -153,6 +148,16 @@ class Taker:
             if name not in self._also_read and self._also_matched.fullmatch(name) is None:
                 del attrs[name]
         return found
+
+
+def texts_from(
+    attrs: Attributes, events: Sequence[tuple[str, Attributes]], end_ns: int
+) -> Texts | None:
+    """Text attributes, and those of events by name, as texts; None for none, or too much."""
+    chars = _chars(attrs) + sum(_chars(found) for _, found in events)
+    if not 0 < chars <= MAX_RECORD_CHARS:
+        return None
+    return Texts(attrs, tuple(events), end_ns, chars)
 
 
 def exchange_of(

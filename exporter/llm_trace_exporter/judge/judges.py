@@ -17,7 +17,7 @@ from typing import Protocol
 
 from ..errors import Overloaded
 from ..exchange import Exchange
-from ..model import PricedCall, RunOutcome, Verdict
+from ..model import LlmCall, PricedCall, RunOutcome, Verdict
 from .asking import Price, Run, ask, verdict_of
 from .client import Client, Endpoint
 from .guards import CircuitBreaker, DailyBudget, PerMinute
@@ -38,8 +38,8 @@ _LOG_EVERY_S = 60.0
 class Counts(Protocol):
     """What is counted of the judge's own work."""
 
-    def eligible(self, judge: str) -> None:
-        """A call came that the rule is for: what sampling chooses from."""
+    def eligible(self, judge: str, n: int) -> None:
+        """So many calls came that the rule is for: what sampling chooses from."""
 
     def ran(self, judge: str, outcome: RunOutcome, seconds: float | None) -> None:
         """A run ended; without a duration where nothing was asked."""
@@ -108,6 +108,9 @@ class Judges:
         self._lock = threading.Lock()
         self._held = 0
         self._chosen: dict[object, tuple[tuple[int, int | None], ...]] = {}
+        self._eligible = [0] * len(options.rules)
+        self._most: dict[object, float] = {}
+        self._highest = max((rule.highest_rate({}) for rule in options.rules), default=0.0)
         self._rates = {
             (at, number): PerMinute(sample.per_minute, clock)
             for at, rule in enumerate(options.rules)
@@ -154,11 +157,41 @@ class Judges:
         """Whether any rule chooses a call by its labels and trace. Quick, and never waits."""
         is_chosen = False
         for at, number in self._rules_for(call):
-            rule = self.options.rules[at]
-            self._counts.eligible(rule.name)
+            self._eligible[at] += 1
             if number is not None:
-                is_chosen |= is_sampled(_trace_of(call), rule.samples[number].rate)
+                rate = self.options.rules[at].samples[number].rate
+                is_chosen |= is_sampled(_moment_of(call.call), rate)
         return is_chosen
+
+    def count_eligible(self) -> None:
+        """Count the calls that rules were for since the last time; under the lock of `picks`."""
+        for at, rule in enumerate(self.options.rules):
+            n, self._eligible[at] = self._eligible[at], 0
+            if n:
+                self._counts.eligible(rule.name, n)
+
+    def wants(self, call: LlmCall) -> bool:
+        """Whether a rule could choose a call, as one of its tellers tells it.
+
+        What only another teller may know could match: who asked, the model, a dimension that is
+        empty here.
+        """
+        origin = call.origin
+        key = (call.operation, origin.dimensions)
+        rate = self._most.get(key)
+        if rate is None:
+            dimensions = zip(self.options.dimensions, origin.dimensions, strict=False)
+            told = {name: value for name, value in dimensions if value}
+            told["operation"] = call.operation
+            if len(self._most) >= _MAX_REMEMBERED:
+                self._most.clear()
+            rates = (rule.highest_rate(told) for rule in self.options.rules)
+            rate = self._most[key] = max(rates, default=0.0)
+        return is_sampled(_moment_of(call), rate)
+
+    def wants_trace(self, trace_id: bytes) -> bool:
+        """Whether a rule could choose calls of a trace; those outside of any are on their own."""
+        return not trace_id or is_sampled(trace_id, self._highest)
 
     def offer(self, call: PricedCall, exchange: Exchange) -> None:
         """Queue the questions that are to be asked about a call. Never waits."""
@@ -167,7 +200,7 @@ class Judges:
         characters = _length(exchange)
         for at, number in self._rules_for(call):
             rule = self.options.rules[at]
-            if number is None or not is_sampled(_trace_of(call), rule.samples[number].rate):
+            if number is None or not is_sampled(_moment_of(call.call), rule.samples[number].rate):
                 continue
             if not rule.can_judge(exchange):
                 self._counts.ran(rule.name, "no_text", None)
@@ -325,10 +358,9 @@ def labels_of(call: PricedCall, dimensions: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def _trace_of(call: PricedCall) -> bytes:
+def _moment_of(call: LlmCall) -> bytes:
     """What sampling goes by: the trace, or the moment of a call outside of any."""
-    origin = call.call.origin
-    return origin.trace_id or call.call.start_ns.to_bytes(16, "big", signed=True)
+    return call.origin.trace_id or call.start_ns.to_bytes(16, "big", signed=True)
 
 
 def _length(exchange: Exchange) -> int:

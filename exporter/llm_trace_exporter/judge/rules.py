@@ -7,8 +7,9 @@ depends on its trace alone, so that replicas and restarts choose the same calls.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal, get_args
 
@@ -101,6 +102,18 @@ class Rule:
         """Whether it is asked of calls with these labels."""
         return all(matcher(labels) for matcher in self.where)
 
+    def highest_rate(self, told: Labels) -> float:
+        """The highest rate that calls can have of which only some labels are told."""
+        if not _could_match(self.where, told):
+            return 0.0
+        highest = 0.0
+        for sample in self.samples:
+            if _could_match(sample.where, told):
+                highest = max(highest, sample.rate)
+            if all(matcher.label in told and matcher(told) for matcher in sample.where):
+                break
+        return highest
+
     def can_judge(self, exchange: Exchange) -> bool:
         """Whether the exchange holds what the question is about."""
         needed = self.sees if self.needs is None else self.needs
@@ -112,6 +125,10 @@ class Rule:
             if all(matcher(labels) for matcher in sample.where):
                 return at
         return None
+
+
+def _could_match(matchers: Iterable[Matcher], told: Labels) -> bool:
+    return all(matcher.label not in told or matcher(told) for matcher in matchers)
 
 
 def has_text(exchange: Exchange, material: Material) -> bool:
@@ -129,5 +146,9 @@ def is_sampled(trace_id: bytes, rate: float) -> bool:
     """
     if rate >= 1:
         return True
-    drawn = int.from_bytes(blake2b(trace_id, digest_size=8, person=b"llm-judge").digest())
-    return drawn < rate * _HASH_RANGE
+    return rate > 0 and _drawn(trace_id) < rate * _HASH_RANGE
+
+
+@lru_cache(maxsize=8_192)
+def _drawn(trace_id: bytes) -> int:
+    return int.from_bytes(blake2b(trace_id, digest_size=8, person=b"llm-judge").digest())

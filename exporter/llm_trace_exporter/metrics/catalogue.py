@@ -268,7 +268,7 @@ FAMILIES: tuple[Family, ...] = (
         "Failure ratio promised for a judge before launch, 0-1, as configured.",
         'sum by (judge) (rate(llm_judge_verdicts_total{verdict="fail"}[1h])) '
         '/ sum by (judge) (rate(llm_judge_verdicts_total{verdict=~"pass|fail"}[1h])) '
-        "> 2 * sum by (judge) (llm_judge_baseline_failure_ratio)",
+        "> 2 * max by (judge) (llm_judge_baseline_failure_ratio)",
         expires=False,
     ),
     _quality(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Labeller
-from llm_trace_exporter.metrics.series import Counter
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.metrics.vocabulary import RUN_OUTCOMES
 
@@ -20,8 +19,6 @@ class JudgeMetrics:
         self._store = store
         self._clock = store.clock
         self._labeller = Labeller(store)
-        self._eligible: dict[str, Counter] = {}
-        store.watch(self._eligible.clear)
 
     def watch(self, judges: Iterable[str]) -> None:
         """Show these judges at 0, so that a first failure can be seen to rise."""
@@ -33,15 +30,9 @@ class JudgeMetrics:
                 for outcome in RUN_OUTCOMES:
                     self._store.counters(_P + "runs_total").get((*shown, outcome))
 
-    def eligible(self, judge: str) -> None:
-        """Count a call that a rule is for."""
-        # Told of every call, under the lock of ingestion: the series is kept at hand.
-        with self._store.lock:
-            series = self._eligible.get(judge)
-            if series is None:
-                family = self._store.counters(_P + "eligible_total")
-                series = self._eligible[judge] = family.get(self._shown(judge))
-            series.add(1, self._clock())
+    def eligible(self, judge: str, n: int) -> None:
+        """Count calls that a rule is for."""
+        self._add("eligible_total", judge, n)
 
     def ran(self, judge: str, outcome: str, seconds: float | None) -> None:
         """Count a question's end; without a duration where nothing was asked."""

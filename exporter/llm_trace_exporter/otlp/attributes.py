@@ -85,7 +85,7 @@ class KeyFilter:
     dicts may be shared by several records: nobody may change them.
     """
 
-    __slots__ = ("_exact", "_fleeting", "_names", "_pattern", "_values", "bodies")
+    __slots__ = ("_exact", "_fleeting", "_names", "_pattern", "_values", "bodies", "keeps_wire")
 
     def __init__(
         self,
@@ -94,6 +94,7 @@ class KeyFilter:
         *,
         fleeting: Callable[[str], bool] | None = None,
         bodies: Iterable[str] = (),
+        keeps_wire: bool = False,
     ) -> None:
         """Say what is read.
 
@@ -102,6 +103,7 @@ class KeyFilter:
             pattern: More keys.
             fleeting: Which keys' values are never remembered.
             bodies: Events, as log records, whose bodies are read.
+            keeps_wire: Whether a span is given with what it was decoded from.
         """
         self._exact = frozenset(exact)
         self._pattern = pattern
@@ -109,6 +111,7 @@ class KeyFilter:
         self._values = _Values()
         self._fleeting = None if fleeting is None else _Flags(fleeting)
         self.bodies = frozenset(bodies)
+        self.keeps_wire = keeps_wire
 
     def keep(self, key: str) -> bool:
         """Whether some dialect or dimension reads this key."""

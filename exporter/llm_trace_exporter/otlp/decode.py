@@ -67,6 +67,19 @@ def spans_of(body: bytes, keep: KeyFilter, rejected: list[str]) -> Iterator[RawS
                 yield span
 
 
+def texts_of(span: RawSpan, keep: KeyFilter) -> tuple[Attributes, list[tuple[str, Attributes]]]:
+    """What another filter keeps of a span's attributes and, by name, of its events'.
+
+    Raises: DecodeError where a wanted value is no AnyValue.
+    """
+    message, raw = span.wire
+    events = _events(message.events, keep, None)
+    return (
+        _attributes(message, raw, wire.Span, keep, None),
+        [(event.name, event.attrs) for event in events if event.attrs],
+    )
+
+
 def decode_traces(body: bytes, keep: KeyFilter) -> Batch:
     """`spans_of` a request, all at once."""
     batch = Batch()
@@ -208,6 +221,7 @@ def _span(
         _events(events, keep, budget) if events else (),
         resource,
         scope,
+        (span, raw) if keep.keeps_wire else None,
     )
 
 

@@ -117,14 +117,19 @@ def _resolve(top: _Twig) -> list[Leaf]:
 def _leaves_at(twig: _Twig) -> list[Leaf]:
     beneath = [leaf for inner in twig.inner for leaf in inner.leaves or ()]
     own = _leaf(twig.pending, twig.call)
-    crossed = any(inner.crossed for inner in twig.inner)
-    if not beneath or (crossed and _is_apart(twig.call, beneath)) or _went_on(twig.call, beneath):
+    if not beneath or _went_on(twig.call, beneath):
         return [*beneath, own]
+    told = beneath
+    if any(inner.crossed for inner in twig.inner) and _is_apart(twig.call, beneath):
+        # What tools and agents called is theirs; it may still be the sum of the rest.
+        told = [leaf for inner in twig.inner if not inner.crossed for leaf in inner.leaves or ()]
+        if not told or _is_apart(twig.call, told):
+            return [*beneath, own]
     if twig.pending.settled:
-        for leaf in beneath:
+        for leaf in told:
             leaf.late = True
         return beneath
-    _absorb(own, beneath)
+    _absorb(own, told)
     return beneath
 
 
@@ -138,7 +143,7 @@ def _went_on(outer: LlmCall, beneath: list[Leaf]) -> bool:
 
 
 def _is_apart(outer: LlmCall, beneath: list[Leaf]) -> bool:
-    """Whether a call with tools or agents beneath it is one of its own, not their sum."""
+    """Whether a call is one of its own, not the sum of those beneath it."""
     if outer.tokens is None:
         return False
     return outer.tokens.total != sum(b.call.tokens.total for b in beneath if b.call.tokens)

@@ -365,7 +365,7 @@ class Pipeline:
 
 def _said(record: Verdict | Feedback) -> tuple[object, ...]:
     """What tells one result from another."""
-    subject = (record.origin.trace_id, record.origin.span_id)
+    subject = (record.origin.trace_id, record.origin.span_id, record.response_id)
     if isinstance(record, Verdict):
         return (*subject, record.judge, record.verdict, record.score)
     return (*subject, record.source, record.rating)

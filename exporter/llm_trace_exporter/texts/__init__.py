@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from .hearing import Heard, Hearing, Listener
 from .hold import Hold, HoldLimits
-from .wanted import key_filter
+from .wanted import filters, span_filter
 
-__all__ = ["Heard", "Hearing", "Hold", "HoldLimits", "Listener", "key_filter"]
+__all__ = ["Heard", "Hearing", "Hold", "HoldLimits", "Listener", "filters", "span_filter"]

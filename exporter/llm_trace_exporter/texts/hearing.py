@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import TypeVar
 
-from ..dialects import Taker, Texts, exchange_of
+from ..dialects import Taker, Texts, exchange_of, texts_from
+from ..errors import DecodeError
 from ..exchange import Exchange
 from ..model import LlmCall, PricedCall, Reading, Step
+from ..otlp.decode import texts_of
 from ..otlp.raw import RawLog, RawSpan
 from ..pipeline import Memory
 from .hold import Hold, Teller
+from .wanted import text_filter
 
 _logger = logging.getLogger(__name__)
 
@@ -28,7 +30,6 @@ _POLL_S = 0.01
 WORDLESS = frozenset({"embeddings", "rerank", "moderation", "image", "audio"})
 """Operations without a question and an answer in words."""
 
-_R = TypeVar("_R", RawSpan, RawLog)
 Heard = tuple[Reading, Texts]
 """What one record said, and its texts."""
 
@@ -40,8 +41,12 @@ class Listener:
     hears: Callable[[PricedCall, Exchange], None]
     """Called on the listeners' thread, one call at a time."""
     picks: Callable[[PricedCall], bool] = lambda _: True
-    """Whether a call is wanted (sampling): called while others wait, so it must be quick. Texts of
-    calls that nobody picks are never looked into."""
+    """Whether a settled call is wanted: called while others wait, so it must be quick."""
+    wants: Callable[[LlmCall], bool] = lambda _: True
+    """Whether a call could be picked once it is settled, as one of its tellers tells it. Texts of
+    calls that nobody could pick are not even decoded."""
+    wants_trace: Callable[[bytes], bool] = lambda _: True
+    """Whether calls of a trace could be picked: what was retrieved for them is kept then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class Hearing:
         """Calls that came too fast for the listeners."""
         self._listeners = tuple(listeners)
         self._max_chars = max_chars
+        self._keep = text_filter()
+        self._trace_id = b""
+        self._wanting: list[Listener] = list(self._listeners)
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(hold.limits.max_entries)
         self._closing = False
         self._counting = threading.Lock()
@@ -89,19 +97,53 @@ class Hearing:
         memory = self.memory
         return Memory(len(memory), memory.limits.max_entries, memory.evicted + self.passed_over)
 
-    def reading(
-        self, read: Callable[[_R], Reading], taker: Taker, heard: list[Heard]
-    ) -> Callable[[_R], Reading]:
-        """`read`, and the texts of what it read go to `heard`."""
+    def reading_spans(
+        self, read: Callable[[RawSpan], Reading], heard: list[Heard]
+    ) -> Callable[[RawSpan], Reading]:
+        """`read`, and the texts of what could be wanted go to `heard`."""
 
-        def read_and_take(record: _R) -> Reading:
-            texts = taker.take(record)
-            reading = read(record)
+        def read_and_take(span: RawSpan) -> Reading:
+            reading = read(span)
+            if span.wire is not None and self._wants(reading):
+                with suppress(DecodeError):
+                    texts = texts_from(*texts_of(span, self._keep), span.end_ns)
+                    if texts is not None:
+                        heard.append((reading, texts))
+            return reading
+
+        return read_and_take
+
+    def reading_logs(
+        self, read: Callable[[RawLog], Reading], taker: Taker, heard: list[Heard]
+    ) -> Callable[[RawLog], Reading]:
+        """`read`, without the texts, which go to `heard`."""
+
+        def read_and_take(log: RawLog) -> Reading:
+            texts = taker.take(log)
+            reading = read(log)
             if texts is not None and reading.span_id:
                 heard.append((reading, texts))
             return reading
 
         return read_and_take
+
+    def _wants(self, reading: Reading) -> bool:
+        """Whether what a span says may be looked at by anybody."""
+        # Spans of a trace come together: what follows from the trace is asked once.
+        trace_id = reading.trace_id
+        if trace_id != self._trace_id:
+            self._trace_id = trace_id
+            self._wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
+        if not self._wanting:
+            return False
+        for record in reading.records:
+            if isinstance(record, LlmCall):
+                if record.operation in WORDLESS or record.error_type:
+                    return False
+                return any(listener.wants(record) for listener in self._wanting)
+            if isinstance(record, Step) and record.kind == "retrieval":
+                return True
+        return False
 
     def hold(self, heard: Iterable[Heard], now_s: float) -> None:
         """Keep what calls and retrievals wrote until their call settles."""
@@ -116,11 +158,11 @@ class Hearing:
     def settled(self, priced: PricedCall, tellers: Iterable[Teller]) -> None:
         """Hand out what was said in a call, where it is known and wanted."""
         call = priced.call
-        texts = self.memory.take(tellers)
-        if not texts or call.error_type or call.purpose == "judge":
+        if call.error_type or call.purpose == "judge" or call.operation in WORDLESS:
             return
         listeners = [listener for listener in self._listeners if listener.picks(priced)]
-        if not listeners:
+        texts = self.memory.take(tellers)
+        if not listeners or not texts:
             return
         retrievals = self.memory.retrieved(call.origin.trace_id, call.start_ns)
         waiting = _Waiting(priced, texts, retrievals, listeners)
