@@ -81,7 +81,7 @@ def _write_listening(path: Path) -> None:
         for at_s in range(END_S - HOURS * 3600, END_S + 1, STEP_S):
             now[0] = float(at_s)
             for number in range(10):
-                judge.eligible("grounded")
+                judge.eligible("grounded", 1)
                 judge.ran("grounded", "ok" if number else "timeout", 1.5)
             judge.cost("grounded", 0.002)
             judge.cost("grounded", None)
