@@ -90,7 +90,7 @@ def _started(
     folder.mkdir(parents=True)
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump(settings))
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     log = folder / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -116,7 +116,7 @@ def _started(
         process.wait(DEADLINE_S)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port: int = listener.getsockname()[1]
     return port
