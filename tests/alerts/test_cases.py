@@ -13,7 +13,14 @@ from tests.alerts.rules import CASE_FILES, Rule, alerts, cases
 KINDS = ("firing", "boundary", "quiet")
 
 
-@pytest.mark.parametrize("path", CASE_FILES, ids=lambda path: path.stem)
+# Days and weeks of scenes take promtool longer than all others together.
+BY_LENGTH = [
+    pytest.param(path, marks=[pytest.mark.long] * path.stem.endswith("-long"), id=path.stem)
+    for path in CASE_FILES
+]
+
+
+@pytest.mark.parametrize("path", BY_LENGTH)
 def test_promtool_agrees(promtool: str, path: Path) -> None:
     run = subprocess.run(
         [promtool, "test", "rules", path.name],

@@ -17,6 +17,16 @@ DEFAULTS: Mapping[str, float] = {
     "truncated_ratio": 0.1,
     "retrieval_empty_ratio": 0.3,
     "unpriced_ratio": 0.05,
+    "judge_error_ratio": 0.2,
+    "judge_cost_ratio": 0.25,
+    "judge_disagreement_ratio": 0.3,
+    "judge_lag_p95_seconds": 3_600.0,
+    "trace_error_ratio": 0.1,
+    "calls_per_trace_p95": 20.0,
+    "ingest_lag_p95_seconds": 600.0,
+    "duplicate_ratio": 0.2,
+    "rejected_ratio": 0.05,
+    "unjoined_ratio": 0.2,
 }
 """What is aimed at where the configuration says nothing else; the worst value that is fine."""
 
