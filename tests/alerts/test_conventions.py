@@ -18,13 +18,15 @@ RECORDED = {rule.name: rule for rule in all_rules() if not rule.is_alert}
 DIMENSIONS = {"feature", "team", "prompt_name", "prompt_version"}
 """The default ones."""
 OF_A_SCRAPE = {"job", "instance"}
-FROM_PROMETHEUS = {
-    name: OF_A_SCRAPE
-    for name in (
-        "up", "process_start_time_seconds", "process_cpu_seconds_total",
+FROM_PROMETHEUS = dict.fromkeys(
+    (
+        "up",
+        "process_start_time_seconds",
+        "process_cpu_seconds_total",
         "process_resident_memory_bytes",
-    )
-}  # fmt: skip
+    ),
+    OF_A_SCRAPE,
+)
 SEVERITIES = {"critical", "warning", "info"}
 SCRAPE_INTERVAL_S = 30.0
 DASHBOARDS = {
