@@ -16,10 +16,10 @@ help: ## say what there is
 run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve until Ctrl-C
 	$(BIN)/llm-trace-exporter serve --zero-hold=0s --replay examples/traces --summary
 
-test: $(VENV)/installed-test prometheus ## set up and run the tests
+test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m "not long"
 
-test-long: $(VENV)/installed-test prometheus ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
+test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
 
 demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
@@ -72,9 +72,9 @@ prometheus:
 	else echo "prometheus and promtool are not on PATH: the tests that need them are skipped"; fi
 
 alertmanager:
-	@if command -v alertmanager >/dev/null || command -v prometheus-alertmanager >/dev/null; then :; \
+	@if command -v amtool >/dev/null && { command -v alertmanager || command -v prometheus-alertmanager; } >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get -qq update && \
 	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus-alertmanager && \
 	  { service prometheus-alertmanager stop >/dev/null 2>&1 || true; }; \
-	else echo "alertmanager is not on PATH: the demo goes without"; fi
+	else echo "alertmanager is not on PATH: its tests are skipped, the demo goes without"; fi
