@@ -19,7 +19,7 @@ import yaml
 
 from tests.alerts.rules import ALERTS, HOME, alerts
 from tests.e2e.process import DEADLINE_S, wait_for
-from tests.e2e.prometheus import _free_port
+from tests.e2e.prometheus import free_port
 
 FOLDER = ALERTS / "alertmanager"
 CONFIG = FOLDER / "alertmanager.yml"
@@ -123,7 +123,7 @@ def alertmanager(config: dict[str, Any], folder: Path) -> Iterator[str]:
     assert SERVER is not None
     file = folder / "alertmanager.yml"
     file.write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [SERVER, f"--config.file={file}", f"--storage.path={folder / 'data'}",
