@@ -10,7 +10,11 @@ from pathlib import Path
 from .values import CHART
 
 ROOT = Path(__file__).parents[1]
-_SOURCES = (("alerts", "alerts", "*.yml"), ("dashboards", "dashboards/json", "*.json"))
+_SOURCES = (
+    ("alerts", "alerts", "*.yml"),
+    ("alertmanager", "alerts/alertmanager", "alertmanager.yml"),
+    ("dashboards", "dashboards/json", "*.json"),
+)
 
 
 def wanted() -> dict[Path, bytes]:

@@ -64,16 +64,15 @@ def test_what_is_referred_to_is_there() -> None:
             assert port.startswith("127.0.0.1:"), "out of the box nobody else can reach it"
 
 
-def test_grafana_and_prometheus_see_our_files() -> None:
-    folders = {path.parent.name: path for path in carried.sources()}
+def test_all_of_them_see_our_files() -> None:
     mounted = [
         volume.split(":")
-        for service in ("prometheus", "grafana")
+        for service in ("prometheus", "alertmanager", "grafana")
         for volume in COMPOSE["services"][service]["volumes"]
         if volume.startswith(".")
     ]
     sources = {(ROOT / source).resolve(): target for source, target, *_ in mounted}
-    assert {path.parent for path in folders.values()} == set(sources)
+    assert {path.parent for path in carried.sources()} == set(sources)
     assert sources[ROOT / "alerts"] in content("prometheus")
     assert sources[ROOT / "dashboards" / "json"] in content("grafana-dashboards")
 

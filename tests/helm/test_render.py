@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import jsonschema
@@ -150,17 +148,3 @@ def test_who_selects_selects_the_receiver_alone(objects: list[Manifest]) -> None
             for backend in rule["backendRefs"]:
                 (service,) = [s for s in services if s["metadata"]["name"] == backend["name"]]
                 assert backend["port"] in {p["port"] for p in service["spec"]["ports"]}
-
-
-def test_rules_pass_promtool(helm: Helm, tmp_path: Path) -> None:
-    if which("promtool") is None:
-        pytest.skip("promtool is not on PATH")
-    (rule,) = of_kind(helm.case("monitoring"), "PrometheusRule")
-    if not rule["spec"]["groups"]:
-        pytest.skip("there are no rules")
-    path = tmp_path / "rules.yml"
-    path.write_text(yaml.safe_dump(rule["spec"]))
-    done = subprocess.run(
-        ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -38,12 +38,21 @@ REFUSED = [
     (["ingress.enabled=true"], "ingress.hosts is empty"),
     (["httpRoute.enabled=true"], "httpRoute.parentRefs is empty"),
     (["grpcRoute.enabled=true", "ports.otlpGrpc.enabled=false"], "enable ports.otlpGrpc"),
+    (
+        ["prometheusRule.alerts.LLMNone.enabled=false"],
+        "LLMNone: this version of the chart has none",
+    ),
+    (["prometheusRule.alerts.LLMSpendSpike/info.for=1h"], "there are LLMSpendSpike/critical"),
+    (["prometheusRule.disabledGroups.none=true"], "there are llm-agents"),
+    (["dashboards.disabled.cost=true"], "llm-compare, llm-cost"),
     (["preStopSeconds=20"], "terminationGracePeriodSeconds"),
     # By the schema:
     (["replicas=3"], "replicas"),
     (["config.setle=5s"], "setle"),
     (["config.settle=5"], "settle"),
     (["kind=DaemonSet"], "kind"),
+    (["prometheusRule.alerts.LLMSpendSpike.enable=false"], "enable"),
+    (["prometheusRule.severities.page=critical"], "page"),
     (["tokens[0].name=a"], "existingSecret"),
     (["image.digest=latest"], "digest"),
 ]
@@ -100,39 +109,6 @@ def test_pods_restart_with_the_configuration_and_only_then(helm: Helm) -> None:
     assert checksum("--set", "replicaCount=3") == checksum()
 
 
-def test_rules_adapt(helm: Helm) -> None:
-    if not any(path.suffix == ".yml" for path in carried.present()):
-        pytest.skip("there are no rules")
-    own = helm.render("--set", "prometheusRule.enabled=true,prometheusRule.runbookBaseUrl=")
-    groups = of_kind(own, "PrometheusRule")[0]["spec"]["groups"]
-    sources = [
-        group
-        for path, content in carried.present().items()
-        if path.suffix == ".yml"
-        for group in yaml.safe_load(content)["groups"]
-    ]
-    assert groups == sources, "nothing changes that nobody asked for"
-    alerts = [r for g in groups for r in g["rules"] if "alert" in r]
-    first = alerts[0]["alert"]
-    last = groups[-1]["name"].replace(".", "\\.")
-    asked = (
-        "enabled=true",
-        "severities.critical=page",
-        f"disabledAlerts.{first}=true",
-        f"disabledGroups.{last}=true",
-        f"alertSeverities.{alerts[1]['alert']}=none",
-    )
-    changed = helm.render("--set", ",".join(f"prometheusRule.{a}" for a in asked))
-    (rule,) = of_kind(changed, "PrometheusRule")
-    assert groups[-1]["name"] not in {g["name"] for g in rule["spec"]["groups"]}
-    left = [r for g in rule["spec"]["groups"] for r in g["rules"] if "alert" in r]
-    assert first not in {r["alert"] for r in left}
-    assert "critical" not in {r["labels"]["severity"] for r in left}
-    assert all(r["labels"]["severity"] == "none" for r in left if r["alert"] == alerts[1]["alert"])
-    for r in left:
-        assert r["annotations"]["runbook_url"].startswith("https://"), r["alert"]
-
-
 def test_a_dashboard_a_configmap(helm: Helm) -> None:
     boards = {p.name: c for p, c in carried.present().items() if p.suffix == ".json"}
     objects = of_kind(helm.render("--set", "dashboards.enabled=true"), "ConfigMap")
@@ -149,6 +125,19 @@ def test_a_dashboard_a_configmap(helm: Helm) -> None:
                 variables = json.loads(text)["templating"]["list"]
                 chosen = [v["current"]["value"] for v in variables if v["type"] == "datasource"]
                 assert chosen == ["Mimir"], key
+
+
+def test_further_objects_are_a_list_or_a_map(helm: Helm) -> None:
+    more = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "{{ .Release.Name }}-more"},
+    }
+    for values in ([more], {"more": more}):
+        objects = of_kind(
+            helm.render("--set-json", f"extraObjects={json.dumps(values)}"), "ConfigMap"
+        )
+        assert f"{RELEASE}-more" in {o["metadata"]["name"] for o in objects}
 
 
 def test_dashboards_of_the_operator_name_their_configmap(helm: Helm) -> None:

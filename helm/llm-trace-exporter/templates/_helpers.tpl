@@ -161,6 +161,40 @@ token-{{ .name }}: {{ tpl .existingSecret $ | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Alertmanager's matchers as an AlertmanagerConfig writes them, with severities as they are renamed */}}
+{{- define "lte.matchers" -}}
+{{- range .matchers }}
+{{- $name := regexFind "^\\w+" . }}
+{{- $value := regexReplaceAll "^[^\"]*\"(.*)\"$" . "${1}" }}
+{{- if eq $name "severity" }}
+{{- $renamed := list }}
+{{- range splitList "|" $value }}{{ $renamed = append $renamed (default . (get $.root.Values.prometheusRule.severities .)) }}{{ end }}
+{{- $value = join "|" $renamed }}
+{{- end }}
+- {name: {{ $name }}, matchType: {{ regexFind "[=!]=?~?" . | quote }}, value: {{ quote $value }}}
+{{- end }}
+{{- end }}
+
+{{/* The names that values may use: of groups, of alerts with and without their severity, of dashboards */}}
+{{- define "lte.names" -}}
+{{- $groups := list }}
+{{- $alerts := list }}
+{{- range $path, $_ := .Files.Glob "files/alerts/*.yml" }}
+{{- range $group := (fromYaml ($.Files.Get $path)).groups }}
+{{- $groups = append $groups $group.name }}
+{{- range $rule := $group.rules }}{{ if $rule.alert }}
+{{- $alerts = append $alerts $rule.alert }}
+{{- $alerts = append $alerts (printf "%s/%s" $rule.alert $rule.labels.severity) }}
+{{- end }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $dashboards := list }}
+{{- range $path, $_ := .Files.Glob "files/dashboards/*.json" }}
+{{- $dashboards = append $dashboards (base $path | trimSuffix ".json") }}
+{{- end }}
+{{- dict "groups" $groups "alerts" (uniq $alerts) "dashboards" $dashboards | toYaml }}
+{{- end }}
+
 {{- define "lte.pullSecrets" -}}
 {{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
 imagePullSecrets:

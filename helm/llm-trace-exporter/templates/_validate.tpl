@@ -99,6 +99,24 @@
 {{- if gt (int $v.preStopSeconds) (sub (int $v.terminationGracePeriodSeconds) 12) }}
 {{- $problems = append $problems "preStopSeconds leaves less than 12 s of terminationGracePeriodSeconds to drain; raise the latter" }}
 {{- end }}
+{{- $named := dict "prometheusRule.disabledGroups" (list "groups" $v.prometheusRule.disabledGroups) "prometheusRule.alerts" (list "alerts" $v.prometheusRule.alerts) "dashboards.disabled" (list "dashboards" $v.dashboards.disabled) }}
+{{- range $value, $pair := $named }}
+{{- with last $pair }}
+{{- $known := get (include "lte.names" $ | fromYaml) (first $pair) }}
+{{- range $name, $_ := . }}
+{{- if not (has $name $known) }}
+{{- /* The severities of an alert that exists, else every name. */}}
+{{- $near := list }}
+{{- $plain := list }}
+{{- range $known }}
+{{- if hasPrefix (printf "%s/" (first (splitList "/" $name))) . }}{{ $near = append $near . }}{{ end }}
+{{- if not (contains "/" .) }}{{ $plain = append $plain . }}{{ end }}
+{{- end }}
+{{- $problems = append $problems (printf "%s.%s: this version of the chart has none of that name; there are %s" $value $name (join ", " (default $plain $near))) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with $problems }}
 {{- fail (printf "\n\nllm-trace-exporter: these values do not fit together:\n- %s\n" (join "\n- " .)) }}
 {{- end }}
