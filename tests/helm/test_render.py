@@ -10,14 +10,18 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from helm.kustomize import FOLDER
 from helm.values import CHART
 from llm_trace_exporter.config import parse_config
 from tests.helm.chart import (
     CASES,
+    KUSTOMIZATIONS,
     Helm,
+    Kubectl,
     Manifest,
     config,
     containers,
+    exporter,
     of_kind,
     pod_specs,
     workload,
@@ -27,8 +31,12 @@ OLDEST, NEWEST = "1.25", "1.37"
 CUSTOM: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("crds.yml").read_text())["kinds"]
 
 
-@pytest.fixture(params=CASES)
-def objects(request: pytest.FixtureRequest, helm: Helm) -> list[Manifest]:
+@pytest.fixture(params=[*CASES, *KUSTOMIZATIONS])
+def objects(request: pytest.FixtureRequest) -> list[Manifest]:
+    if request.param in KUSTOMIZATIONS:
+        kubectl: Kubectl = request.getfixturevalue("kubectl")
+        return kubectl.kustomize(FOLDER / request.param)
+    helm: Helm = request.getfixturevalue("helm")
     return helm.case(request.param)
 
 
@@ -70,6 +78,10 @@ def test_the_exporter_takes_the_configuration(objects: list[Manifest]) -> None:
         return
     settings = parse_config(text, "config.yml")
     assert settings.state.path == "/var/lib/llm-trace-exporter/state.db"
+    listeners = [*settings.web.listen_addresses]
+    listeners += [settings.otlp.http.listen_address, settings.otlp.grpc.listen_address]
+    asked = {f":{p['containerPort']}" for p in exporter(objects)["ports"]}
+    assert {address for address in listeners if address} == asked
 
 
 def volumes_of(objects: list[Manifest]) -> list[Manifest]:
@@ -120,6 +132,8 @@ def test_what_is_referred_to_is_there(objects: list[Manifest]) -> None:
             assert ports[port["targetPort"]] == port["port"]
     if main["kind"] == "StatefulSet":
         assert services[main["spec"]["serviceName"]]["spec"]["clusterIP"] == "None"
+    maps = {o["metadata"]["name"] for o in of_kind(objects, "ConfigMap")} | {"my-config"}
+    assert {v["configMap"]["name"] for v in pod["volumes"] if "configMap" in v} <= maps
     accounts = {a["metadata"]["name"] for a in of_kind(objects, "ServiceAccount")} | {"mine"}
     assert {p["serviceAccountName"] for p in pod_specs(objects)} <= accounts
 
