@@ -175,6 +175,18 @@ token-{{ .name }}: {{ tpl .existingSecret $ | quote }}
 {{- end }}
 {{- end }}
 
+{{/* A duration such as 1m30s in whole seconds */}}
+{{- define "lte.seconds" -}}
+{{- $text := regexReplaceAll "[0-9]+ms" . "" }}
+{{- $sum := div (regexFind "[0-9]+ms" . | trimSuffix "ms" | int) 1000 }}
+{{- range $unit, $seconds := dict "d" 86400 "h" 3600 "m" 60 "s" 1 }}
+{{- with regexFind (printf "[0-9]+%s" $unit) $text }}
+{{- $sum = add $sum (mul $seconds (trimSuffix $unit .)) }}
+{{- end }}
+{{- end }}
+{{- $sum }}
+{{- end }}
+
 {{/* The names that values may use: of groups, of alerts with and without their severity, of dashboards */}}
 {{- define "lte.names" -}}
 {{- $groups := list }}

@@ -1,0 +1,55 @@
+"""What `helm install` tells people at its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from helm.values import CHART
+from tests.helm.chart import CASES, NAMESPACE, RELEASE, Helm
+
+WHAT_IS_MISSING = {
+    "nothing tells your Prometheus": "serviceMonitor.enabled=true",
+    "no alerts are installed": "prometheusRule.enabled=true",
+    "counters start from 0": "persistence.enabled=true",
+    "everybody in the cluster may send": "networkPolicy.enabled=true",
+}
+
+
+def notes(helm: Helm, *arguments: str) -> str:
+    chart = str(CHART)
+    done = helm.run("install", RELEASE, chart, "-n", NAMESPACE, "--dry-run=client", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rpartition("NOTES:\n")[2]
+
+
+@pytest.mark.parametrize("case", ["default", "tls", "monitoring", "autoscaling", "config"])
+def test_nothing_is_left_open(helm: Helm, case: str) -> None:
+    assert case in CASES
+    text = notes(helm, "-f", str(CHART / "ci" / f"{case}-values.yaml"))
+    assert f"http{'s' * (case == 'tls')}://llm-llm-trace-exporter.observability.svc:4318" in text
+    assert "helm test llm -n observability" in text
+    assert "no value" not in text and "%!" not in text
+    assert max(map(len, text.splitlines())) < 125
+
+
+def test_each_note_goes_with_what_it_asks_for(helm: Helm) -> None:
+    before = notes(helm)
+    after = notes(helm, "--set", ",".join(WHAT_IS_MISSING.values()))
+    for words in WHAT_IS_MISSING:
+        assert words in before
+        assert words not in after
+
+
+@pytest.mark.parametrize(
+    ("values", "missed"),
+    [
+        ("serviceMonitor.interval=15s", False),
+        ("serviceMonitor.interval=1m", True),
+        ("serviceMonitor.interval=1m,config.zero_hold=1m5s", False),
+        ("serviceMonitor.interval=30s,config.zero_hold=30500ms", True),
+        ("serviceMonitor.interval=1h,config.zero_hold=0s", False),
+    ],
+)
+def test_the_first_count_is_not_missed(helm: Helm, values: str, missed: bool) -> None:
+    text = notes(helm, "--set", f"serviceMonitor.enabled=true,{values}")
+    assert ("misses the first count" in text) == missed
