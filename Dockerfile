@@ -7,6 +7,8 @@ FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY alerts alerts
+COPY dashboards/json dashboards/json
 COPY exporter exporter
 # The simulation is in it, so that one image is enough to try alerts and dashboards.
 RUN python -m venv /opt/exporter \

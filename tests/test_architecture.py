@@ -41,6 +41,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "security": {"config", "errors", "metrics", "otlp"},
     "judge": {"errors", "exchange", "model"},
     "arguments": {"config.units"},
+    "doctor": {"arguments", "config", "errors", "metrics"},
     "health": {"arguments", "errors"},
     "evaluation": {
         *(
@@ -83,6 +84,7 @@ MAY_KNOW: dict[str, set[str]] = {
             "arguments",
             "cardinality",
             "config",
+            "doctor",
             "errors",
             "evaluation",
             "health",

@@ -21,9 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import __version__
 from .app import Core, Exporter
-from .arguments import duration_to, moment
+from .arguments import add_config_option, add_price_options, add_serve_options
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .config import Settings, load_config
+from .doctor import command as doctor_command
 from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
 from .health import add_options as add_health_options
@@ -302,27 +303,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _serve_options(_command(commands, "serve", _serve, "receive OTLP and serve metrics"))
+    add_serve_options(_command(commands, "serve", _serve, "receive OTLP and serve metrics"))
     replay = _command(commands, "replay", _replay, "count recorded OTLP and print the metrics")
     replay.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for stdin")
     replay.add_argument("--summary", action="store_true", help="print a table per model instead")
     replay.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0")
-    _config_option(replay)
+    add_config_option(replay)
     text = "tell how many series recorded OTLP would make"
     cardinality = _command(commands, "cardinality", _cardinality, text)
     cardinality.add_argument("paths", nargs="+", metavar="PATH", help="as for replay")
-    _config_option(cardinality)
+    add_config_option(cardinality)
     judge = _command(commands, "judge", _judge, "ask the judge's rules of recorded OTLP")
     add_options(judge)
-    _config_option(judge)
+    add_config_option(judge)
     check = _command(commands, "check", _check, "validate a configuration file")
     check.add_argument("file", type=Path, metavar="FILE")
     text = "ask servers whether they are well"
     add_health_options(_command(commands, "healthcheck", healthcheck, text))
-    _price_options(_command(commands, "price", _price, "explain the price of one call"))
+    add_price_options(_command(commands, "price", _price, "explain the price of one call"))
     text = "send made-up traffic, or write its history"
     simulate = _command(commands, "simulate", simulate_command.run, text)
     simulate_command.add_options(simulate)
+    text = "ask a Prometheus what keeps metrics, rules and panels from working"
+    doctor_command.add_options(_command(commands, "doctor", doctor_command.run, text))
     _command(commands, "version", _version, "print the version")
     return parser
 
@@ -333,68 +336,3 @@ def _command(
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     command.set_defaults(run=run)
     return command
-
-
-def _config_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--config.file", dest="config_file", type=Path, metavar="FILE", help="YAML configuration"
-    )
-
-
-def _serve_options(serve: argparse.ArgumentParser) -> None:
-    _config_option(serve)
-    serve.add_argument(
-        "--config.check", dest="config_check", action="store_true",
-        help="validate the configuration and exit",
-    )  # fmt: skip
-    serve.add_argument(
-        "--web.listen-address", dest="web_listen_address", action="append", metavar="ADDRESS",
-        help="address of /metrics; may be given several times (default localhost:9891)",
-    )  # fmt: skip
-    serve.add_argument(
-        "--web.config.file", dest="web_config_file", metavar="FILE",
-        help="TLS and users of /metrics, in the format of Prometheus' exporters",
-    )  # fmt: skip
-    for name, default in (("http", "localhost:4318"), ("grpc", "localhost:4317")):
-        serve.add_argument(
-            f"--otlp.{name}.config.file", dest=f"otlp_{name}_config_file", metavar="FILE",
-            help=f"the same for OTLP/{name}",
-        )  # fmt: skip
-        serve.add_argument(
-            f"--otlp.{name}.listen-address", dest=f"otlp_{name}_listen_address", metavar="ADDRESS",
-            help=f"address of OTLP/{name}; empty: off (default {default})",
-        )  # fmt: skip
-    serve.add_argument(
-        "--settle", dest="settle_s", type=duration_to(600), metavar="DURATION",
-        help="how long a call waits for its other tellers (default 10s)",
-    )  # fmt: skip
-    serve.add_argument(
-        "--zero-hold", dest="zero_hold_s", type=duration_to(3600), metavar="DURATION",
-        help="how long a new series shows 0 (default 35s)",
-    )  # fmt: skip
-    serve.add_argument("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"))
-    serve.add_argument("--log.format", dest="log_format", choices=("text", "json"))
-    serve.add_argument(
-        "--replay", nargs="+", default=[], metavar="PATH", help="count recorded OTLP first"
-    )
-    serve.add_argument(
-        "--summary", action="store_true", help="print a table per model and the addresses"
-    )
-
-
-def _price_options(price: argparse.ArgumentParser) -> None:
-    _config_option(price)
-    price.add_argument("--provider", default="", help="openai, anthropic, aws.bedrock, ...")
-    price.add_argument("--model", required=True)
-    price.add_argument("--tier", default="", help="service tier: batch, flex, priority")
-    price.add_argument("--at", type=moment, metavar="DATE", help="ISO date or time (default now)")
-    for name, text in (
-        ("input", "all input tokens, cached ones included"),
-        ("cached", "input tokens read from the cache"),
-        ("cache-write", "input tokens written to the cache"),
-        ("output", "all output tokens, reasoning included"),
-        ("reasoning", "reasoning tokens"),
-        ("audio-input", "audio tokens of the input"),
-        ("audio-output", "audio tokens of the output"),
-    ):
-        price.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)

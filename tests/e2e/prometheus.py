@@ -70,21 +70,26 @@ def scraping(target: str, folder: Path, **options: Any) -> Iterator[Prometheus]:
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
         "scrape_configs": [job],
     }
-    with _started(config, folder / "data", folder) as prometheus:
+    with started(config, folder / "data", folder) as prometheus:
         yield prometheus
 
 
 @contextmanager
 def holding(blocks: Path, folder: Path) -> Iterator[Prometheus]:
     """A Prometheus that scrapes nothing and holds what promtool wrote, however old that is."""
-    with _started({}, blocks, folder, "--storage.tsdb.retention.time=100y") as prometheus:
+    with started({}, blocks, folder, "--storage.tsdb.retention.time=100y") as prometheus:
         yield prometheus
 
 
 @contextmanager
-def _started(
-    settings: dict[str, Any], data: Path, folder: Path, *arguments: str
+def started(
+    settings: dict[str, Any],
+    data: Path,
+    folder: Path,
+    *arguments: str,
+    features: str = "exemplar-storage",
 ) -> Iterator[Prometheus]:
+    """A Prometheus with this configuration, whose data are in a folder of their own."""
     program = shutil.which("prometheus")
     assert program is not None
     folder.mkdir(parents=True)
@@ -99,7 +104,7 @@ def _started(
                 f"--config.file={config}",
                 f"--storage.tsdb.path={data}",
                 f"--web.listen-address={address}",
-                "--enable-feature=exemplar-storage",
+                f"--enable-feature={features}",
                 "--log.level=debug",
                 *arguments,
             ],

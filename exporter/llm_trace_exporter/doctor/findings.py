@@ -1,0 +1,29 @@
+"""What a check says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "note", "warning", "problem"]
+LEVELS: tuple[Level, ...] = ("ok", "note", "warning", "problem")
+"""The least first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is well, worth knowing, or wrong."""
+
+    level: Level
+    what: str
+    """One sentence."""
+    why: str = ""
+    do: str = ""
+    """What a person does about it."""
+    where: tuple[str, ...] = ()
+    """Targets, rules or panels that it is about."""
+
+
+def ok(what: str, where: tuple[str, ...] = ()) -> Finding:
+    """All is well."""
+    return Finding("ok", what, where=where)

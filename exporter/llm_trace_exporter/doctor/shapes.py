@@ -1,0 +1,172 @@
+"""JSON of the HTTP API as records. What has another shape than documented is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from ..config.units import parse_duration
+from .facts import Exemplar, Group, Labels, Missing, Rule, Sample, Target
+from .promql import of_panel, selectors
+
+_OTHER = Missing("an answer of another shape than documented")
+
+
+def samples(data: Any) -> tuple[Sample, ...] | Missing:
+    """Of an instant query's vector."""
+    if isinstance(data, Missing):
+        return data
+    found: list[Sample] = []
+    for row in items(data, "result"):
+        value = row.get("value")
+        if isinstance(value, list) and len(value) == 2:
+            found.append(Sample(labels_of(row.get("metric")), number(value[1])))
+    return tuple(found)
+
+
+def targets(data: Any, kind: str) -> tuple[Target, ...] | Missing:
+    """`activeTargets` or `droppedTargets`."""
+    if isinstance(data, Missing):
+        return data
+    if not isinstance(data, dict) or kind not in data:
+        return _OTHER
+    return tuple(
+        Target(
+            # Before Prometheus 3 a dropped target tells its job only.
+            pool=str(row.get("scrapePool") or discovered.get("job", "")),
+            labels=labels_of(row.get("labels")),
+            discovered=discovered,
+            url=str(row.get("scrapeUrl", "")),
+            health=str(row.get("health", "")),
+            error=str(row.get("lastError", "")),
+            duration_s=number(row.get("lastScrapeDuration")),
+            interval_s=seconds(row.get("scrapeInterval")),
+            timeout_s=seconds(row.get("scrapeTimeout")),
+        )
+        for row in items(data, kind)
+        for discovered in (labels_of(row.get("discoveredLabels")),)
+    )
+
+
+def groups(data: Any) -> tuple[Group, ...] | Missing:
+    """Every group of rules."""
+    if isinstance(data, Missing):
+        return data
+    if not isinstance(data, dict) or not isinstance(data.get("groups"), list):
+        return _OTHER
+    return tuple(_group(row) for row in items(data, "groups"))
+
+
+def _group(row: dict[str, Any]) -> Group:
+    name, file = str(row.get("name", "")), str(row.get("file", ""))
+    return Group(
+        name=name,
+        file=file,
+        interval_s=number(row.get("interval")),
+        evaluation_s=number(row.get("evaluationTime")),
+        evaluated_s=unix(row.get("lastEvaluation")),
+        rules=tuple(_rule(rule, name, file) for rule in items(row, "rules")),
+    )
+
+
+def _rule(row: dict[str, Any], group: str, file: str) -> Rule:
+    expr = str(row.get("query", ""))
+    return Rule(
+        name=str(row.get("name", "")),
+        group=group,
+        file=file,
+        is_alert=row.get("type") == "alerting",
+        expr=expr,
+        labels=labels_of(row.get("labels")),
+        health=str(row.get("health", "")),
+        error=str(row.get("lastError", "")),
+        selectors=selectors(expr),
+    )
+
+
+def written_rules(tree: Any, file: str) -> Iterator[Rule]:
+    """The rules of a rule file."""
+    for group in items(tree, "groups"):
+        for row in items(group, "rules"):
+            expr = str(row.get("expr", ""))
+            name = row.get("alert") or row.get("record") or ""
+            yield Rule(
+                str(name), str(group.get("name", "")), file, "alert" in row, expr,
+                labels_of(row.get("labels")), "", "", selectors(expr),
+            )  # fmt: skip
+
+
+def panel_rows(tree: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Title and selectors of each panel of a dashboard that asks something, nested ones, too."""
+    for panel in items(tree, "panels"):
+        yield from panel_rows(panel)
+        asked = [str(t["expr"]) for t in items(panel, "targets") if isinstance(t.get("expr"), str)]
+        if asked:
+            found = {selector for expr in asked for selector in of_panel(expr)}
+            yield str(panel.get("title", "")), tuple(sorted(found))
+
+
+def exemplars(data: Any) -> tuple[Exemplar, ...] | Missing:
+    """Of an exemplar query."""
+    if isinstance(data, Missing):
+        return data
+    found: list[Exemplar] = []
+    for series in data if isinstance(data, list) else ():
+        if not isinstance(series, dict):
+            continue
+        instance = labels_of(series.get("seriesLabels")).get("instance", "")
+        for row in items(series, "exemplars"):
+            marks = labels_of(row.get("labels"))
+            found.append(
+                Exemplar(
+                    instance,
+                    marks.get("trace_id", ""),
+                    marks.get("span_id", ""),
+                    number(row.get("timestamp")),
+                )
+            )
+    return tuple(found)
+
+
+def items(value: Any, key: str) -> list[dict[str, Any]]:
+    """The objects in a list of an object; none where it is not one."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def labels_of(value: Any) -> Labels:
+    """Labels as text."""
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else {}
+
+
+def strings(value: Any) -> frozenset[str] | Missing:
+    """A list of texts."""
+    if isinstance(value, Missing):
+        return value
+    return frozenset(map(str, value)) if isinstance(value, list) else _OTHER
+
+
+def number(value: Any) -> float:
+    """A number, also one written as text; NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def seconds(value: Any) -> float:
+    """Of a duration such as `1m30s`; 0 where it is not told."""
+    try:
+        return parse_duration(str(value))
+    except ValueError:
+        return 0.0
+
+
+def unix(value: Any) -> float:
+    """Of an ISO time; 0 for Go's zero time and what is none."""
+    try:
+        found = datetime.fromisoformat(str(value)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return max(found, 0.0)

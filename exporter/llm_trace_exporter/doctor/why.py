@@ -1,0 +1,231 @@
+"""Why a selector selects nothing.
+
+It is *broken* (a wrong name, a family that never arrives, a rule that is not loaded), a part of
+the product *sleeps* (no judge, no budget: nobody asked for it), or all is *quiet* (no error yet).
+Only the first is trouble.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..metrics.catalogue import FAMILIES
+from ..metrics.family import Family
+from ..metrics.judge_families import JUDGE_FAMILIES
+from .facts import Facts, Missing, Rule
+from .promql import Matcher, Selector
+
+Kind = Literal["alive", "quiet", "sleeps", "broken", "unknown"]
+KINDS: tuple[Kind, ...] = ("alive", "quiet", "sleeps", "unknown", "broken")
+"""The least first."""
+
+FAMILY_OF: Mapping[str, Family] = {name: f for f in FAMILIES for name in f.sample_names}
+_OTHERS = re.compile(r"ALERTS(_FOR_STATE)?|up|scrape_\w+|process_\w+|python_\w+|count:up\w*")
+"""Metrics that rules and panels use and that are not the exporter's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, and what to do about it."""
+
+    kind: Kind
+    text: str = ""
+    do: str = ""
+
+
+ALIVE = Reason("alive")
+_OF_JUDGE = {name: "the built-in judge is off (`judge`)"
+             for family in JUDGE_FAMILIES for name in family.sample_names}  # fmt: skip
+_SLEEPS: tuple[tuple[str, str], ...] = (
+    ("llm_budget_", "no budgets are configured (`budgets`)"),
+    ("llm_judge_baseline_", "no judge has a baseline (`judges.by_name.NAME."
+     "baseline_failure_ratio`)"),
+    ("llm_judge_agreement_", "nothing was judged by both a judge and a human"),
+    ("llm_judge_", "no judge has told anything"),
+    ("llm_feedback_", "no user has rated an answer"),
+    ("llm_content_findings_", "no content rule has found anything (`content_rules`)"),
+    ("llm_guardrail_", "no guardrail is traced"),
+    ("llm_tool_calls_", "no tool is traced"),
+    ("llm_retriev", "no retrieval is traced"),
+    ("llm_step_", "no step of a pipeline is traced"),
+    ("llm_trace", "no trace is complete yet"),
+    ("llm_gateway_", "no retry, fallback or cache of a gateway is traced"),
+    ("llm_model_routing_", "no call tells both the model asked for and the one that answered"),
+    ("llm_request_time_", "no streaming call tells its first token"),
+    ("llm_finish_reasons_", "no call tells why it ended"),
+    ("llm_cost_", "no call could be priced"),
+    ("llm_request_cost_", "no call could be priced"),
+    ("llm_exporter_token_requests_", "senders have no tokens (`otlp.tokens`)"),
+    ("llm_exporter_security_", "no web configuration and no token is in use"),
+    ("llm_exporter_log_records_", "no log record has come"),
+    ("gen_ai_", "the name profile is off (`compat`)"),
+)  # fmt: skip
+"""First words of a family -> what it waits for. Families about failures are not here."""
+
+_ALWAYS = frozenset({"llm_requests_total", "llm_request_duration_seconds", "llm_tokens_total"})
+
+
+def reason(selector: Selector, facts: Facts, seen: frozenset[str] = frozenset()) -> Reason:
+    """Why a selector selects nothing now.
+
+    Args:
+        selector: Of a rule or panel.
+        facts: With the counts of it, its name and each of its conditions.
+        seen: Recorded names that led here, so that rules in a ring end.
+    """
+    count = facts.counts.get(selector)
+    if count is None:
+        return Reason("unknown", "the server would not count its series")
+    if count or not selector.name or _OTHERS.fullmatch(selector.name):
+        return ALIVE
+    if facts.counts.get(Selector(selector.name)):
+        return _unmatched(selector, facts)
+    if ":" in selector.name:
+        return _recorded(selector.name, facts, seen)
+    family = FAMILY_OF.get(selector.name)
+    if family is None:
+        return Reason(
+            "broken",
+            f"there is no metric {selector.name} in this version of the exporter",
+            "load the rules and dashboards that belong to the exporter's version",
+        )
+    return _absent(selector.name, family, facts)
+
+
+def _absent(name: str, family: Family, facts: Facts) -> Reason:
+    """Of a family without any series."""
+    for pool, told in _droppers(name, facts):
+        return Reason(
+            "broken",
+            f"metric_relabel_configs of the scrape job {pool} drop {name}",
+            f"take the rule away that {told}",
+        )
+    if facts.page is not None and name in facts.page.names:
+        return Reason(
+            "broken",
+            f"the exporter shows {name}, and it does not arrive",
+            "look at metric_relabel_configs, write_relabel_configs and limits of the scrape",
+        )
+    if name in _OF_JUDGE:
+        return Reason("sleeps", _OF_JUDGE[name])
+    for start, text in _SLEEPS:
+        if name.startswith(start):
+            return Reason("sleeps", text)
+    if family.name in _ALWAYS:
+        return Reason("sleeps", "no call was counted yet")
+    return Reason("quiet", "nothing of the kind has happened")
+
+
+def _recorded(name: str, facts: Facts, seen: frozenset[str]) -> Reason:
+    """Of a series that a rule records."""
+    if isinstance(facts.groups, Missing):
+        return Reason("unknown", f"{name} is not recorded, and the server tells no rules")
+    makers = [rule for group in facts.groups for rule in group.rules
+              if rule.name == name and not rule.is_alert]  # fmt: skip
+    if not makers:
+        file = next((rule.file for rule in facts.shipped if rule.name == name), "")
+        return Reason(
+            "broken",
+            f"no loaded rule records {name}",
+            f"load {file}, too" if file else "load the rule file that records it",
+        )
+    if failing := [rule for rule in makers if rule.health == "err"]:
+        return Reason("broken", f"the rule that records {name} fails", failing[0].error)
+    if name in seen:
+        return ALIVE
+    return worst(
+        [reason(s, facts, seen | {name}) for rule in makers for s in rule.selectors],
+        otherwise=Reason("quiet", "its recording rule has no result yet"),
+    )
+
+
+def worst(reasons: list[Reason], otherwise: Reason = ALIVE) -> Reason:
+    """The one that matters most; `otherwise` where all are alive."""
+    found = max(reasons, key=lambda r: KINDS.index(r.kind), default=otherwise)
+    return otherwise if found.kind == "alive" else found
+
+
+def _unmatched(selector: Selector, facts: Facts) -> Reason:
+    """Of a name that has series, of which the conditions leave none."""
+    guilty = [m for m in selector.matchers
+              if facts.counts.get(Selector(selector.name, (m,))) == 0]  # fmt: skip
+    for matcher in guilty:
+        if found := _of_condition(selector, matcher, facts):
+            return found
+    if "llm_slo_target" in selector.name:
+        return _no_target(guilty)
+    return Reason("quiet", "nothing of the kind has happened")
+
+
+def _of_condition(selector: Selector, matcher: Matcher, facts: Facts) -> Reason | None:
+    """A condition that no series meets and that is a fault rather than a matter of time."""
+    label, names = matcher.label, facts.label_names
+    family = FAMILY_OF.get(selector.name)
+    if isinstance(names, Missing) or matcher.takes_absent or family is None:
+        return None
+    if f"exported_{label}" in names and label in family.labels:
+        return Reason(
+            "broken",
+            f"the scrape took the label {label} for itself: ours is exported_{label}",
+            "set honor_labels: true for the job (honorLabels of a ServiceMonitor)",
+        )
+    known = {*family.labels, "job", "instance", "le"}
+    if label not in known and not family.with_dimensions and label not in names:
+        return Reason("broken", f"{selector.name} has no label {label}")
+    return None
+
+
+def _no_target(guilty: list[Matcher]) -> Reason:
+    for matcher in guilty:
+        if matcher.label == "slo" and matcher.operator == "=":
+            return Reason("sleeps", f"no target {matcher.value} is configured (`slos`)")
+    return Reason("quiet", "no target with these labels is configured (`slos`)")
+
+
+def _droppers(name: str, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Jobs of exporters whose relabelling drops a metric, and what does it there."""
+    jobs = exporter_jobs(facts)
+    for job in jobs:
+        for step in _steps(job):
+            sources = step.get("source_labels") or []
+            if sources != ["__name__"]:
+                continue
+            matches = _fits(str(step.get("regex", "(.*)")), name)
+            action = str(step.get("action", "replace")).lower()
+            if (action, matches) in {("drop", True), ("keep", False)}:
+                verb = "drops" if action == "drop" else "keeps only"
+                yield str(job.get("job_name", "")), f"{verb} {step.get('regex')}"
+
+
+def exporter_jobs(facts: Facts) -> list[Mapping[str, Any]]:
+    """The scrape configurations that exporters come from; none where that cannot be known."""
+    if isinstance(facts.config, Missing) or isinstance(facts.targets, Missing):
+        return []
+    sources = {sample.source for sample in facts.exporters}
+    pools = {target.pool for target in facts.targets if target.source in sources}
+    jobs = facts.config.get("scrape_configs")
+    return [
+        job
+        for job in (jobs if isinstance(jobs, list) else [])
+        if isinstance(job, dict) and job.get("job_name") in pools
+    ]
+
+
+def _steps(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    steps = job.get("metric_relabel_configs")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+
+
+def _fits(regex: str, text: str) -> bool:
+    try:
+        return re.fullmatch(regex, text) is not None
+    except re.error:
+        return False
+
+
+def of_rule(rule: Rule, facts: Facts) -> Reason:
+    """Why a rule has nothing to look at; alive where all its selectors select something."""
+    return worst([reason(selector, facts) for selector in rule.selectors])

@@ -1,0 +1,69 @@
+"""Set-ups that are broken in many ways at once, each of which the doctor names."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.doctor.conftest import Worlds
+from tests.doctor.worlds import Told, ask
+
+
+@pytest.fixture(scope="module")
+def told(worlds: Worlds) -> Told:
+    return ask(worlds.broken.base, code=1)
+
+
+def test_a_label_that_the_scrape_took(told: Told) -> None:
+    found = told.one("labels", "problem", "hides the exporter's")
+    assert "exported_service" in found["what"]
+    assert "honor_labels" in found["do"]
+
+
+def test_one_process_scraped_twice(told: Told) -> None:
+    found = told.one("copies", "problem", "one exporter is seen 2 times")
+    assert {name.split(" ")[1] for name in found["where"]} == {"(job"}
+    assert "job" in found["why"]
+
+
+def test_calls_that_two_exporters_count(told: Told) -> None:
+    found = told.one("copies", "problem", "calls were counted by more than one exporter")
+    assert len(found["where"]) == 2
+
+
+def test_what_relabelling_drops(told: Told) -> None:
+    found = told.one("dropped", "warning", "llm_tokens_total")
+    assert found["where"] == ["job again"]
+
+
+def test_a_rule_that_fails(told: Told) -> None:
+    found = told.one("evaluated", "problem", "broken fails")
+    assert "many-to-many" in found["what"] or "duplicate series" in found["what"]
+
+
+def test_a_rule_of_another_version(told: Told) -> None:
+    assert "no metric llm_reqests_total" in told.one("series", "problem", "llm_reqests")["what"]
+
+
+def test_a_rule_in_two_places(told: Told) -> None:
+    assert len(told.one("loaded", "warning", "loaded twice")["where"]) == 2
+
+
+def test_recordings_that_are_missing(told: Told) -> None:
+    found = told.one("loaded", "problem", "recording rules are missing")
+    assert "recording.yml" in found["do"]
+    assert "service:llm_slo_target:effective" in found["where"]
+    dead = [f for f in told.of("series", "problem") if "no loaded rule records" in f["what"]]
+    assert any("LLMErrorBudgetBurn (critical)" in f["where"] for f in dead)
+
+
+def test_nothing_is_scraped(worlds: Worlds) -> None:
+    """Neither a port where nothing listens, nor a wrong one, nor what relabelling drops."""
+    told = ask(worlds.blind.base, code=1)
+    otlp = worlds.other.http.removeprefix("http://")
+    found = told.one("scraped", "problem", "no exporter is seen")
+    assert found["where"] == ["llm-trace-exporter:9891 (job dropped)"]
+    assert "nothing listens there" in told.one("scraped", "problem", worlds.closed)["why"]
+    assert "4318" in told.one("scraped", "problem", otlp)["why"]
+    assert "exemplar-storage" in told.one("exemplars", "warning", "not kept")["why"]
+    assert "none of the exporter's rules" in told.one("loaded", "problem", "")["what"]
+    assert not told.of("series") and not told.of("panels")
