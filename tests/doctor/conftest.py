@@ -29,7 +29,9 @@ class Worlds:
     one: Exporter
     """With simulated traffic."""
     other: Exporter
-    """With a few calls that a third has, too."""
+    """With a few calls."""
+    third: Exporter
+    """With the same calls."""
     healthy: Prometheus
     broken: Prometheus
     """Scrapes a process twice, lacks recordings, labels collide."""
@@ -48,6 +50,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
         one, other, third = (
             stack.enter_context(_exporter(folder / name)) for name in ("one", "other", "third")
         )
+        # Findings name them in this order.
+        other, third = sorted((other, third), key=address)
         body = traces(call((1200, 300)), failed_call("brand-new-model", "429"))
         for exporter in (other, third):
             exporter.send(body)
@@ -65,7 +69,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
         wait_for(lambda: healthy.value("count(service:llm_slo_target:effective)"), "records")
         wait_for(lambda: broken.value("count(llm_exporter_build_info)") == 3, "scrapes")
         wait_for(lambda: "err" in _health(broken), "the rule that fails")
-        yield Worlds(one, other, healthy, broken, blind, closed)
+        yield Worlds(one, other, third, healthy, broken, blind, closed)
 
 
 def _exporter(folder: Path) -> AbstractContextManager[Exporter]:

@@ -46,7 +46,7 @@ def test_people_read_the_same(worlds: Worlds) -> None:
     assert output.startswith(worlds.healthy.base + "\n\nPrometheus\n")
     assert all(line == line.rstrip() and len(line) <= 110 for line in output.splitlines())
     assert "1 exporter seen" in output
-    assert output.splitlines()[-1].endswith("checks passed.")
+    assert output.splitlines()[-1].endswith(" passed.")
 
 
 def test_a_warning_can_be_a_failure(worlds: Worlds) -> None:

@@ -24,6 +24,11 @@ class Finding:
     """Targets, rules or panels that it is about."""
 
 
+def count(number: int, noun: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def ok(what: str, where: tuple[str, ...] = ()) -> Finding:
     """All is well."""
     return Finding("ok", what, where=where)

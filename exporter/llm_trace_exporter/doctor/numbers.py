@@ -9,7 +9,7 @@ from math import isnan
 
 from ..config.units import format_duration
 from .facts import Facts, Missing, Sample
-from .findings import Finding, Level, ok
+from .findings import Finding, Level, count, ok
 
 _SKEW_S = 5.0
 _STALE_S = 150.0
@@ -155,7 +155,7 @@ def _same_calls(facts: Facts) -> Iterator[Finding]:
     if doubled and not _is_one_process(facts, doubled):
         yield Finding(
             "problem",
-            f"{len(doubled)} calls were counted by more than one exporter",
+            f"{count(len(doubled), 'call')} counted by more than one exporter",
             why="the same spans are sent to each of them: sums are too high",
             do="send each trace to one exporter: a Collector with loadbalancing by trace id "
             "(docs/operations.md)",
@@ -164,7 +164,7 @@ def _same_calls(facts: Facts) -> Iterator[Finding]:
     elif split and not doubled:
         yield Finding(
             "warning",
-            f"{len(split)} traces are spread over more than one exporter",
+            f"{count(len(split), 'trace')} spread over more than one exporter",
             why="copies of a call, totals of traces and verdicts need all of a trace in one place",
             do="a Collector with loadbalancing by trace id (docs/operations.md)",
             where=tuple(sorted(set().union(*split))),
@@ -305,7 +305,7 @@ def _prices(facts: Facts) -> Iterator[Finding]:
     if models:
         yield Finding(
             "warning",
-            f"{len(models)} models have no price",
+            f"no price for {count(len(models), 'model')}",
             why="the cost that is shown is too low",
             do="give contract prices (docs/pricing.md)",
             where=tuple(models),

@@ -13,6 +13,7 @@ QUESTIONS: Mapping[str, str] = {
     "scraped": "timestamp(llm_exporter_build_info)",
     "started": "process_start_time_seconds and on (job, instance) llm_exporter_build_info",
     "configured": "llm_exporter_config_last_reload_success_timestamp_seconds",
+    "hidden": 'count by (job, instance) (llm_requests_total{exported_service!=""})',
     "received": "sum by (job, instance) (llm_exporter_spans_received_total)",
     "calls": "sum by (job, instance) (llm_requests_total)",
     "calls_by_model": "sum by (job, instance, exported_service, service, model)"

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from .checks import Check
 from .facts import Facts
-from .findings import LEVELS, Finding, Level
+from .findings import LEVELS, Finding, Level, count
 
 _STYLE: dict[Level, str] = {
     "ok": "green",
@@ -110,20 +110,16 @@ def _names(finding: Finding) -> str:
 def _sum(said: Said) -> Text:
     levels = Counter(finding.level for _, finding in said)
     if not levels["problem"] and not levels["warning"]:
-        return Text(f"All is well: {levels['ok']} checks passed, {_count(levels['note'], 'note')}.")
+        return Text(f"All is well: {levels['ok']} passed, {count(levels['note'], 'note')}.")
     parts = [
-        (_count(levels[level], level), _STYLE[level])
+        (count(levels[level], level), _STYLE[level])
         for level in ("problem", "warning", "note")
         if levels[level]
     ]
     text = Text()
     for number, part in enumerate(parts):
         text.append(", " if number else "").append(*part)
-    return text.append(f"; {levels['ok']} checks passed.")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"
+    return text.append(f"; {levels['ok']} passed.")
 
 
 def _clean(text: str) -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from ..config.units import format_duration
 from .facts import Facts, Group, Missing, Rule
-from .findings import Finding, ok
+from .findings import Finding, count, ok
 from .why import Kind, Reason, of_rule, reason, worst
 
 _INTERVALS_BEHIND = 3
@@ -31,7 +31,8 @@ def loaded(facts: Facts) -> Iterator[Finding]:
     names = {(rule.name, rule.is_alert) for rule in rules}
     lacking = [r for r in facts.shipped if (r.name, r.is_alert) not in names]
     alerts = sum(rule.is_alert for rule in rules)
-    yield ok(f"{len(rules)} rules are loaded: {alerts} alerts, {len(rules) - alerts} recordings")
+    recordings = count(len(rules) - alerts, "recording")
+    yield ok(f"{count(len(rules), 'rule')} loaded: {count(alerts, 'alert')}, {recordings}")
     for is_alert, group in groupby(sorted(lacking, key=lambda r: r.is_alert), lambda r: r.is_alert):
         yield _lacking(is_alert, list(group), rules)
     yield from _twice(facts.groups)
@@ -61,7 +62,7 @@ def _none(facts: Facts) -> Finding:
 
 
 def _lacking(is_alert: bool, rules: list[Rule], loaded_rules: list[Rule]) -> Finding:
-    files = ", ".join(sorted({rule.file for rule in rules}))
+    files = _files(rules)
     names = tuple(dict.fromkeys(rule.name for rule in rules))
     used = {selector.name for rule in loaded_rules for selector in rule.selectors}
     needed = tuple(name for name in names if name in used)
@@ -69,19 +70,23 @@ def _lacking(is_alert: bool, rules: list[Rule], loaded_rules: list[Rule]) -> Fin
         dead = sum(any(s.name in needed for s in rule.selectors) for rule in loaded_rules)
         return Finding(
             "problem",
-            f"{len(needed)} recording rules are missing that {dead} loaded rules use",
+            f"{count(len(needed), 'recording')} missing that {count(dead, 'loaded rule')} need",
             why="what compares with a series that is not recorded never fires",
-            do=f"load {files}, too",
+            do=f"load {_files(rule for rule in rules if rule.name in needed)}, too",
             where=needed,
         )
-    kind = "alerts" if is_alert else "recording rules"
+    kind = "alert" if is_alert else "recording"
     return Finding(
         "note",
-        f"{len(names)} {kind} of this version are not loaded",
+        f"{count(len(names), kind)} of this version not loaded",
         why="left out on purpose, or the rules are of another version",
         do=f"load {files} of this version where you want them",
         where=names,
     )
+
+
+def _files(rules: Iterable[Rule]) -> str:
+    return ", ".join(sorted({rule.file for rule in rules}))
 
 
 def _twice(groups: Iterable[Group]) -> Iterator[Finding]:
@@ -96,7 +101,7 @@ def _twice(groups: Iterable[Group]) -> Iterator[Finding]:
         where = tuple(sorted({place for found in twice.values() for place in found}))
         yield Finding(
             "warning",
-            f"{len(twice)} rules are loaded twice",
+            f"{count(len(twice), 'rule')} loaded twice",
             why="every alert of theirs rings twice",
             do="load them from one place",
             where=where,
@@ -119,7 +124,7 @@ def healthy(facts: Facts) -> Iterator[Finding]:
     unknown = [rule for rule in rules if rule.health == "unknown"]
     if unknown:
         yield Finding(
-            "note", f"{len(unknown)} rules have not been evaluated yet", do="ask again in a minute"
+            "note", f"{count(len(unknown), 'rule')} not evaluated yet", do="ask again in a minute"
         )
     slow = [g for g in facts.groups if g.interval_s and g.evaluation_s > g.interval_s]
     for group in slow:
@@ -157,7 +162,7 @@ def reach(facts: Facts) -> Iterator[Finding]:
     if isinstance(number, Missing):
         yield Finding("note", f"Alertmanagers are not available here: {number.reason}")
     elif number:
-        yield ok(f"alerts go to {number} Alertmanager{'s' * (number > 1)}")
+        yield ok(f"alerts go to {count(number, 'Alertmanager')}")
     else:
         yield Finding(
             "warning",
@@ -202,7 +207,7 @@ def _told(found: list[tuple[str, Reason]], noun: str) -> Iterator[Finding]:
         verb = state[why.kind] + ("s" * (number == 1 and why.kind == "sleeps"))
         yield Finding(
             "problem" if why.kind == "broken" else "note",
-            f"{number} {noun}{'s' * (number > 1)} {verb}: {why.text}",
+            f"{count(number, noun)} {verb}: {why.text}",
             do=why.do,
             where=tuple(dict.fromkeys(titles)),
         )

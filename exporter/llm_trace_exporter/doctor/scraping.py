@@ -9,7 +9,7 @@ from typing import Any
 from ..config.units import format_duration
 from ..metrics.catalogue import FAMILIES
 from .facts import Facts, Missing, Target
-from .findings import Finding, ok
+from .findings import Finding, count, ok
 from .why import exporter_jobs
 
 _OLDEST = (2, 42)
@@ -67,9 +67,8 @@ def scraped(facts: Facts) -> Iterator[Finding]:
     targets = facts.targets
     if facts.exporters:
         versions = sorted({s.labels.get("version", "?") for s in facts.exporters})
-        number = len(facts.exporters)
         yield ok(
-            f"{number} exporter{'s' * (number > 1)} seen, version {', '.join(versions)}",
+            f"{count(len(facts.exporters), 'exporter')} seen, version {', '.join(versions)}",
             tuple(f"{instance} ({job})" for job, instance in _sources(facts)),
         )
     else:
@@ -160,35 +159,51 @@ def _ours(facts: Facts) -> list[Target]:
 
 def timing(facts: Facts) -> Iterator[Finding]:
     """Interval and duration of scrapes."""
+    well: list[Target] = []
     for target in _ours(facts):
-        every, where = format_duration(target.interval_s), (f"{target.url} (job {target.pool})",)
-        takes = f"{target.duration_s:.2f}s of {format_duration(target.timeout_s)}"
-        if target.timeout_s and target.duration_s > 0.5 * target.timeout_s:
-            yield Finding(
-                "warning",
-                f"a scrape takes {takes}",
-                why="one that takes longer than scrape_timeout is lost whole",
-                do="raise scrape_timeout, or give labels less values (`cardinality` tells which)",
-                where=where,
-            )
-        elif target.interval_s > _LONGEST_INTERVAL_S:
-            yield Finding(
-                "warning",
-                f"scraped every {every}",
-                why="rules look at windows of five minutes, which then hold too few samples",
-                do=f"scrape at least every {format_duration(_LONGEST_INTERVAL_S)}",
-                where=where,
-            )
-        elif target.interval_s >= _ZERO_HOLD_S:
-            yield Finding(
-                "note",
-                f"scraped every {every}, which is longer than the default zero_hold",
-                why="a new series shows 0 for zero_hold, so that its first count is seen",
-                do=f"set zero_hold above {every} in the exporter's configuration",
-                where=where,
-            )
+        found = _mistimed(target)
+        if found is None:
+            well.append(target)
         else:
-            yield ok(f"scraped every {every}; a scrape takes {takes}", where)
+            yield found
+    if well:
+        slowest = max(well, key=lambda target: target.duration_s)
+        intervals = sorted({target.interval_s for target in well})
+        every = ", ".join(map(format_duration, intervals))
+        yield ok(f"scraped every {every}; the slowest takes {_takes(slowest)}")
+
+
+def _mistimed(target: Target) -> Finding | None:
+    every, where = format_duration(target.interval_s), (f"{target.url} (job {target.pool})",)
+    if target.timeout_s and target.duration_s > 0.5 * target.timeout_s:
+        return Finding(
+            "warning",
+            f"a scrape takes {_takes(target)}",
+            why="one that takes longer than scrape_timeout is lost whole",
+            do="raise scrape_timeout, or give labels less values (`cardinality` tells which)",
+            where=where,
+        )
+    if target.interval_s > _LONGEST_INTERVAL_S:
+        return Finding(
+            "warning",
+            f"scraped every {every}",
+            why="rules look at windows of five minutes, which then hold too few samples",
+            do=f"scrape at least every {format_duration(_LONGEST_INTERVAL_S)}",
+            where=where,
+        )
+    if target.interval_s >= _ZERO_HOLD_S:
+        return Finding(
+            "note",
+            f"scraped every {every}, which is longer than the default zero_hold",
+            why="a new series shows 0 for zero_hold, so that its first count is seen",
+            do=f"set zero_hold above {every} in the exporter's configuration",
+            where=where,
+        )
+    return None
+
+
+def _takes(target: Target) -> str:
+    return f"{target.duration_s:.2f}s of {format_duration(target.timeout_s)}"
 
 
 def labels(facts: Facts) -> Iterator[Finding]:
@@ -208,7 +223,7 @@ def labels(facts: Facts) -> Iterator[Finding]:
             "honor_labels is off: rules and dashboards add up what they should tell apart",
             do="set honor_labels: true for the job; honorLabels: true in a ServiceMonitor, "
             "serviceMonitor.honorLabels=true of the chart",
-            where=tuple(f"job {job.get('job_name')}" for job in exporter_jobs(facts)),
+            where=tuple(f"{s.source[1]} (job {s.source[0]})" for s in facts.asked("hidden")),
         )
     elif facts.exporters:
         yield ok("no label of the exporter is hidden by one of the scrape")

@@ -129,7 +129,7 @@ def _recorded(name: str, facts: Facts, seen: frozenset[str]) -> Reason:
         file = next((rule.file for rule in facts.shipped if rule.name == name), "")
         return Reason(
             "broken",
-            f"no loaded rule records {name}",
+            f"recordings of {file} are missing" if file else f"no loaded rule records {name}",
             f"load {file}, too" if file else "load the rule file that records it",
         )
     if failing := [rule for rule in makers if rule.health == "err"]:
