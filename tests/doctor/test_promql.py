@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_trace_exporter.doctor.promql import Matcher, Selector, of_panel, selectors
+from llm_trace_exporter.doctor.promql import Matcher, Need, Selector, needs, of_panel, selectors
 from tests.alerts.queries import nodes
 from tests.alerts.rules import Rule, all_rules
 from tests.dashboards.written import ASKED, Asked, substituted
@@ -30,13 +30,13 @@ def parsed(expr: str) -> set[Selector]:
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: f"{rule.file}-{rule.id}")
 def test_of_every_rule(rule: Rule) -> None:
-    assert set(selectors(rule.expr)) == parsed(rule.expr)
+    assert set(selectors(needs(rule.expr))) == parsed(rule.expr)
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.where)
 def test_of_every_panel(asked: Asked) -> None:
     expr = substituted(asked.expr)
-    assert set(selectors(expr)) == parsed(expr)
+    assert set(selectors(needs(expr))) == parsed(expr)
 
 
 NAMES = st.sampled_from(["llm_requests_total", "a:b:c", "up", "sum", "x1"])
@@ -72,7 +72,7 @@ def around(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 @given(st.recursive(vectors(), around, max_leaves=6))
 @settings(max_examples=100, deadline=None)
 def test_of_any_expression(expr: str) -> None:
-    assert set(selectors(expr)) == parsed(expr)
+    assert set(selectors(needs(expr))) == parsed(expr)
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,13 @@ def test_of_any_expression(expr: str) -> None:
     ],
 )
 def test_what_no_parser_of_today_takes(expr: str, names: list[str]) -> None:
-    assert [s.name for s in selectors(expr)] == names
+    assert [s.name for s in selectors(needs(expr))] == names
 
 
 def test_what_variables_choose_is_left_out() -> None:
-    (found,) = of_panel('sum(rate(a_total{x=~"$x|", y="${y:regex}", z="1"}[$__rate_interval]))')
+    (found,) = selectors(
+        of_panel('sum(rate(a_total{x=~"$x|", y="${y:regex}", z="1"}[$__rate_interval]))')
+    )
     assert str(found) == 'a_total{z="1"}'
 
 
@@ -104,3 +106,39 @@ def test_what_variables_choose_is_left_out() -> None:
 )  # fmt: skip
 def test_whether_an_absent_label_passes(operator: str, value: str, takes: bool) -> None:
     assert Matcher("x", operator, value).takes_absent is takes
+
+
+A, B, C = Selector("a"), Selector("b"), Selector("c")
+
+
+@pytest.mark.parametrize(
+    ("expr", "need"),
+    [
+        ("a + b", ((A, B),)),
+        ("a or b + c", ((A,), (B, C))),
+        ("(a or vector(0)) + b", ((((A,), ()), B),)),
+        ("a unless b and c", ((A, C),)),
+        ("a unless (b or c)", ((A,),)),
+        ("absent(a)", ((),)),
+        ("max(a or b, c)", ((((A,), (B,)), C),)),
+    ],
+)
+def test_what_is_needed(expr: str, need: Need) -> None:
+    assert alive(needs(expr)) == alive(need)
+
+
+def alive(need: Need) -> set[frozenset[Selector]]:
+    """Which of A, B and C have to be there: every set that is enough."""
+
+    def enough(part: Selector | Need, there: frozenset[Selector]) -> bool:
+        if isinstance(part, Selector):
+            return part in there
+        return any(all(enough(item, there) for item in together) for together in part)
+
+    subsets = [frozenset(s for n, s in enumerate((A, B, C)) if bits >> n & 1) for bits in range(8)]
+    return {there for there in subsets if enough(need, there)}
+
+
+def test_parentheses_without_end() -> None:
+    assert selectors(needs("(" * 5000 + "a")) == ()
+    assert selectors(needs("a" + ")" * 50)) == (A,)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .promql import Selector
+from .promql import Need, Selector, selectors
 
 Labels = Mapping[str, str]
 
@@ -70,7 +70,12 @@ class Rule:
     labels: Labels
     health: str
     error: str
-    selectors: tuple[Selector, ...]
+    need: Need
+
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """The different selectors in it."""
+        return selectors(self.need)
 
     @property
     def title(self) -> str:
@@ -99,7 +104,13 @@ class Panel:
 
     dashboard: str
     title: str
-    selectors: tuple[Selector, ...]
+    needs: tuple[Need, ...]
+    """Of each query."""
+
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """The different selectors in it."""
+        return selectors(*self.needs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ metric's name is told from other words by three rules: it is no keyword, neither
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -28,6 +28,9 @@ _KEYWORDS = _LISTS | {
     *("and", "or", "unless", "offset", "bool", "start", "end", "atan2", "inf", "nan"),
     *("default", "if", "ifnot", "keep_metric_names", "limit"),
 }
+_SETS = frozenset({"and", "or", "unless"})
+_ABSENT = frozenset({"absent", "absent_over_time"})
+_DEEPEST = 100
 _OPERATORS = frozenset({"=", "!=", "=~", "!~"})
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
@@ -70,9 +73,35 @@ class Selector:
         return f"{self.name}{{{inside}}}" if inside or not self.name else self.name
 
 
-def selectors(expr: str) -> tuple[Selector, ...]:
-    """The different selectors of an expression, sorted; what is no PromQL gives what is there."""
-    return tuple(sorted(set(_found([t for t in _tokens(expr) if t[0] != "comment"]))))
+Need = tuple[tuple["Selector | Need", ...], ...]
+"""What an expression needs: one of several lists, each of which it needs as a whole.
+
+`a or b + c` is `((a,), (b, c))`; what may be missing without harm has an empty list beside it.
+"""
+
+
+def needs(expr: str) -> Need:
+    """What has to have series for an expression to have a result.
+
+    `or` binds least in PromQL, then `and` and `unless`, so a scanner that counts parentheses sees
+    where their sides end. Of `unless` the right side may be missing, and so may what `absent` asks.
+    """
+    return _Reader([t for t in _tokens(expr) if t[0] != "comment"]).need()
+
+
+def selectors(*all_needed: Need) -> tuple[Selector, ...]:
+    """The different selectors of what is needed, sorted."""
+    return tuple(sorted(set(_flat(all_needed))))
+
+
+def _flat(all_needed: Iterable[Need]) -> Iterator[Selector]:
+    for need in all_needed:
+        for together in need:
+            for item in together:
+                if isinstance(item, Selector):
+                    yield item
+                else:
+                    yield from _flat((item,))
 
 
 def _tokens(expr: str) -> Iterator[tuple[str, str]]:
@@ -80,24 +109,89 @@ def _tokens(expr: str) -> Iterator[tuple[str, str]]:
         yield found.lastgroup or "", found.group()
 
 
-def _found(tokens: list[tuple[str, str]]) -> Iterator[Selector]:
-    at = 0
-    while at < len(tokens):
-        kind, text = tokens[at]
-        following = tokens[at + 1][1].lower() if at + 1 < len(tokens) else ""
-        at += 1
-        if kind == "mark" and text == "[":
-            at = _after(tokens, at, "]")
-        elif kind == "mark" and text == "{":
-            matchers, at = _matchers(tokens, at)
-            yield _selector("", matchers)
-        elif kind == "word" and text.lower() in _LISTS and following == "(":
-            at = _after(tokens, at + 1, ")")
-        elif kind == "word" and not _is_operator(text, following):
-            matchers = []
+class _Side:
+    """One argument of a function, or what stands in one pair of parentheses."""
+
+    def __init__(self) -> None:
+        self.alternatives: list[tuple[Selector | Need, ...]] = []
+        self.items: list[Selector | Need] = []
+        self.is_optional = False
+
+    def add(self, item: Selector | Need, *, is_optional: bool = False) -> None:
+        self.items.append(((item,), ()) if is_optional or self.is_optional else item)
+
+    def meet(self, operator: str) -> None:
+        if operator == "or":
+            self.alternatives.append(tuple(self.items))
+            self.items = []
+        self.is_optional = operator == "unless"
+
+    def closed(self) -> Need:
+        return (*self.alternatives, tuple(self.items))
+
+
+class _Reader:
+    """Goes over the tokens of an expression once."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
+
+    def need(self) -> Need:
+        """Up to the parenthesis that ends it."""
+        arguments: list[Need] = []
+        side = _Side()
+        while self._at < len(self._tokens):
+            kind, text = self._tokens[self._at]
+            self._at += 1
+            if text == ")":
+                break
+            if text == ",":
+                arguments.append(side.closed())
+                side = _Side()
+            elif text == "[":
+                self._at = _after(self._tokens, self._at, "]")
+            elif kind == "word":
+                self._word(text, side)
+            elif text == "(":
+                side.add(self._inside())
+            elif text == "{":
+                side.add(_selector("", self._conditions()))
+        if not arguments:
+            return side.closed()
+        return ((*arguments, side.closed()),)
+
+    def _word(self, text: str, side: _Side) -> None:
+        word = text.lower()
+        following = self._tokens[self._at][1].lower() if self._at < len(self._tokens) else ""
+        if word in _SETS:
+            side.meet(word)
+        elif word in _LISTS and following == "(":
+            self._at = _after(self._tokens, self._at + 1, ")")
+        elif word in _ABSENT and following == "(":
+            self._at += 1
+            side.add(self._inside(), is_optional=True)
+        elif not _is_operator(text, following):
+            matchers: list[Matcher] = []
             if following == "{":
-                matchers, at = _matchers(tokens, at + 1)
-            yield _selector(text, matchers)
+                self._at += 1
+                matchers = self._conditions()
+            side.add(_selector(text, matchers))
+
+    def _inside(self) -> Need:
+        # Nobody writes so deep by hand, and Python's stack ends somewhere.
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self._at = len(self._tokens)
+            return ()
+        found = self.need()
+        self._depth -= 1
+        return found
+
+    def _conditions(self) -> list[Matcher]:
+        found, self._at = _matchers(self._tokens, self._at)
+        return found
 
 
 def _is_operator(text: str, following: str) -> bool:
@@ -150,14 +244,18 @@ _INTERVALS = re.compile(r"\$\{?__\w+\}?|\[\[__\w+\]\]")
 _VARIABLE = re.compile(r"\$\{?\w+(?::\w+)?\}?|\[\[\w+\]\]")
 
 
-def of_panel(expr: str) -> tuple[Selector, ...]:
-    """The selectors of a Grafana query; conditions on what its variables choose are left out."""
-    found = selectors(_INTERVALS.sub("5m", expr))
+def of_panel(expr: str) -> Need:
+    """What a Grafana query needs; conditions on what its variables choose are left out."""
+    return _without_variables(needs(_INTERVALS.sub("5m", expr)))
+
+
+def _without_variables(need: Need) -> Need:
     return tuple(
-        sorted(
-            {
-                Selector(s.name, tuple(m for m in s.matchers if not _VARIABLE.search(m.value)))
-                for s in found
-            }
+        tuple(
+            Selector(i.name, tuple(m for m in i.matchers if not _VARIABLE.search(m.value)))
+            if isinstance(i, Selector)
+            else _without_variables(i)
+            for i in together
         )
+        for together in need
     )

@@ -26,7 +26,7 @@ _STYLE: dict[Level, str] = {
     "warning": "yellow",
     "problem": "bold red",
 }
-_SHOWN: dict[Level, int] = {"ok": 6, "note": 3, "warning": 6, "problem": 12}
+_SHOWN: dict[Level, int] = {"ok": 6, "note": 3, "warning": 6, "problem": 6}
 """Names of targets, rules and panels that are told; JSON has all."""
 
 Said = Sequence[tuple[Check, Finding]]

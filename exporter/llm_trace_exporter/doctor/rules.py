@@ -9,7 +9,7 @@ from itertools import groupby
 from ..config.units import format_duration
 from .facts import Facts, Group, Missing, Rule
 from .findings import Finding, count, ok
-from .why import Kind, Reason, of_rule, reason, worst
+from .why import Kind, Reason, of_needs
 
 _INTERVALS_BEHIND = 3
 _LEVELS = {"broken": "problem", "sleeps": "note", "unknown": "note"}
@@ -176,7 +176,7 @@ def alive(facts: Facts) -> Iterator[Finding]:
     if isinstance(facts.groups, Missing) or not facts.groups or not facts.exporters:
         return
     rules = [rule for group in facts.groups for rule in group.rules]
-    found = [(rule.title, of_rule(rule, facts)) for rule in rules if rule.health != "err"]
+    found = [(rule.title, of_needs([rule.need], facts)) for rule in rules if rule.health != "err"]
     yield from _told(found, "rule")
 
 
@@ -185,7 +185,7 @@ def panels(facts: Facts) -> Iterator[Finding]:
     if not facts.panels or not facts.exporters:
         return
     found = [
-        (f"{panel.dashboard}: {panel.title}", worst([reason(s, facts) for s in panel.selectors]))
+        (f"{panel.dashboard}: {panel.title}", of_needs(panel.needs, facts))
         for panel in facts.panels
     ]
     yield from _told(found, "panel")

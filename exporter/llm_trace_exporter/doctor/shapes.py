@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.units import parse_duration
 from .facts import Exemplar, Group, Labels, Missing, Rule, Sample, Target
-from .promql import of_panel, selectors
+from .promql import Need, needs, of_panel
 
 _OTHER = Missing("an answer of another shape than documented")
 
@@ -81,7 +81,7 @@ def _rule(row: dict[str, Any], group: str, file: str) -> Rule:
         labels=labels_of(row.get("labels")),
         health=str(row.get("health", "")),
         error=str(row.get("lastError", "")),
-        selectors=selectors(expr),
+        need=needs(expr),
     )
 
 
@@ -93,18 +93,17 @@ def written_rules(tree: Any, file: str) -> Iterator[Rule]:
             name = row.get("alert") or row.get("record") or ""
             yield Rule(
                 str(name), str(group.get("name", "")), file, "alert" in row, expr,
-                labels_of(row.get("labels")), "", "", selectors(expr),
+                labels_of(row.get("labels")), "", "", needs(expr),
             )  # fmt: skip
 
 
-def panel_rows(tree: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Title and selectors of each panel of a dashboard that asks something, nested ones, too."""
+def panel_rows(tree: Any) -> Iterator[tuple[str, tuple[Need, ...]]]:
+    """Title and needs of each panel of a dashboard that asks something, nested ones, too."""
     for panel in items(tree, "panels"):
         yield from panel_rows(panel)
         asked = [str(t["expr"]) for t in items(panel, "targets") if isinstance(t.get("expr"), str)]
         if asked:
-            found = {selector for expr in asked for selector in of_panel(expr)}
-            yield str(panel.get("title", "")), tuple(sorted(found))
+            yield str(panel.get("title", "")), tuple(map(of_panel, asked))
 
 
 def exemplars(data: Any) -> tuple[Exemplar, ...] | Missing:

@@ -57,8 +57,8 @@ def _panels(folder: Path) -> Iterator[Panel]:
         # As its API and its export for others wrap it.
         tree = tree.get("dashboard", tree) if isinstance(tree, dict) else {}
         name = str(tree.get("title") or path.stem).removeprefix("LLM / ")
-        for title, selectors in panel_rows(tree):
-            yield Panel(name, title, selectors)
+        for title, asked in panel_rows(tree):
+            yield Panel(name, title, asked)
 
 
 def _files(folder: Path, *suffixes: str) -> list[Path]:

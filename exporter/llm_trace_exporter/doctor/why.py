@@ -8,15 +8,15 @@ Only the first is trouble.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..metrics.catalogue import FAMILIES
 from ..metrics.family import Family
 from ..metrics.judge_families import JUDGE_FAMILIES
-from .facts import Facts, Missing, Rule
-from .promql import Matcher, Selector
+from .facts import Facts, Missing
+from .promql import Matcher, Need, Selector, selectors
 
 Kind = Literal["alive", "quiet", "sleeps", "broken", "unknown"]
 KINDS: tuple[Kind, ...] = ("alive", "quiet", "sleeps", "unknown", "broken")
@@ -136,16 +136,41 @@ def _recorded(name: str, facts: Facts, seen: frozenset[str]) -> Reason:
         return Reason("broken", f"the rule that records {name} fails", failing[0].error)
     if name in seen:
         return ALIVE
-    return worst(
-        [reason(s, facts, seen | {name}) for rule in makers for s in rule.selectors],
-        otherwise=Reason("quiet", "its recording rule has no result yet"),
-    )
+    silent = Reason("quiet", "its recording rule has no result yet")
+    return of_needs([rule.need for rule in makers], facts, silent, seen | {name})
 
 
-def worst(reasons: list[Reason], otherwise: Reason = ALIVE) -> Reason:
-    """The one that matters most; `otherwise` where all are alive."""
-    found = max(reasons, key=lambda r: KINDS.index(r.kind), default=otherwise)
+def of_needs(
+    needed: Iterable[Need], facts: Facts, otherwise: Reason = ALIVE,
+    seen: frozenset[str] = frozenset(),
+) -> Reason:  # fmt: skip
+    """Why something lacks what it needs; `otherwise` where it lacks nothing.
+
+    What is broken is told even where another series stands in for it.
+    """
+    needed = tuple(needed)
+    reasons = {s: reason(s, facts, seen) for s in selectors(*needed)}
+    if broken := [why for why in reasons.values() if why.kind == "broken"]:
+        return broken[0]
+    found = _worst(_best(need, reasons) for need in needed)
     return otherwise if found.kind == "alive" else found
+
+
+def _best(need: Need, reasons: Mapping[Selector, Reason]) -> Reason:
+    """Of alternatives, the one that lacks the least."""
+    found = (
+        _worst(reasons[i] if isinstance(i, Selector) else _best(i, reasons) for i in together)
+        for together in need
+    )
+    return min(found, key=_rank, default=ALIVE)
+
+
+def _worst(reasons: Iterable[Reason]) -> Reason:
+    return max(reasons, key=_rank, default=ALIVE)
+
+
+def _rank(why: Reason) -> int:
+    return KINDS.index(why.kind)
 
 
 def _unmatched(selector: Selector, facts: Facts) -> Reason:
@@ -224,8 +249,3 @@ def _fits(regex: str, text: str) -> bool:
         return re.fullmatch(regex, text) is not None
     except re.error:
         return False
-
-
-def of_rule(rule: Rule, facts: Facts) -> Reason:
-    """Why a rule has nothing to look at; alive where all its selectors select something."""
-    return worst([reason(selector, facts) for selector in rule.selectors])
