@@ -1,4 +1,4 @@
-"""Simulated bad days, judged by the real rules: history, Prometheus, Alertmanager, webhook."""
+"""Simulated bad days, judged by the real rules: history, Prometheus, Alertmanager, webhooks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,29 +23,65 @@ from tests.e2e.process import DEADLINE_S, run, wait_for
 from tests.e2e.prometheus import free_port
 
 ALERTS = Path(__file__).parents[2] / "alerts"
+EXAMPLE = ALERTS / "alertmanager" / "alertmanager.yml"
+_PATIENCE_S = 120.0
+_ROUNDS = 4
+"""Rules that read what others record, which read what others record."""
+_A_HISTORY_S = 2.5
+"""How long one takes to be written, with two at once."""
 
 
-class Rung:
-    """Alerts that reached the webhook."""
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One alert that reached somebody."""
 
-    def __init__(self) -> None:
-        self.alerts: list[dict[str, Any]] = []
+    receiver: str
+    labels: Mapping[str, str]
 
     @property
-    def names(self) -> set[str]:
-        """Of those that fire."""
-        return {a["labels"]["alertname"] for a in self.alerts if a["status"] == "firing"}
+    def name(self) -> str:
+        """Alert and severity."""
+        return f"{self.labels['alertname']} {self.labels['severity']}"
+
+
+class Heard(list[Ring]):
+    """Alerts that reached the webhooks and fire."""
+
+    def who(self, **labels: str) -> dict[str, set[str]]:
+        """Receivers of each alert with these labels."""
+        found: dict[str, set[str]] = {}
+        for ring in list(self):
+            if labels.items() <= ring.labels.items():
+                found.setdefault(ring.name, set()).add(ring.receiver)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happens before now to one exporter, whose environment it is alone in."""
+
+    name: str
+    incidents: tuple[str, ...] = ()
+    """As `simulate` takes them."""
+    length: str = "90m"
+    rate: float = 0.5
+    config: Mapping[str, Any] | None = None
+    step: str = "1m"
 
 
 @contextmanager
-def webhook() -> Iterator[tuple[str, Rung]]:
-    """A receiver as Alertmanager expects it: its address, and what it was told."""
-    rung = Rung()
+def webhooks() -> Iterator[tuple[str, Heard]]:
+    """A receiver for each path: the address of all, and what they were told."""
+    heard = Heard()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            rung.alerts += json.loads(body)["alerts"]
+            heard.extend(
+                Ring(self.path.strip("/"), alert["labels"])
+                for alert in json.loads(body)["alerts"]
+                if alert["status"] == "firing"
+            )
             self.send_response(200)
             self.end_headers()
 
@@ -53,32 +92,48 @@ def webhook() -> Iterator[tuple[str, Rung]]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/", rung
+        yield f"http://127.0.0.1:{server.server_port}", heard
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def history(folder: Path, *incidents: str, hours: int = 3, rate: float = 1.0) -> Path:
-    """Blocks with simulated traffic that ends now."""
-    file, blocks = folder / "history.om", folder / "blocks"
-    run(
-        "simulate", f"--openmetrics={file}", f"--history={hours}h", "--step=1m",
-        "--profile=small", f"--rate={rate}", *(f"--incident={one}" for one in incidents),
-    )  # fmt: skip
+def written(folder: Path, histories: Sequence[History]) -> Path:
+    """Blocks with all of them, that end when they are written."""
+    end = datetime.fromtimestamp(time.time() + _A_HISTORY_S * len(histories), UTC).isoformat()
+    blocks = folder / "blocks"
+    blocks.mkdir()
+
+    def write(history: History) -> None:
+        file, config = folder / f"{history.name}.om", folder / f"{history.name}.yml"
+        config.write_text(yaml.safe_dump(dict(history.config or {})))
+        run(
+            "simulate", f"--openmetrics={file}", f"--history={history.length}", f"--end={end}",
+            f"--step={history.step}", "--profile=steady", f"--rate={history.rate}",
+            f"--environment={history.name}", f"--instance={history.name}",
+            f"--config.file={config}", *(f"--incident={one}" for one in history.incidents),
+        )  # fmt: skip
+        to_blocks(file, blocks)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, histories))
+    return blocks
+
+
+def to_blocks(file: Path, blocks: Path) -> None:
+    """Have promtool turn an OpenMetrics file into a Prometheus' data."""
     subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q",
          "--max-block-duration=720h", str(file), str(blocks)],
-        check=True, capture_output=True, timeout=DEADLINE_S,
+        check=True, capture_output=True, timeout=_PATIENCE_S,
     )  # fmt: skip
     file.unlink()
-    return blocks
 
 
 def _at_once(folder: Path) -> list[str]:
     """The rules without `for`: how long trouble must last is what promtool's tests show."""
-    written: list[str] = []
+    copies: list[str] = []
     for path in sorted(ALERTS.glob("*.yml")):
         tree = yaml.safe_load(path.read_text())
         for group in tree["groups"]:
@@ -87,45 +142,45 @@ def _at_once(folder: Path) -> list[str]:
                 rule.pop("for", None)
         copy = folder / path.name
         copy.write_text(yaml.safe_dump(tree))
-        written.append(str(copy))
-    return written
+        copies.append(str(copy))
+    return copies
+
+
+def _quick_example(base: str, wait_s: int) -> dict[str, Any]:
+    """The example with its own routes and inhibitions; each receiver is a webhook.
+
+    Within `wait_s` comes what inhibits.
+    """
+    config: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
+
+    def hurry(route: dict[str, Any]) -> None:
+        route |= {"group_wait": f"{wait_s}s", "group_interval": "1s"}
+        for nested in route.get("routes", ()):
+            hurry(nested)
+
+    hurry(config["route"])
+    return {
+        "route": config["route"],
+        "inhibit_rules": config["inhibit_rules"],
+        "receivers": [
+            {"name": one["name"], "webhook_configs": [{"url": f"{base}/{one['name']}"}]}
+            for one in config["receivers"]
+        ],
+    }
 
 
 @contextmanager
-def watching(blocks: Path, folder: Path) -> Iterator[tuple[str, Rung]]:
-    """Prometheus with these blocks and all rules, and Alertmanager behind it: address, webhook."""
-    prometheus, alertmanager = shutil.which("prometheus"), shutil.which("prometheus-alertmanager")
-    alertmanager = alertmanager or shutil.which("alertmanager")
-    assert prometheus is not None and alertmanager is not None
-    folder.mkdir()
-    am, pr = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    with webhook() as (url, rung), (folder / "log.txt").open("wb") as log:
-        route = {"receiver": "hook", "group_wait": "0s", "group_interval": "1s",
-                 "group_by": ["..."]}  # fmt: skip
-        hook = {"name": "hook", "webhook_configs": [{"url": url}]}
-        (folder / "am.yml").write_text(yaml.safe_dump({"route": route, "receivers": [hook]}))
-        config = {
-            "global": {"evaluation_interval": "1s"},
-            "rule_files": _at_once(folder),
-            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [am]}]}]},
-        }
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        commands = (
-            [alertmanager, f"--config.file={folder / 'am.yml'}", f"--storage.path={folder / 'am'}",
-             f"--web.listen-address={am}", "--cluster.listen-address="],
-            [prometheus, f"--config.file={folder / 'prometheus.yml'}",
-             f"--storage.tsdb.path={blocks}", f"--web.listen-address={pr}",
-             "--rules.alert.resend-delay=1s"],
-        )  # fmt: skip
-        processes = [subprocess.Popen(c, stdout=log, stderr=log) for c in commands]
-        try:
-            wait_for(lambda: _is_ready(pr) and _is_ready(am), "Prometheus and Alertmanager")
-            yield f"http://{pr}", rung
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait(DEADLINE_S)
+def _running(command: Sequence[str], log: Path, address: str) -> Iterator[None]:
+    """A process that ends with the context."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        wait_for(lambda: process.poll() is not None or _is_ready(address), command[0])
+        assert process.poll() is None, log.read_text()
+        yield
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
 
 
 def _is_ready(address: str) -> bool:
@@ -135,18 +190,89 @@ def _is_ready(address: str) -> bool:
         return False
 
 
-def firing(base: str) -> set[str]:
-    """Names of the alerts that fire once every rule was evaluated a few times."""
-    page = f"{base}/api/v1"
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """All rules over some data, and whoever they call."""
 
-    def evaluated() -> bool:
-        groups = requests.get(f"{page}/rules", timeout=DEADLINE_S).json()["data"]["groups"]
-        return bool(groups) and all(r["health"] == "ok" for g in groups for r in g["rules"])
+    base: str
+    heard: Heard
+    round_s: int
 
-    wait_for(evaluated, "the rules")
-    time.sleep(4.0)
-    query = {"query": "count(service:llm_slo_target:effective)"}
-    recorded = requests.get(f"{page}/query", params=query, timeout=DEADLINE_S).json()
-    assert recorded["data"]["result"], "the rules saw no traffic"
-    alerts = requests.get(f"{page}/alerts", timeout=DEADLINE_S).json()["data"]["alerts"]
-    return {alert["labels"]["alertname"] for alert in alerts}
+    def firing(self) -> set[str]:
+        """Alert and severity of what fires in Prometheus, whether anybody hears of it or not."""
+        return {f"{a['labels']['alertname']} {a['labels']['severity']}" for a in self._alerts()}
+
+    def _alerts(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._get("alerts")["alerts"]
+        return found
+
+    def _get(self, path: str) -> Any:
+        return requests.get(f"{self.base}/api/v1/{path}", timeout=_PATIENCE_S).json()["data"]
+
+    def settle(self) -> None:
+        """Wait until all rules have seen what the others recorded."""
+        for _ in range(_ROUNDS):
+            now = datetime.now(UTC)
+
+            def evaluated(since: datetime = now) -> bool:
+                groups = self._get("rules")["groups"]
+                return bool(groups) and all(
+                    datetime.fromisoformat(_short(group["lastEvaluation"])) > since
+                    and all(rule["health"] == "ok" for rule in group["rules"])
+                    for group in groups
+                )
+
+            wait_for(evaluated, "the rules", _PATIENCE_S)
+
+    def listen(self) -> None:
+        """Wait until everybody was told what there is to tell."""
+        if not self.firing():
+            return
+        wait_for(lambda: self.heard, "what fires")
+        count = 0
+        while count != (count := len(self.heard)):
+            time.sleep(1.5 * self.round_s)
+
+
+def _short(moment: str) -> str:
+    """Go writes nanoseconds, which Python 3.11 does not read."""
+    day, _, rest = moment.partition(".")
+    return f"{day}.{rest[:6].rstrip('Z+').ljust(6, '0')}+00:00" if rest else day
+
+
+@contextmanager
+def watching(blocks: Path, folder: Path, round_s: int = 2) -> Iterator[Watch]:
+    """Prometheus with these blocks and all rules; Alertmanager comes when they have settled.
+
+    Args:
+        blocks: The data.
+        folder: For configuration and logs; it is made.
+        round_s: For how long Prometheus keeps an alert to itself that it has told already; within
+            it, all rules are evaluated. What is not told for four of them counts as over.
+    """
+    prometheus, alertmanager = shutil.which("prometheus"), shutil.which("prometheus-alertmanager")
+    alertmanager = alertmanager or shutil.which("alertmanager")
+    assert prometheus is not None and alertmanager is not None
+    folder.mkdir()
+    am, pr = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    config = {
+        "global": {"evaluation_interval": "1s"},
+        "rule_files": _at_once(folder),
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [am]}]}]},
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    watcher = [
+        prometheus, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={blocks}",
+        f"--web.listen-address={pr}", f"--rules.alert.resend-delay={round_s}s",
+    ]  # fmt: skip
+    caller = [
+        alertmanager, f"--config.file={folder / 'am.yml'}", f"--storage.path={folder / 'am'}",
+        f"--web.listen-address={am}", "--cluster.listen-address=",
+    ]  # fmt: skip
+    with webhooks() as (base, heard), _running(watcher, folder / "prometheus.log", pr):
+        (folder / "am.yml").write_text(yaml.safe_dump(_quick_example(base, 2 * round_s)))
+        watch = Watch(f"http://{pr}", heard, round_s)
+        watch.settle()
+        with _running(caller, folder / "alertmanager.log", am):
+            watch.listen()
+            yield watch

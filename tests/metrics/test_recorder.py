@@ -149,10 +149,11 @@ class TestCalls:
         assert by_label(meter, "llm_finish_reasons_total", "reason") == {"stop": 2, "length": 1}
         assert by_label(meter, "llm_gateway_events_total", "event") == {"retry": 3}
 
-    def test_routing_needs_both_models(self, new_meter: NewMeter) -> None:
+    def test_routing_needs_both_models_and_an_answer(self, new_meter: NewMeter) -> None:
         meter = new_meter()
         meter.call(request_model="auto", response_model="")
         meter.call(request_model="", response_model="gpt-4o")
+        meter.call(request_model="gpt-4o", response_model="gpt-4o", error_type="server_error")
         assert meter.samples("llm_model_routing_total") == {}
         meter.call(request_model="auto", response_model="gpt-4o-2024-08-06")
         (labels,) = meter.samples("llm_model_routing_total")

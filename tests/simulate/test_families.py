@@ -56,7 +56,7 @@ def alive(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     virtual = VirtualClock(START_S)
     core = virtual.core(settings)
     core.own.config_loaded(is_success=True, unix_s=START_S)
-    feed(core, traffic(SECONDS, *INCIDENTS), virtual, START_S + SECONDS)
+    feed(core, traffic(SECONDS, *INCIDENTS, seed=2), virtual, START_S + SECONDS)
     core.exposition.render()
     found = samples(core)
     core.close()

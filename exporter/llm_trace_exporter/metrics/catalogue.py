@@ -158,7 +158,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "llm_model_routing_total", "counter", "Requests", "",
         (*ROUTE, "request_model", "response_model"),
-        "Calls by the model that was asked for and the model that answered; both known.",
+        "Answered calls by the model that was asked for and the model that answered; both known.",
         "sum by (request_model, response_model) (rate(llm_model_routing_total[1h]))",
     ),
     _requests(

@@ -124,7 +124,8 @@ class Recorder:
             series.finish[(reason,)].add(weight, now_s)
         for event, times in call.gateway_events:
             series.gateway[(event,)].add(times * weight, now_s)
-        if call.request_model and call.response_model:
+        # Some tell the model that was asked for as the one that answered, though none did.
+        if call.request_model and call.response_model and not call.error_type:
             self._count_route(priced, weight, now_s)
         if self._store.options.profiles:
             self._profiles.count(priced, weight, now_s)

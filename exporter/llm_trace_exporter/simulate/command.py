@@ -8,6 +8,7 @@ import math
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -106,6 +107,8 @@ def _traffic(
     plan = Plan([parse_incident(written, start_s, end_s) for written in options.incident])
     rate = options.rate if options.rate is not None else _DEFAULT_RATES[mode]
     profile = PROFILES[options.profile]
+    if options.environment is not None:
+        profile = replace(profile, environments=((options.environment, 1.0),))
     return Traffic(profile, plan, seed=options.seed, start_s=start_s, rate=rate), plan
 
 
@@ -180,7 +183,9 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             help="how long to send (default: until Ctrl-C)"),
     _option("--seed", metavar="N", type=int, default=1, help="determines what is left to chance"),
     _option("--profile", choices=tuple(PROFILES), default="full",
-            help="how much variety: full, or small for less series"),
+            help="how much variety: full, small for less series, steady for no busy hours either"),
+    _option("--environment", metavar="NAME",
+            help="the only environment (default: that of the profile)"),
     _option("--incident", metavar="NAME[@START+DURATION]", action="append", default=[],
             help="what goes wrong and when, from the start or, with -, the end; repeatable"),
     _option("--list-incidents", action="store_true", help="print the incidents and exit"),

@@ -27,8 +27,12 @@ class Effects:
     """Of retrieved documents."""
     lag: float = 1.0
     """Of records on their way to the exporter."""
+    steps: float = 1.0
+    """How long tools and retrievals take."""
     judge_traffic: float = 1.0
     judge_tokens: float = 1.0
+    judge_delay: float = 1.0
+    """How long after an answer a model judges it."""
 
     errors: float = 0.0
     retries: float = 0.0
@@ -36,11 +40,18 @@ class Effects:
     cache_hits: float = 0.0
     judge_failures: float = 0.0
     judge_errors: float = 0.0
+    unknown_labels: float = 0.0
+    """Results whose label nobody knows."""
+    strays: float = 0.0
+    """Results about a call that nobody sent."""
     negative: float = 0.0
     refusals: float = 0.0
     filtered: float = 0.0
     truncated: float = 0.0
     blocks: float = 0.0
+    guard_errors: float = 0.0
+    unguarded: float = 0.0
+    """Requests that no guardrail looks at."""
     tool_errors: float = 0.0
     empty: float = 0.0
     """Retrievals that find nothing."""
@@ -48,6 +59,12 @@ class Effects:
     """Records whose feature nobody has ever heard of."""
     duplicates: float = 0.0
     """Traces that are sent twice."""
+    wrapped: float = 0.0
+    """Calls that a second instrumentation tells as well."""
+    unknown: float = 0.0
+    """Traces in a convention that nobody knows."""
+    invalid: float = 0.0
+    """Calls with an impossible number of tokens."""
     malformed: float = 0.0
     """Requests besides the traffic that no receiver can read."""
 

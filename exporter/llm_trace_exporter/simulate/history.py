@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,8 @@ _OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 _SOURCE: Final = "otlp_http"
 _NO_METRICS = b""
 """An empty request is a valid one."""
+_START: Final = re.compile(r"^(process_start_time_seconds )\S+", re.MULTILINE)
+"""The simulation's own start is not the exporter's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +77,46 @@ def write_history(
         path: The OpenMetrics file.
         span: When.
         traffic: What is sent; it begins where `span` does.
-        plan: Of which only the times at which the exporter cannot be scraped are of interest here.
+        plan: Of which only what concerns the exporter itself is of interest here.
         settings: Of the exporter. A state file that they name is not touched: one is made up.
         labels: Those that a scrape adds.
         progress: Is told the share that is done, now and then.
     """
     virtual = VirtualClock(float(span.start_s))
     with TemporaryDirectory(prefix="simulate-") as folder, Archive(path, labels) as archive:
-        core = virtual.core(_fitting(settings, span.step_s, Path(folder)))
-        core.own.config_loaded(is_success=True, unix_s=float(span.start_s))
-        scrapes = 0
+        settings = _fitting(settings, span.step_s, Path(folder))
+        core = _started(virtual, settings)
+        scrapes = records = 0
+        started_s = float(span.start_s)
         for at_s in range(span.start_s, span.end_s + 1, span.step_s):
             feed(core, traffic, virtual, float(at_s))
-            if any(incident.silences_exporter for incident in plan.active(at_s)):
+            active = plan.active(at_s)
+            if any(0 < i.restarts_every_s <= at_s - started_s for i in active):
+                records += core.intake.records
+                core.close()
+                core, started_s = _started(virtual, settings), float(at_s)
+                archive.miss(at_s)
+            elif any(incident.silences_exporter for incident in active):
                 archive.miss(at_s)
             else:
                 if archive.is_fresh:
-                    archive.collect(core.exposition.render(_OPENMETRICS).body.decode())
+                    page = core.exposition.render(_OPENMETRICS).body.decode()
+                    archive.collect(_START.sub(rf"\g<1>{started_s}", page))
                     progress((at_s - span.start_s) / max(1, span.end_s - span.start_s))
                 core.refresh()
                 core.store.expire()
                 core.store.update_limits()
                 archive.scrape(at_s, core.store)
             scrapes += 1
-        written = Written(scrapes, core.intake.records, archive.write())
+        written = Written(scrapes, records + core.intake.records, archive.write())
         core.close()
         return written
+
+
+def _started(virtual: VirtualClock, settings: Settings) -> Core:
+    core = virtual.core(settings)
+    core.own.config_loaded(is_success=True, unix_s=virtual.unix_s)
+    return core
 
 
 def feed(core: Core, traffic: Traffic, virtual: VirtualClock, until_s: float) -> None:

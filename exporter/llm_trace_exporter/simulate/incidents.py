@@ -26,6 +26,8 @@ class Incident:
     """Only calls to this one; empty: all."""
     silences_exporter: bool = False
     """The exporter itself cannot be scraped; in written history only."""
+    restarts_every_s: float = 0.0
+    """The exporter dies and comes back so often; 0: never. In written history only."""
 
     def concerns(self, service: str, provider: str) -> bool:
         """Whether it changes something there; an empty provider means what is no model call."""
@@ -73,6 +75,12 @@ _TABLE = (
              Effects(judge_traffic=0.0)),
     Incident("judge-cost", "judges judge everything, at length", "judge cost",
              Effects(judge_traffic=5.0, judge_tokens=12.0)),
+    Incident("judge-late", "verdicts come a quarter of an hour late", "judge lag",
+             Effects(judge_delay=20.0)),
+    Incident("judge-labels", "a judge's answers have labels that nobody knows", "unscored results",
+             Effects(unknown_labels=0.6)),
+    Incident("stray-results", "results name calls that nobody sent", "unjoined results",
+             Effects(strays=0.9)),
     Incident("negative-feedback", "users are unhappy", "negative feedback",
              Effects(negative=0.7)),
     Incident("refusals", "models refuse or filter what they should answer", "refusals",
@@ -81,16 +89,28 @@ _TABLE = (
              Effects(truncated=0.4)),
     Incident("prompt-injection", "somebody attacks the bot", "guardrail blocks, content findings",
              Effects(blocks=0.5, traffic=1.5), services=(*_CHAT, *_SHOP)),
+    Incident("guardrail-down", "guardrails fail to decide", "failing guardrails",
+             Effects(guard_errors=0.7)),
+    Incident("guardrail-silent", "the bot is released without its guardrails", "silent guardrails",
+             Effects(unguarded=1.0), services=_CHAT),
+    Incident("content-filter", "OpenAI's filter turns requests away", "content filter",
+             Effects(errors=0.3, error="content_filter"), provider="openai"),
     Incident("retry-storm", "clients retry again and again", "retries",
              Effects(retries=0.85, errors=0.15, error="server_error"), services=_SHOP),
     Incident("fallback-storm", "the gateway falls back for most calls", "fallbacks",
              Effects(fallbacks=0.8), services=_SHOP),
-    Incident("traffic-drop", "requests stop coming", "traffic drop, no data",
+    Incident("traffic-drop", "requests stop coming", "traffic drop",
              Effects(traffic=0.02)),
+    Incident("no-traffic", "nothing is sent any more", "no data",
+             Effects(traffic=0.0)),
     Incident("traffic-spike", "six times the usual load", "traffic spike",
              Effects(traffic=6.0)),
     Incident("agent-loop", "the agent goes round in circles", "agent loops",
              Effects(rounds=6.0), services=_AGENT),
+    Incident("tool-outage", "no tool of the agent works", "tool failures, as a page",
+             Effects(tool_errors=1.0), services=_AGENT),
+    Incident("slow-steps", "tools and retrievals take ten times as long", "slow steps",
+             Effects(steps=10.0), services=(*_RAG, *_AGENT)),
     Incident("tool-failure", "tools fail", "tool failures",
              Effects(tool_errors=0.6)),
     Incident("retrieval-empty", "the index finds nothing", "empty retrievals",
@@ -108,12 +128,20 @@ _TABLE = (
              Effects(flood=0.9), services=_SHOP),
     Incident("ingest-lag", "records arrive an hour late", "ingest lag",
              Effects(lag=3_000.0)),
-    Incident("duplicates", "senders send everything twice", "duplicates and roll-ups",
+    Incident("duplicates", "senders send everything twice", "duplicates",
              Effects(duplicates=0.9)),
+    Incident("double-instrumentation", "a second library tells every call, too", "roll-ups",
+             Effects(wrapped=0.9)),
+    Incident("unknown-convention", "an upgrade renames all attributes", "nothing recognised",
+             Effects(unknown=1.0)),
+    Incident("invalid-records", "records carry impossible numbers", "invalid records",
+             Effects(invalid=0.3)),
     Incident("malformed-requests", "somebody sends what is not OTLP", "rejected requests",
              Effects(malformed=0.9)),
     Incident("exporter-down", "the exporter cannot be scraped", "exporter down, no data",
              HEALTHY, silences_exporter=True),
+    Incident("crash-loop", "the exporter restarts every ten minutes", "restarts, counter resets",
+             HEALTHY, restarts_every_s=600.0),
 )  # fmt: skip
 
 INCIDENTS: Mapping[str, Incident] = {incident.name: incident for incident in _TABLE}

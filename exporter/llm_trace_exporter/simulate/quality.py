@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from ..otlp.raw import Attributes, RawEvent, RawSpan
 from .calls import Asked, ask
 from .scene import EVALUATION, Scene
@@ -12,6 +14,7 @@ _HEALTHY_NEGATIVE = 0.1
 _HUMAN_SHARE = 0.04
 """Of the answers that a judge looks at, those that a person looks at as well."""
 _HUMAN_AGREES = 0.9
+_NOVEL = "grade B"
 
 
 def judge(scene: Scene, answer: RawSpan) -> None:
@@ -24,8 +27,9 @@ def judge(scene: Scene, answer: RawSpan) -> None:
             attrs["gen_ai.evaluation.evaluator.source"] = "code"
             answer.events += (RawEvent(EVALUATION, answer.end_ns, attrs),)
         else:
-            scene.judged_after_s = 5.0 + scene.random.expovariate(1 / 40)
-            scene.log(EVALUATION, attrs, answer, scene.judged_after_s)
+            wait_s = 5.0 + scene.random.expovariate(1 / 40)
+            scene.judged_after_s = wait_s * scene.effects.judge_delay
+            scene.log(EVALUATION, attrs, _subject(scene, answer), scene.judged_after_s)
 
 
 def judge_openinference(scene: Scene, answer: RawSpan) -> None:
@@ -75,6 +79,15 @@ def rate(scene: Scene, answer: RawSpan) -> None:
     scene.log(EVALUATION, attrs, answer, 10.0 + scene.random.expovariate(1 / 120))
 
 
+def _subject(scene: Scene, answer: RawSpan) -> RawSpan:
+    """The answer, or a call of which nobody has heard."""
+    if not scene.chance(scene.effects.strays):
+        return answer
+    return structs.replace(
+        answer, trace_id=scene.random.randbytes(16), span_id=scene.random.randbytes(8)
+    )
+
+
 def _result(scene: Scene, one: Judge) -> Attributes:
     effects = scene.effects
     attrs: Attributes = {"gen_ai.evaluation.name": one.name}
@@ -82,7 +95,10 @@ def _result(scene: Scene, one: Judge) -> Attributes:
         attrs["error.type"] = "TimeoutError"
         return attrs
     fails = scene.chance(1 - (1 - one.failures) * (1 - effects.judge_failures))
-    attrs["gen_ai.evaluation.score.label"] = one.fails if fails else one.passes
+    label = one.fails if fails else one.passes
+    attrs["gen_ai.evaluation.score.label"] = (
+        _NOVEL if scene.chance(effects.unknown_labels) else label
+    )
     score = scene.random.betavariate(2, 5) if fails else scene.random.betavariate(8, 2)
     attrs["gen_ai.evaluation.score.value"] = score
     return attrs

@@ -100,10 +100,10 @@ class Scene:
         self._end(span, None)
 
     def log(self, event: str, attrs: Attributes, about: RawSpan | None, after_s: float) -> None:
-        """Add a log record that comes later; it names a span, or only the trace."""
+        """Add a log record that comes later; it names a span, or only this trace."""
         log = RawLog(
             time_ns=0,
-            trace_id=self.trace_id,
+            trace_id=about.trace_id if about is not None else self.trace_id,
             span_id=about.span_id if about is not None else b"",
             event_name=event,
             severity=9,

@@ -34,7 +34,12 @@ def retrieve(scene: Scene, index: str, *, openinference: bool) -> None:
             "gen_ai.data_source.id": index,
             "gen_ai.retrieval.documents": f"[{listed}]",
         }
-    scene.span(f"retrieval {index}", attrs, scene.around(0.12 * effects.duration), kind=CLIENT)
+    scene.span(
+        f"retrieval {index}",
+        attrs,
+        scene.around(0.12 * effects.duration * effects.steps),
+        kind=CLIENT,
+    )
 
 
 def run_tool(scene: Scene, tool: str) -> None:
@@ -44,19 +49,27 @@ def run_tool(scene: Scene, tool: str) -> None:
     attrs: Attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool}
     if "." in tool:
         attrs["mcp.method.name"] = "tools/call"
-    scene.span(f"execute_tool {tool}", attrs, scene.around(0.4, 0.8), failure=failure)
+    scene.span(
+        f"execute_tool {tool}", attrs, scene.around(0.4 * scene.effects.steps, 0.8), failure=failure
+    )
 
 
 def guard(scene: Scene, guardrail: str, *, openinference: bool = False) -> bool:
     """Check with a guardrail; whether it lets through."""
+    if scene.chance(scene.effects.unguarded):
+        return True
+    if scene.chance(scene.effects.guard_errors):
+        attrs = _guard(guardrail, openinference)
+        scene.span(f"apply_guardrail {guardrail}", attrs, 5.0, failure=FAILURES["timeout"])
+        return True
     blocks = scene.chance(1 - (1 - _HEALTHY_BLOCKS) * (1 - scene.effects.blocks))
-    attrs: Attributes = {
-        "gen_ai.guardrail.name": guardrail,
-        "gen_ai.guardrail.status": "failed" if blocks else "passed",
-    }
-    if openinference:
-        attrs["openinference.span.kind"] = "GUARDRAIL"
-    else:
-        attrs["gen_ai.operation.name"] = "apply_guardrail"
+    attrs = _guard(guardrail, openinference)
+    attrs["gen_ai.guardrail.status"] = "failed" if blocks else "passed"
     scene.span(f"apply_guardrail {guardrail}", attrs, scene.around(0.03, 0.4))
     return not blocks
+
+
+def _guard(guardrail: str, openinference: bool) -> Attributes:
+    if openinference:
+        return {"gen_ai.guardrail.name": guardrail, "openinference.span.kind": "GUARDRAIL"}
+    return {"gen_ai.guardrail.name": guardrail, "gen_ai.operation.name": "apply_guardrail"}

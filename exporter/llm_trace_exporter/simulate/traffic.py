@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 from random import Random
 
 from ..otlp.raw import RawLog, RawSpan, Resource, Scope
@@ -17,6 +18,7 @@ from .incidents import Incident, Plan, effects_of
 from .pipelines import PIPELINES
 from .quality import run_judges
 from .scene import Place, Scene
+from .senders import sent_as
 from .world import Profile, Service, load
 
 _LAG_S = 1.5
@@ -122,7 +124,7 @@ def _traces(
         lag_s = chance.uniform(0.2, 2 * _LAG_S) * effects.lag
         ended_s = at_s - lag_s
         scene.ends_at(int(ended_s * 1e9))
-        spans = tuple(scene.spans)
+        spans = sent_as(scene.spans, effects, chance)
         sent = [Sent(at_s, place, spans, malformed=chance.random() < effects.malformed)]
         if chance.random() < effects.duplicates:
             sent.append(Sent(at_s + 1.0, place, spans))
@@ -135,7 +137,8 @@ def _traces(
             run_judges(judging)
             judged_s = ended_s + scene.judged_after_s
             judging.ends_at(int(judged_s * 1e9))
-            sent.append(Sent(judged_s + lag_s, place, tuple(judging.spans)))
+            told = sent_as(judging.spans, effects, chance)
+            sent.append(Sent(judged_s + lag_s, place, told))
         yield tuple(sent)
 
 
@@ -147,7 +150,7 @@ def _arrivals(
     while True:
         effects = effects_of(plan.active(at_s), service.name)
         rate = mean * load(service.curve, at_s) * effects.traffic
-        wait_s = chance.expovariate(rate)
+        wait_s = chance.expovariate(rate) if rate else inf
         # Nothing is remembered between draws, so a long wait may be drawn anew from where it
         # leads: the load has changed by then.
         limit_s = min(_LONGEST_WAIT_S, plan.next_change(at_s) - at_s)

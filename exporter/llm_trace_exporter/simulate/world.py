@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 PipelineName = Literal["chat", "rag", "agent", "batch", "checkout"]
-Curve = Literal["office", "evening", "night"]
+Curve = Literal["office", "evening", "night", "steady"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +152,17 @@ def _smaller(service: Service) -> Service:
     )
 
 
+_SMALLER = tuple(map(_smaller, SERVICES))
 PROFILES: Mapping[str, Profile] = {
     "full": Profile(SERVICES, (("production", 0.9), ("staging", 0.1))),
-    "small": Profile(tuple(map(_smaller, SERVICES)), (("production", 1.0),)),
+    "small": Profile(_SMALLER, (("production", 1.0),)),
+    "steady": Profile(
+        tuple(replace(service, curve="steady") for service in _SMALLER), (("production", 1.0),)
+    ),
 }
 """`small` has the same applications with fewer features, models and prompt versions, so that a week
-of history is written in a minute."""
+of history is written in a minute. In `steady` they also have as much to do at night as at noon, so
+that what comes of it does not depend on when it is run."""
 
 _CURVES: Mapping[Curve, tuple[float, ...]] = {
     "office": (
@@ -172,11 +177,13 @@ _CURVES: Mapping[Curve, tuple[float, ...]] = {
         2.10, 2.60, 2.80, 2.60, 2.10, 1.40, 0.80, 0.55, 0.50, 0.50, 0.50, 0.50,
         0.50, 0.50, 0.50, 0.50, 0.50, 0.50, 0.55, 0.60, 0.70, 0.90, 1.30, 1.70,
     ),
+    "steady": (1.0,) * 24,
 }  # fmt: skip
 _WEEKDAYS: Mapping[Curve, tuple[float, ...]] = {
     "office": (1.20, 1.25, 1.22, 1.18, 1.05, 0.55, 0.55),
     "evening": (0.85, 0.85, 0.90, 0.95, 1.15, 1.25, 1.05),
     "night": (1.0,) * 7,
+    "steady": (1.0,) * 7,
 }
 _DAY_S, _HOUR_S = 86_400, 3_600
 _MONDAY_S = 4 * _DAY_S
