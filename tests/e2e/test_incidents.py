@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 def test_incidents_call_whom_they_concern_and_a_provider_that_is_down_explains_the_rest(
     tmp_path: Path,
 ) -> None:
-    incidents = ("provider-outage", "prompt-injection", "unpriced-model")
+    incidents = ("provider-outage", "prompt-injection", "tool-outage", "label-flood")
     bad = History("production", tuple(f"{name}@-50m+50m" for name in incidents), "70m")
     with watching(written(tmp_path, [bad]), tmp_path / "run") as watch:
         told = watch.heard.who()
@@ -27,7 +27,8 @@ def test_incidents_call_whom_they_concern_and_a_provider_that_is_down_explains_t
     assert told["LLMProviderErrorsHigh critical"] == {"pager"}
     assert "pager" in told["LLMTotalOutage critical"]
     assert told["LLMPromptInjectionSpike warning"] == {"security"}
-    assert told["LLMUnpricedModel warning"] == {"finops"}
+    assert told["LLMToolFailuresHigh critical"] == {"pager"}
+    assert told["LLMExporterLabelOverflow warning"] == {"slack-platform"}
     silenced = {"LLMErrorBudgetBurn critical", "LLMErrorBudgetBurn warning",
                 "LLMProviderErrorsHigh warning"}  # fmt: skip
     assert silenced <= fires
