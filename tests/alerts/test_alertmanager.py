@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -17,6 +18,7 @@ import pytest
 import requests
 import yaml
 
+from llm_trace_exporter.config.units import parse_duration
 from tests.alerts.rules import ALERTS, HOME, alerts
 from tests.e2e.process import DEADLINE_S, wait_for
 from tests.e2e.prometheus import free_port
@@ -68,6 +70,18 @@ def test_an_alert_goes_to_whom_it_concerns(labels: str, receiver: str) -> None:
 def test_names_in_the_tests_are_those_of_alerts() -> None:
     names = {rule.name for rule in alerts()}
     assert {labels.split()[0].partition("=")[2] for labels in ROUTES} <= names
+
+
+def test_what_silences_does_not_come_after_what_it_silences() -> None:
+    held = {rule.id: parse_duration(rule.hold or "0s") for rule in alerts()}
+    _, outage, *_ = yaml.safe_load(CONFIG.read_text())["inhibit_rules"]
+    symptoms = re.compile(outage["target_matchers"][0].partition("=~")[2].strip('"'))
+    hurt = [seconds for id_, seconds in held.items() if symptoms.match(id_)]
+    assert len(hurt) > 7
+    assert held["LLMProviderErrorsHigh-critical"] <= min(hurt)
+    for rule in alerts():
+        if rule.severity == "critical" and f"{rule.name}-warning" in held:
+            assert held[rule.id] <= held[f"{rule.name}-warning"], rule.name
 
 
 class Heard(list[tuple[str, dict[str, Any]]]):

@@ -149,7 +149,7 @@ def _at_once(folder: Path) -> list[str]:
 def _quick_example(base: str, wait_s: int) -> dict[str, Any]:
     """The example with its own routes and inhibitions; each receiver is a webhook.
 
-    Within `wait_s` comes what inhibits.
+    Within `wait_s` of an alert comes what inhibits it.
     """
     config: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
 
@@ -196,7 +196,6 @@ class Watch:
 
     base: str
     heard: Heard
-    round_s: int
 
     def firing(self) -> set[str]:
         """Alert and severity of what fires in Prometheus, whether anybody hears of it or not."""
@@ -224,15 +223,6 @@ class Watch:
 
             wait_for(evaluated, "the rules", _PATIENCE_S)
 
-    def listen(self) -> None:
-        """Wait until everybody was told what there is to tell."""
-        if not self.firing():
-            return
-        wait_for(lambda: self.heard, "what fires")
-        count = 0
-        while count != (count := len(self.heard)):
-            time.sleep(1.5 * self.round_s)
-
 
 def _short(moment: str) -> str:
     """Go writes nanoseconds, which Python 3.11 does not read."""
@@ -241,14 +231,14 @@ def _short(moment: str) -> str:
 
 
 @contextmanager
-def watching(blocks: Path, folder: Path, round_s: int = 2) -> Iterator[Watch]:
-    """Prometheus with these blocks and all rules; Alertmanager comes when they have settled.
+def watching(blocks: Path, folder: Path, wait_s: int = 6) -> Iterator[Watch]:
+    """Prometheus with these blocks and all rules, and Alertmanager, when all has been said.
 
     Args:
         blocks: The data.
         folder: For configuration and logs; it is made.
-        round_s: For how long Prometheus keeps an alert to itself that it has told already; within
-            it, all rules are evaluated. What is not told for four of them counts as over.
+        wait_s: How long Alertmanager waits for what belongs together, or inhibits. Until then all
+            rules must have been evaluated.
     """
     prometheus, alertmanager = shutil.which("prometheus"), shutil.which("prometheus-alertmanager")
     alertmanager = alertmanager or shutil.which("alertmanager")
@@ -261,18 +251,22 @@ def watching(blocks: Path, folder: Path, round_s: int = 2) -> Iterator[Watch]:
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [am]}]}]},
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    watcher = [
-        prometheus, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={blocks}",
-        f"--web.listen-address={pr}", f"--rules.alert.resend-delay={round_s}s",
-    ]  # fmt: skip
     caller = [
         alertmanager, f"--config.file={folder / 'am.yml'}", f"--storage.path={folder / 'am'}",
         f"--web.listen-address={am}", "--cluster.listen-address=",
     ]  # fmt: skip
-    with webhooks() as (base, heard), _running(watcher, folder / "prometheus.log", pr):
-        (folder / "am.yml").write_text(yaml.safe_dump(_quick_example(base, 2 * round_s)))
-        watch = Watch(f"http://{pr}", heard, round_s)
-        watch.settle()
-        with _running(caller, folder / "alertmanager.log", am):
-            watch.listen()
+    watcher = [
+        prometheus, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={blocks}",
+        f"--web.listen-address={pr}", f"--rules.alert.resend-delay={wait_s}s",
+    ]  # fmt: skip
+    with webhooks() as (base, heard):
+        (folder / "am.yml").write_text(yaml.safe_dump(_quick_example(base, wait_s)))
+        with (
+            _running(caller, folder / "alertmanager.log", am),
+            _running(watcher, folder / "prometheus.log", pr),
+        ):
+            watch = Watch(f"http://{pr}", heard)
+            watch.settle()
+            if watch.firing():
+                time.sleep(wait_s + 1.0)
             yield watch

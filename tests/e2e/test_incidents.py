@@ -32,7 +32,7 @@ def test_incidents_call_whom_they_concern_and_a_provider_that_is_down_explains_t
     silenced = {"LLMErrorBudgetBurn critical", "LLMErrorBudgetBurn warning",
                 "LLMProviderErrorsHigh warning"}  # fmt: skip
     assert silenced <= fires
-    assert not silenced & told.keys()
+    assert not silenced & told.keys(), told
 
 
 def test_on_a_good_day_nobody_is_called(tmp_path: Path) -> None:

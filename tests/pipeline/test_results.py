@@ -102,6 +102,25 @@ def test_a_subject_that_never_comes_is_waited_for_and_counted() -> None:
     assert output.missing == {"unknown": 1}
 
 
+@pytest.mark.parametrize(("with_stray", "missing"), [(False, {}), (True, {"unknown": 1})])
+def test_nothing_is_missing_where_a_guard_let_no_call_happen(
+    with_stray: bool, missing: dict[str, int]
+) -> None:
+    trace = trace_id()
+    guard = {"gen_ai.operation.name": "apply_guardrail", "gen_ai.guardrail.name": "injection"}
+    pipeline = Pipeline(Limits(patience_s=60))
+    blocked = raw_span({**guard, "gen_ai.guardrail.status": "failed"}, trace=trace)
+    add(pipeline, blocked, at_s=0)
+    if with_stray:
+        add(pipeline, judged(trace_id(), b"nowhere."), at_s=0)
+    add(pipeline, at_s=70)
+    output = pipeline.drain()
+    assert [r.subject for r in output.records if isinstance(r, Verdict)] == [None] * (
+        1 + with_stray
+    )
+    assert output.missing == missing
+
+
 def test_a_result_that_names_nothing_is_not_waited_for() -> None:
     pipeline = Pipeline()
     add(pipeline, judged(b""), at_s=0)

@@ -93,10 +93,16 @@ class Results:
     def _let_out(self, result: Result, found: Judged | Missing, joined: Joined) -> None:
         if isinstance(found, Judged):
             result = _about(result, found)
-        else:
+        elif not self._blocked(result):
             joined.missing[found] += 1
         joined.results.append(result)
         joined.results.extend(self.compared.take(result))
+
+    def _blocked(self, result: Result) -> bool:
+        """Whether a guard says it that let no call happen: nothing is missing then."""
+        trace = self._table.peek(result.origin.trace_id) if result.origin.trace_id else None
+        node = trace.nodes.get(result.origin.span_id) if trace and not trace.calls else None
+        return node is not None and _guards(node)
 
     def _find(self, result: Result, round_: _Round) -> Judged | Missing:
         origin = result.origin
@@ -218,8 +224,12 @@ def _judged_span(trace: Trace, span_id: bytes) -> bytes:
 
 
 def _judges(node: Node) -> bool:
+    return node.role == "evaluator" or _guards(node)
+
+
+def _guards(node: Node) -> bool:
     step = node.step.record if node.step is not None else None
-    return node.role == "evaluator" or (isinstance(step, Step) and step.kind == "guardrail")
+    return isinstance(step, Step) and step.kind == "guardrail"
 
 
 def _about(result: Result, judged: Judged) -> Result:
