@@ -18,6 +18,8 @@ WHAT_IS_MISSING = {
 def notes(helm: Helm, *arguments: str) -> str:
     chart = str(CHART)
     done = helm.run("install", RELEASE, chart, "-n", NAMESPACE, "--dry-run=client", *arguments)
+    if "cluster unreachable" in done.stderr:
+        pytest.skip("Helm 3 prints notes only with a cluster")
     assert done.returncode == 0, done.stderr
     return done.stdout.rpartition("NOTES:\n")[2]
 
