@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
 
 from helm.values import CHART
 
 RELEASE, NAMESPACE = "llm", "observability"
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*.yaml"))
+CUSTOM: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("crds.yml").read_text())["kinds"]
+OLDEST, NEWEST = "1.25", "1.37"
 KUSTOMIZATIONS = ("base", "overlays/example")
 
 Manifest = dict[str, Any]
@@ -67,6 +71,14 @@ class Kubectl:
             assert done.returncode == 0, done.stderr
             self._built[folder] = list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
         return self._built[folder]
+
+
+def validate(manifest: Manifest, version: str) -> None:
+    """Strictly, by Kubernetes' schemas of a version or, for custom resources, by ours."""
+    if manifest["kind"] in CUSTOM:
+        jsonschema.validate(manifest["spec"], CUSTOM[manifest["kind"]], jsonschema.Draft7Validator)
+    else:
+        kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def of_kind(objects: list[Manifest], *kinds: str) -> list[Manifest]:

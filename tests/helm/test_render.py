@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import jsonschema
-import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
-import yaml
 
 from helm.kustomize import FOLDER
 from helm.values import CHART
 from llm_trace_exporter.config import parse_config
 from tests.helm.chart import (
     CASES,
+    CUSTOM,
     KUSTOMIZATIONS,
+    NEWEST,
+    OLDEST,
     Helm,
     Kubectl,
     Manifest,
@@ -24,11 +22,9 @@ from tests.helm.chart import (
     exporter,
     of_kind,
     pod_specs,
+    validate,
     workload,
 )
-
-OLDEST, NEWEST = "1.25", "1.37"
-CUSTOM: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("crds.yml").read_text())["kinds"]
 
 
 @pytest.fixture(params=[*CASES, *KUSTOMIZATIONS])
@@ -50,10 +46,7 @@ def test_linted_strictly(helm: Helm) -> None:
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_object_is_valid(objects: list[Manifest], version: str) -> None:
     for o in objects:
-        if o["kind"] in CUSTOM:
-            jsonschema.validate(o["spec"], CUSTOM[o["kind"]], jsonschema.Draft7Validator)
-        else:
-            kubernetes_validate.validate(o, version, strict=True)
+        validate(o, version)
 
 
 def test_the_schemas_refuse_what_is_wrong(helm: Helm) -> None:
