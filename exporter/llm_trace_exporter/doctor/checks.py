@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from . import numbers, rules, scraping
+from . import kubernetes, numbers, rules, scraping
 from .facts import Facts
 from .findings import Finding
 
@@ -36,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     Check("Rules", "series", rules.alive),
     Check("Rules", "alertmanager", rules.reach),
     Check("Dashboards", "panels", rules.panels),
+    Check("Kubernetes", "monitors", kubernetes.monitors),
+    Check("Kubernetes", "rules", kubernetes.rules),
 )
 
 

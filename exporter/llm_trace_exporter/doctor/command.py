@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from . import shipped
 from .asking import CannotAsk, Server
 from .checks import examine
+from .cluster import ask_cluster
 from .findings import LEVELS
 from .gather import gather
 from .report import as_json, as_text
@@ -31,6 +32,8 @@ def add_options(doctor: argparse.ArgumentParser) -> None:
     add("--prometheus", metavar="URL", default=_DEFAULT, help="Prometheus, or what speaks its API, "
         f"with its prefix (default {_DEFAULT})")  # fmt: skip
     add("--exporter", metavar="URL", help="ask the exporter's own /metrics, too")
+    add("--kubectl", nargs="?", const="kubectl", metavar="COMMAND", help="ask the cluster, too: "
+        "who selects the ServiceMonitor and the rules (default command: kubectl)")  # fmt: skip
     add("--rules", type=Path, metavar="FOLDER", help="rule files that should be loaded "
         "(default those of this version)")  # fmt: skip
     add("--dashboards", type=Path, metavar="FOLDER", help="JSON of dashboards whose panels are "
@@ -64,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
             exporter = Server(_metrics(options.exporter), "--exporter", timeout_s)
             closer.enter_context(closing(exporter))
         try:
-            facts = gather(server, rules, panels, exporter)
+            objects = ask_cluster(options.kubectl, 3 * timeout_s) if options.kubectl else {}
+            facts = gather(server, rules, panels, exporter, objects)
         except CannotAsk as error:
             print(f"llm-trace-exporter: {error}", file=sys.stderr)
             return _CANNOT_ASK

@@ -221,8 +221,8 @@ def labels(facts: Facts) -> Iterator[Finding]:
             + _and([f"exported_{label}" for label in taken]),
             why="the scrape job sets these labels, too (a ServiceMonitor sets `service`), and "
             "honor_labels is off: rules and dashboards add up what they should tell apart",
-            do="set honor_labels: true for the job; honorLabels: true in a ServiceMonitor, "
-            "serviceMonitor.honorLabels=true of the chart",
+            do="set honor_labels: true for the job; in a ServiceMonitor honorLabels: true, or drop "
+            "the target's label, as the chart's does",
             where=tuple(f"{s.source[1]} (job {s.source[0]})" for s in facts.asked("hidden")),
         )
     elif facts.exporters:
