@@ -52,24 +52,27 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
         )
         # Findings name them in this order.
         other, third = sorted((other, third), key=address)
-        body = traces(call((1200, 300)), failed_call("brand-new-model", "429"))
-        for exporter in (other, third):
-            exporter.send(body)
-            exporter.wait_until_settled()
-        run(
-            "simulate", f"--endpoint={one.http}", "--profile=small", "--rate=80", "--duration=1s"
-        )  # fmt: skip
-        wait_for(lambda: one.metrics().total("llm_requests_total"), "calls")
         closed = f"127.0.0.1:{free_port()}"
         healthy = stack.enter_context(_healthy(folder / "healthy", one))
         broken = stack.enter_context(_broken(folder / "broken", other, third))
         blind = stack.enter_context(_blind(folder / "blind", closed, other))
+        # They look for targets while traffic is made.
+        _send(one, other, third)
         for server in (blind, broken, healthy):
             settle(server)
         wait_for(lambda: healthy.value("count(service:llm_slo_target:effective)"), "records")
         wait_for(lambda: broken.value("count(llm_exporter_build_info)") == 3, "scrapes")
         wait_for(lambda: "err" in _health(broken), "the rule that fails")
         yield Worlds(one, other, third, healthy, broken, blind, closed)
+
+
+def _send(one: Exporter, *others: Exporter) -> None:
+    body = traces(call((1200, 300)), failed_call("brand-new-model", "429"))
+    for exporter in others:
+        exporter.send(body)
+        exporter.wait_until_settled()
+    run("simulate", f"--endpoint={one.http}", "--profile=small", "--rate=80", "--duration=1s")
+    wait_for(lambda: one.metrics().total("llm_requests_total"), "calls")
 
 
 def _exporter(folder: Path) -> AbstractContextManager[Exporter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +43,7 @@ _WELL = Facts(
 )
 
 
-def facts(figures: dict[str, tuple[Sample, ...]] | None = None, **changes: Any) -> Facts:
+def facts(figures: Mapping[str, tuple[Sample, ...]] | None = None, **changes: Any) -> Facts:
     """A healthy set-up with other values; `figures` come beside those of the one exporter."""
     told = {**_WELL.figures, **(figures or {})}
     return replace(_WELL, figures=told, **changes)

@@ -15,7 +15,7 @@ from llm_trace_exporter.cli import main
 from tests.e2e.process import ROOT, Exporter, wait_for
 from tests.e2e.prometheus import Prometheus, started
 
-QUICK = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+QUICK = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from .findings import Finding, count, ok
 from .why import Kind, Reason, of_needs
 
 _INTERVALS_BEHIND = 3
+_GRACE_S = 30.0
 _LEVELS = {"broken": "problem", "sleeps": "note", "unknown": "note"}
 
 
@@ -141,7 +142,7 @@ def healthy(facts: Facts) -> Iterator[Finding]:
         if (
             group.evaluated_s
             and group.interval_s
-            and (behind_s > _INTERVALS_BEHIND * group.interval_s + 5)
+            and (behind_s > _INTERVALS_BEHIND * group.interval_s + _GRACE_S)
         ):
             yield Finding(
                 "problem",
