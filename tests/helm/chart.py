@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,13 @@ class Kubectl:
 
 def validate(manifest: Manifest, version: str) -> None:
     """Strictly, by Kubernetes' schemas of a version or, for custom resources, by ours."""
+    _validate(json.dumps(manifest), version)
+
+
+@cache
+def _validate(text: str, version: str) -> None:
+    # Most of what one use case renders, another renders, too.
+    manifest = json.loads(text)
     if manifest["kind"] in CUSTOM:
         jsonschema.validate(manifest["spec"], CUSTOM[manifest["kind"]], jsonschema.Draft7Validator)
     else:
