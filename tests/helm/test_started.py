@@ -7,17 +7,20 @@ import shutil
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import requests
 import yaml
 
 from helm.values import CHART
 from tests.e2e.process import environment
 from tests.helm.chart import Helm, Manifest, config, exporter, of_kind, pod_specs
+from tests.security.certs import Authority, server_pair
 
 USER = 10001
 TOKEN = "f" * 32
@@ -54,18 +57,29 @@ def started(objects: list[Manifest], root: Path) -> Iterator[None]:
     text = config(objects)
     assert text is not None
     container = exporter(objects)
+    pair = server_pair(Authority())
     files = {"/etc/llm-trace-exporter/config/config.yml": text}
     written = yaml.safe_load(text)
     if key := written.get("judge", {}).get("endpoint", {}).get("api_key_file"):
         files[key] = "key"
     for token in written["otlp"].get("tokens", []):
         files[token["file"]] = f"{TOKEN}-{token['name']}\n"
+    for listener in (written["web"], written["otlp"]["http"], written["otlp"]["grpc"]):
+        if path := listener.get("config_file"):
+            files[path] = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
     for path, content in files.items():
         place = root / path.removeprefix("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(
             content.replace("/etc/llm", f"{root}/etc/llm").replace("/var", f"{root}/var")
         )
+        if content.startswith("tls_server_config"):
+            pair.write(place.parent, "server")
+    if os.geteuid() == 0:
+        # As `fsGroup` and `defaultMode` have it.
+        for place in (root / "etc").glob("**/*.*"):
+            os.chown(place, 0, USER)
+            place.chmod(0o440)
     state = root / "var/lib/llm-trace-exporter"
     state.mkdir(parents=True)
     if os.geteuid() == 0:
@@ -89,7 +103,7 @@ def started(objects: list[Manifest], root: Path) -> Iterator[None]:
     assert (state / "state.db").exists()
 
 
-@pytest.mark.parametrize("case", ["default", "config", "tokens"])
+@pytest.mark.parametrize("case", ["default", "config", "tokens", "tls"])
 def test_it_serves_and_passes_the_charts_test(helm: Helm, case: str, root: Path) -> None:
     ports = {"metrics": free_port(), "otlpHttp.port": free_port(), "otlpGrpc.port": free_port()}
     changed = ",".join(f"ports.{name}={port}" for name, port in ports.items())
@@ -108,4 +122,15 @@ def test_it_serves_and_passes_the_charts_test(helm: Helm, case: str, root: Path)
             env=environment(), cwd="/", capture_output=True, text=True, check=False, timeout=90,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert done.stdout.count(": well") == 4
+        targets = [a for a in arguments if "://" in a]
+        assert done.stdout.count(": well") == len(targets) >= 3
+        assert_probes_pass(objects, ports["metrics"])
+
+
+def assert_probes_pass(objects: list[Manifest], port: int) -> None:
+    """The kubelet asks the pod itself and looks at no certificate."""
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = exporter(objects)[probe]["httpGet"]
+        url = f"{asked.get('scheme', 'HTTP').lower()}://127.0.0.1:{port}{asked['path']}"
+        with warnings.catch_warnings(action="ignore"):
+            assert requests.get(url, verify=False, timeout=30).ok, url
