@@ -66,4 +66,5 @@ def test_versions_agree() -> None:
     assert chart["appVersion"] == __version__
     assert chart["name"] == CHART.name
     assert f":{chart['appVersion']}" in chart["annotations"]["artifacthub.io/images"]
+    assert (CHART / chart["icon"].rpartition(f"/{CHART.name}/")[2]).exists()
     assert f"## {chart['version']}" in (CHART / "UPGRADING.md").read_text()

@@ -27,6 +27,14 @@ REFUSED = [
     (["config.otlp.grpc.listen_address=:1"], "use ports"),
     (["config.state.path=/a"], "use persistence"),
     (["security.otlpHttp.tls=true"], "name that Secret"),
+    (
+        ["security.web.existingSecret=a", "security.web.tls=true", "podMonitor.enabled=true"],
+        "serviceMonitor.tlsConfig with serverName",
+    ),
+    (
+        ["security.web.existingSecret=a", "security.web.auth=true", "serviceMonitor.enabled=true"],
+        "give serviceMonitor.basicAuth",
+    ),
     (["ports.otlpHttp.enabled=false", "ports.otlpGrpc.enabled=false"], "no receiver is on"),
     (["ports.metrics=4317"], "two of ports are the same"),
     (["dashboards.grafanaOperator.enabled=true"], "set dashboards.enabled"),

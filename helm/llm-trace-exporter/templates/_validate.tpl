@@ -56,6 +56,15 @@
 {{- $problems = append $problems (printf "security.%s.tls and auth say what is in the web configuration of security.%s.existingSecret; name that Secret" $name $name) }}
 {{- end }}
 {{- end }}
+{{- if or $v.serviceMonitor.enabled $v.podMonitor.enabled }}
+{{- $m := $v.serviceMonitor }}
+{{- if and $v.security.web.tls (not $m.tlsConfig) }}
+{{- $problems = append $problems "security.web.tls: Prometheus asks pods by address, which no certificate names; give serviceMonitor.tlsConfig with serverName and, for a CA of your own, ca" }}
+{{- end }}
+{{- if and $v.security.web.auth (not (or $m.basicAuth $m.authorization $m.tlsConfig)) }}
+{{- $problems = append $problems "security.web.auth: Prometheus would be refused; give serviceMonitor.basicAuth, authorization, or a certificate in tlsConfig" }}
+{{- end }}
+{{- end }}
 {{- if not (or $v.ports.otlpHttp.enabled $v.ports.otlpGrpc.enabled) }}
 {{- $problems = append $problems "no receiver is on; enable ports.otlpHttp or ports.otlpGrpc" }}
 {{- end }}
