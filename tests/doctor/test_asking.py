@@ -35,6 +35,8 @@ def serving(answer: Callable[[str, dict[str, list[str]], Any], Answer]) -> Itera
             status, body = answer(parts.path, parse_qs(parts.query), self.headers)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if status == 302:
+                self.send_header("Location", body.decode())
             self.end_headers()
             self.wfile.write(body)
 
@@ -203,6 +205,55 @@ def test_credentials(text: str, authorization: str, tmp_path: Path) -> None:
 
     with serving(answer) as url:
         ask(f"{url}/prometheus", *options, code=0)
+
+
+def test_secrets_stay_with_the_host_that_they_are_for() -> None:
+    asked: list[str] = []
+
+    def elsewhere(path: str, _: dict[str, list[str]], __: Any) -> Answer:
+        asked.append(path)
+        return data({})
+
+    with serving(elsewhere) as address:
+        other = address.replace("127.0.0.1", "localhost")
+        with serving(lambda *_: (302, f"{other}/api/v1/query".encode())) as url:
+            server = Server(url, "--prometheus", 5.0, None, [("X-Token", SECRET)])
+            with pytest.raises(CannotAsk, match="another host: localhost"):
+                server.first("time()")
+            server.close()
+    assert not asked
+
+
+def test_a_redirect_within_the_host_is_followed() -> None:
+    def answer(path: str, parameters: dict[str, list[str]], headers: Any) -> Answer:
+        headers["X-Scope-OrgID"] = "ml"
+        if path.startswith("/prometheus"):
+            return mimir(path, parameters, headers)
+        return 302, b"/prometheus/api/v1/query?query=time()"
+
+    with serving(answer) as url:
+        server = Server(url, "--prometheus", 5.0)
+        assert server.first("time()")["resultType"] == "scalar"
+        server.close()
+
+
+def test_an_exporter_behind_a_user(tmp_path: Path) -> None:
+    (tmp_path / "http.yml").write_text(f"basic_auth: {{username: me, password: {SECRET}}}")
+    folder = tmp_path / "none"
+    folder.mkdir()
+    page = b'llm_exporter_build_info{version="0.1.0"} 1\n'
+
+    def answer(path: str, parameters: dict[str, list[str]], headers: Any) -> Answer:
+        if path == "/metrics":
+            return (200, page) if headers["Authorization"] else (401, b"")
+        assert headers["Authorization"] is None
+        headers["X-Scope-OrgID"] = "ml"
+        return mimir(path, parameters, headers)
+
+    with serving(answer) as url:
+        where = (f"--prometheus={url}/prometheus", f"--exporter={url}", f"--dashboards={folder}")
+        assert main(["doctor", *where]) == 2
+        assert main(["doctor", *where, f"--exporter.http.config.file={tmp_path}/http.yml"]) == 0
 
 
 @pytest.mark.parametrize(

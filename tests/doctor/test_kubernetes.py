@@ -175,6 +175,12 @@ def test_what_is_spoilt(name: str, objects: Objects) -> None:
     assert any(what in f.what and do in f.do for f in bad), bad
 
 
+def test_a_replica_that_is_not_seen(objects: Objects) -> None:
+    objects["slices"][0]["endpoints"] *= 3
+    (found,) = [f for f in told(objects) if f.level == "warning"]
+    assert found.what == "3 endpoints ready, and 1 exporter seen"
+
+
 @pytest.mark.parametrize(
     ("selector", "matches"),
     [

@@ -67,12 +67,11 @@ def test_old_samples() -> None:
     assert not bad(numbers.fresh(facts({"age": (Sample(ONE, 30.0),)})))
 
 
-def twins(start: float, **differing: str) -> dict[str, tuple[Sample, ...]]:
+def twins(loaded: float, **differing: str) -> dict[str, tuple[Sample, ...]]:
     one, other = Sample(ONE, 1.0), Sample({**ONE, **differing}, 1.0)
     return {
         "exporters": (one, other),
-        "started": (Sample(one.labels, 100.5), Sample(other.labels, start)),
-        "configured": (Sample(one.labels, 200.25), Sample(other.labels, 200.25)),
+        "configured": (Sample(one.labels, 100.5), Sample(other.labels, loaded)),
     }
 
 

@@ -11,7 +11,7 @@ from llm_trace_exporter.doctor.facts import Facts, Group, Missing, Page, Panel, 
 from llm_trace_exporter.doctor.findings import Finding
 from llm_trace_exporter.doctor.promql import Selector, needs, of_panel, selectors
 from llm_trace_exporter.doctor.why import Reason, of_needs
-from tests.doctor.facts import NOW_S, facts
+from tests.doctor.facts import BUILD, NOW_S, facts
 
 
 def rule(name: str, expr: str, health: str = "ok", *, is_alert: bool = True, file: str = "a.yml",
@@ -212,3 +212,19 @@ def test_reasons_are_told_with_names() -> None:
 def test_without_an_exporter_all_would_be_silent() -> None:
     blind = facts({"exporters": ()}, groups=(group(*SHIPPED),))
     assert not list(rules.alive(blind)) and not list(rules.panels(blind))
+
+
+COMPARES = rule("LLMDrop", "llm_tokens_total > llm_tokens_total offset 1w", severity="info")
+
+
+@pytest.mark.parametrize(
+    ("retention", "level"), [("0s", "note"), ("3d", "warning"), ("15d", "note"), ("x", "note")]
+)
+def test_nothing_to_compare_with(retention: str, level: str) -> None:
+    held = facts(
+        groups=(group(COMPARES, SHIPPED[0]),), flags={"storage.tsdb.retention.time": retention}
+    )
+    (found,) = rules.history(held)
+    assert found.level == level and found.where == ("LLMDrop (info)",)
+    assert "1 alert compares with last week" in found.what
+    assert not list(rules.history(facts({"week_ago": (BUILD,)}, groups=(group(COMPARES),))))

@@ -85,13 +85,25 @@ def test_timing(change: dict[str, Any], level: str) -> None:
     assert found.level == level
 
 
+@pytest.mark.parametrize(
+    ("limit", "number", "is_told"),
+    [(1000, 900.0, True), (1000, 700.0, False), (0, 900.0, False), ("x", 900.0, False)],
+)
+def test_sample_limit(limit: Any, number: float, is_told: bool) -> None:
+    config = {"scrape_configs": [{"job_name": "llm", "sample_limit": limit}]}
+    found = list(scraping.limits(facts({"samples": (Sample(SOURCE, number),)}, config=config)))
+    assert bool(found) is is_told
+
+
 def test_hidden_labels() -> None:
     names = frozenset({"service", "exported_service", "exported_pod"})
     figures = {"hidden": (Sample(SOURCE, 5.0),)}
     (found,) = bad(scraping.labels(facts(figures, label_names=names)))
-    assert "exported_service" in found.what and "pod" not in found.what
+    assert found.level == "problem" and "exported_pod and exported_service" in found.what
     assert found.where == ("exporter-0:9891 (job llm)",)
     assert not bad(scraping.labels(facts()))
+    (found,) = scraping.labels(facts(label_names=frozenset({"exported_pod"})))
+    assert found.level == "warning"
     assert bad(scraping.labels(facts(label_names=Missing("x"))))[0].level == "note"
 
 

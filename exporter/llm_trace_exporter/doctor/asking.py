@@ -50,15 +50,22 @@ class Server:
         name = http.tls_config.server_name
         self._extensions = {"sni_hostname": name} if name else {}
         try:
+            self._host = httpx2.URL(self.url).host
             self._client = httpx2.Client(
                 auth=user_and_password(http),
                 headers=[*request_headers(http), *headers],
                 verify=_context(http),
                 follow_redirects=http.follow_redirects,
+                event_hooks={"request": [self._stay]},
                 timeout=timeout_s,
             )
         except (httpx2.InvalidURL, ValueError) as error:
             raise ConfigError([f"{option}: cannot be used: {type(error).__name__}"]) from error
+
+    def _stay(self, request: httpx2.Request) -> None:
+        """Refuse to be redirected elsewhere: headers may be secrets, and are for one host."""
+        if request.url.host != self._host:
+            raise httpx2.RemoteProtocolError(f"it redirects to another host: {request.url.host}")
 
     def close(self) -> None:
         """Close the connections."""

@@ -40,6 +40,8 @@ def add_options(doctor: argparse.ArgumentParser) -> None:
         "checked (default those of this version)")  # fmt: skip
     add("--http.config.file", dest="http_config_file", type=Path, metavar="FILE",
         help="credentials and TLS for Prometheus, in promtool's format")  # fmt: skip
+    add("--exporter.http.config.file", dest="exporter_config_file", type=Path, metavar="FILE",
+        help="the same for --exporter")  # fmt: skip
     add("--header", action="append", default=[], metavar="NAME=VALUE",
         help="a header of each request, such as X-Scope-OrgID=tenant; repeatable")  # fmt: skip
     add("--output", choices=("text", "json"), default="text")
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises: ConfigError where options or their files cannot be used.
     """
-    http = load_http_file(options.http_config_file) if options.http_config_file else HttpFile()
+    http, of_exporter = map(_http, (options.http_config_file, options.exporter_config_file))
     timeout_s = max(options.timeout_s, 0.1)
     rules = shipped.load_rules(options.rules or shipped.RULES)
     panels = shipped.load_panels(options.dashboards or shipped.DASHBOARDS)
@@ -64,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
         closer.enter_context(closing(server))
         exporter = None
         if options.exporter:
-            exporter = Server(_metrics(options.exporter), "--exporter", timeout_s)
+            exporter = Server(
+                _metrics(options.exporter), "--exporter", timeout_s, of_exporter
+            )  # fmt: skip
             closer.enter_context(closing(exporter))
         try:
             objects = ask_cluster(options.kubectl, 3 * timeout_s) if options.kubectl else {}
@@ -79,6 +83,10 @@ def run(options: argparse.Namespace) -> int:
         as_text(facts, said, _console())
     bad = LEVELS[LEVELS.index(options.fail_on) :]
     return int(any(finding.level in bad for _, finding in said))
+
+
+def _http(path: Path | None) -> HttpFile:
+    return load_http_file(path) if path else HttpFile()
 
 
 def _metrics(url: str) -> str:

@@ -210,6 +210,14 @@ def _ports(facts: Facts, monitor: Object, services: list[Object]) -> Iterator[Fi
     ready = sum(_ready(facts, service) for service in services)
     if ready:
         yield ok(f"ServiceMonitor {_title(monitor)} finds {count(ready, 'ready endpoint')}")
+    if len(facts.exporters) < ready:
+        yield Finding(
+            "warning",
+            f"{count(ready, 'endpoint')} ready, and {count(len(facts.exporters), 'exporter')} seen",
+            why="this server scrapes another cluster or has not found them yet, or a NetworkPolicy "
+            "keeps it away",
+            do="look at the scrapes above, and at networkPolicy of the chart",
+        )
 
 
 def _spares_service(endpoint: Object) -> bool:

@@ -105,13 +105,10 @@ def copies(facts: Facts) -> Iterator[Finding]:
 
 
 def _same_process(facts: Facts) -> Iterator[Finding]:
-    """Two targets with the same start, to the microsecond, are one process scraped twice."""
-    configured = {_key(s): s.value for s in facts.asked("configured")}
-    marks: dict[tuple[float, float], list[Sample]] = defaultdict(list)
-    for sample in facts.asked("started"):
-        moment = configured.get(_key(sample))
-        if moment is not None:
-            marks[sample.value, moment].append(sample)
+    """Two targets that loaded their configuration in the same microsecond are one process."""
+    marks: dict[float, list[Sample]] = defaultdict(list)
+    for sample in facts.asked("configured"):
+        marks[sample.value].append(sample)
     for found in marks.values():
         if len(found) > 1:
             differ = sorted(
@@ -133,10 +130,6 @@ def _same_process(facts: Facts) -> Iterator[Finding]:
                 else "keep one scrape: a job, a ServiceMonitor or a PodMonitor, or a federation",
                 where=tuple(f"{s.source[1]} (job {s.source[0]})" for s in found),
             )
-
-
-def _key(sample: Sample) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((k, v) for k, v in sample.labels.items() if k != "__name__"))
 
 
 def _same_calls(facts: Facts) -> Iterator[Finding]:

@@ -14,6 +14,10 @@ QUESTIONS: Mapping[str, str] = {
     "started": "process_start_time_seconds and on (job, instance) llm_exporter_build_info",
     "configured": "llm_exporter_config_last_reload_success_timestamp_seconds",
     "hidden": 'count by (job, instance) (llm_requests_total{exported_service!=""})',
+    "samples": "scrape_samples_post_metric_relabeling"
+    " and on (job, instance) llm_exporter_build_info",
+    "day_ago": "llm_exporter_build_info offset 1d",
+    "week_ago": "llm_exporter_build_info offset 1w",
     "received": "sum by (job, instance) (llm_exporter_spans_received_total)",
     "calls": "sum by (job, instance) (llm_requests_total)",
     "calls_by_model": "sum by (job, instance, exported_service, service, model)"

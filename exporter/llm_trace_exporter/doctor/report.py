@@ -29,6 +29,9 @@ _STYLE: dict[Level, str] = {
 _SHOWN: dict[Level, int] = {"ok": 6, "note": 3, "warning": 6, "problem": 6}
 """Names of targets, rules and panels that are told; JSON has all."""
 
+_LONGEST = 300
+"""Characters of a finding that are told: Prometheus' errors list whole series."""
+
 Said = Sequence[tuple[Check, Finding]]
 
 
@@ -93,12 +96,15 @@ def _table(rows: Said) -> Table:
 
 
 def _cell(finding: Finding) -> Group:
-    lines = [Text(_clean(finding.what))]
-    details = (("where", _names(finding)), ("why", finding.why), ("do", finding.do))
-    for word, text in details:
+    details = Table.grid(padding=(0, 1))
+    details.add_column(width=5, style="dim")
+    details.add_column(overflow="fold")
+    told = (("where", _names(finding)), ("why", finding.why), ("do", finding.do))
+    for word, text in told:
         if text:
-            lines.append(Text.assemble((f"{word:<6}", "dim"), _clean(text)))
-    return Group(*lines)
+            details.add_row(word, Text(_clean(text)))
+    what = Text(_clean(finding.what[:_LONGEST] + " ..." * (len(finding.what) > _LONGEST)))
+    return Group(what, details) if details.rows else Group(what)
 
 
 def _names(finding: Finding) -> str:

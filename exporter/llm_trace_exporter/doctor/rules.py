@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from ..config.units import format_duration
 from .facts import Facts, Group, Missing, Rule
 from .findings import Finding, count, ok
+from .shapes import seconds
 from .why import Kind, Reason, of_needs
 
 _INTERVALS_BEHIND = 3
 _GRACE_S = 30.0
+_PAST = (
+    ("day_ago", "yesterday", re.compile(r"offset 1d"), 1),
+    ("week_ago", "last week", re.compile(r"offset 1w|\[1w"), 7),
+)
+"""Question, what it is about, how rules say so, days."""
 _LEVELS = {"broken": "problem", "sleeps": "note", "unknown": "note"}
 
 
@@ -179,6 +186,32 @@ def alive(facts: Facts) -> Iterator[Finding]:
     rules = [rule for group in facts.groups for rule in group.rules]
     found = [(rule.title, of_needs([rule.need], facts)) for rule in rules if rule.health != "err"]
     yield from _told(found, "rule")
+
+
+def history(facts: Facts) -> Iterator[Finding]:
+    """Whether there is a yesterday and a last week to compare with."""
+    if isinstance(facts.groups, Missing) or not facts.exporters:
+        return
+    rules = [rule for group in facts.groups for rule in group.rules if rule.is_alert]
+    for question, word, unit, days in _PAST:
+        waiting = [rule.title for rule in rules if unit.search(rule.expr)]
+        if not waiting or facts.asked(question):
+            continue
+        kept_s = 0.0 if isinstance(facts.flags, Missing) else _retention_s(facts.flags)
+        is_short = 0 < kept_s < days * 86_400
+        yield Finding(
+            "warning" if is_short else "note",
+            f"{count(len(waiting), 'alert')} compare{'s' * (len(waiting) == 1)} with {word}, of "
+            "which there is nothing",
+            why=f"samples are kept for {format_duration(kept_s)}" if is_short else
+            "the exporter was not scraped then",
+            do="raise --storage.tsdb.retention.time" if is_short else "",
+            where=tuple(waiting),
+        )  # fmt: skip
+
+
+def _retention_s(flags: Mapping[str, str]) -> float:
+    return seconds(flags.get("storage.tsdb.retention.time", ""))
 
 
 def panels(facts: Facts) -> Iterator[Finding]:

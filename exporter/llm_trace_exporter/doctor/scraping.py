@@ -14,10 +14,14 @@ from .why import exporter_jobs
 
 _OLDEST = (2, 42)
 _ZERO_HOLD_S = 35.0
+_NEARLY = 0.8
 _LONGEST_INTERVAL_S = 120.0
 """Rules look at five minutes, and a rate needs two samples with room for one that is lost."""
 _PORT = re.compile(r":9891\b")
 _NAME = re.compile(r"llm[-_.]?trace[-_.]?exporter", re.IGNORECASE)
+
+_OURS = frozenset(label for family in FAMILIES for label in family.labels)
+"""Labels that rules and dashboards tell things apart by."""
 
 _ERRORS: tuple[tuple[str, str], ...] = (
     ("connection refused", "nothing listens there: the exporter's metrics are on port 9891 of "
@@ -206,17 +210,37 @@ def _takes(target: Target) -> str:
     return f"{target.duration_s:.2f}s of {format_duration(target.timeout_s)}"
 
 
+def limits(facts: Facts) -> Iterator[Finding]:
+    """Whether a scrape is near the limit at which it is refused whole."""
+    allowed = {
+        job.get("job_name"): int(job["sample_limit"])
+        for job in exporter_jobs(facts)
+        if isinstance(job.get("sample_limit"), int) and job["sample_limit"] > 0
+    }
+    pools = {target.source: target.pool for target in _ours(facts)}
+    for sample in facts.asked("samples"):
+        limit = allowed.get(pools.get(sample.source, ""))
+        if limit and sample.value > _NEARLY * limit:
+            yield Finding(
+                "warning",
+                f"a scrape has {sample.value:.0f} samples of the {limit} that it may have",
+                why="above sample_limit the whole scrape is refused",
+                do="raise sample_limit (serviceMonitor.sampleLimit of the chart), or give labels "
+                "less values (`cardinality` tells which)",
+                where=(f"{sample.source[1]} (job {sample.source[0]})",),
+            )
+
+
 def labels(facts: Facts) -> Iterator[Finding]:
     """Labels of ours that the scrape took for its own."""
     names = facts.label_names
     if isinstance(names, Missing):
         yield Finding("note", f"labels are not available here: {names.reason}")
         return
-    ours = {label for family in FAMILIES for label in family.labels}
-    taken = sorted(label for label in ours if f"exported_{label}" in names)
+    taken = sorted(n.removeprefix("exported_") for n in names if n.startswith("exported_"))
     if taken:
         yield Finding(
-            "problem",
+            "problem" if _OURS & set(taken) else "warning",
             f"the scrape's own {_and(taken)} hides the exporter's, which became "
             + _and([f"exported_{label}" for label in taken]),
             why="the scrape job sets these labels, too (a ServiceMonitor sets `service`), and "
@@ -256,7 +280,7 @@ def _touches(step: Any) -> bool:
     if step.get("source_labels") == ["__name__"] and action in {"drop", "keep"}:
         hit = [bool(pattern.fullmatch(name)) for name in names]
         return any(hit) if action == "drop" else not all(hit)
-    ours = {label for family in FAMILIES for label in family.labels} | {"le"}
+    ours = _OURS | {"le"}
     if action in {"labeldrop", "labelkeep"}:
         hit = [bool(pattern.fullmatch(label)) for label in ours]
         return any(hit) if action == "labeldrop" else not all(hit)
