@@ -242,7 +242,7 @@ class Intake:
             self._counting.pricing = pricing
             moved = moved_to(labels_of(old), context)
             self._pipeline.reconfigure(limits, humans, moved)
-            self._traces.limits = trace_limits
+            self._traces.limit(trace_limits)
             self._traces.relabel(moved)
 
     def listen(self, hearing: Hearing | None) -> Hearing | None:

@@ -146,6 +146,7 @@ def trace_limits(settings: Settings) -> TraceLimits:
         rootless_quiet_s=max(given.rootless_quiet_s, settle_s),
         max_age_s=given.max_age_s,
         max_open=given.max_open,
+        max_remembered=settings.limits.max_remembered,
     )
 
 

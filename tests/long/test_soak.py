@@ -94,7 +94,11 @@ def configured(folder: Path, chance: random.Random) -> Path:
         "zero_hold": "0s",
         "state": {"path": str(folder / "state.db")},
         "dimensions": [{"label": label, "keys": [label]} for label in labels],
-        "limits": {"max_spans": 2_000, "max_pending": 2_000, "max_remembered": 1_000},
+        "limits": {
+            "max_spans": 2_000, "max_pending": 2_000, "max_remembered": 1_000,
+            "max_subjects": 1_000,
+        },
+        "traces": {"max_open": 1_000},
         # The senders whose numbers are looked at must not become `other`.
         "labels": {"default_cap": 30, "caps": {"service": 200}},
     }

@@ -32,6 +32,8 @@ class TraceLimits:
     """Age at which a trace is complete whatever still comes."""
     max_open: int = 50_000
     """Traces that are not complete; beyond it the longest unseen are taken as complete."""
+    max_remembered: int = 100_000
+    """Complete traces that are remembered, so that none is complete twice."""
 
 
 class _Open(Struct, eq=False, gc=False):
@@ -74,7 +76,11 @@ class WholeTraces:
     _rooted: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
     _rootless: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
     _ready: list[tuple[bytes, _Open]] = field(default_factory=list)
-    _done: Remembered = field(default_factory=lambda: Remembered(100_000))
+    _done: Remembered = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make room for what is complete."""
+        self._done = Remembered(self.limits.max_remembered)
 
     def __len__(self) -> int:
         """How many traces are open."""
@@ -176,6 +182,11 @@ class WholeTraces:
             while held:
                 self._complete(next(iter(held)), held)
         yield from self._let_out()
+
+    def limit(self, limits: TraceLimits) -> None:
+        """Go on with other limits."""
+        self.limits = limits
+        self._done.limit = limits.max_remembered
 
     def relabel(self, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
         """Go on with other dimensions."""
