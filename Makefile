@@ -17,7 +17,7 @@ run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve
 	$(BIN)/llm-trace-exporter serve --zero-hold=0s --replay examples/traces --summary
 
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
-	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m "not long"
+	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long"
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
