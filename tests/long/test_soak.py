@@ -95,7 +95,9 @@ def configured(folder: Path, chance: random.Random) -> Path:
         "state": {"path": str(folder / "state.db")},
         "dimensions": [{"label": label, "keys": [label]} for label in labels],
         "limits": {
-            "max_spans": 2_000, "max_pending": 2_000, "max_remembered": 1_000,
+            "max_spans": 2_000,
+            "max_pending": 2_000,
+            "max_remembered": 1_000,
             "max_subjects": 1_000,
         },
         "traces": {"max_open": 1_000},

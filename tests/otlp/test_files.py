@@ -92,7 +92,15 @@ def test_packed_files(tmp_path: Path, pack: object) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"hello", b"{}x", b'{"a":1}', b"[1]", b"\x0a\xff", gzip.compress(b"hi", mtime=0), b"\xff" * 20],
+    [
+        b"hello",
+        b"{}x",
+        b'{"a":1}',
+        b"[1]",
+        b"\x0a\xff",
+        b"\xff" * 20,
+        gzip.compress(b"hi", mtime=0),
+    ],
 )
 def test_what_is_not_otlp_is_refused(content: bytes) -> None:
     with pytest.raises(DecodeError):
