@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import yaml
 
 from helm.carried import ROOT
 from helm.values import CHART
+from llm_trace_exporter.simulate import command as simulate
 from llm_trace_exporter.simulate.incidents import INCIDENTS
 from tests.docs.pages import Example, marked
 from tests.helm.chart import NEWEST, Helm, of_kind, validate
@@ -103,6 +105,14 @@ def test_helm_takes_the_commands(helm: Helm, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         # What the other commands of the page call it.
         assert "name: llm-llm-trace-exporter\n" in done.stdout
+
+
+def test_the_simulation_takes_its_arguments() -> None:
+    start = "-- llm-trace-exporter simulate "
+    (line,) = [line for line in COMMANDS if start in line]
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    simulate.add_options(parser)
+    assert parser.parse_args(shlex.split(line.partition(start)[2])).incident
 
 
 def test_kustomizations_are_there() -> None:

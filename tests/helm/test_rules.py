@@ -13,7 +13,7 @@ import yaml
 
 from helm import carried
 from helm.values import CHART
-from tests.helm.chart import NAMESPACE, Helm, Manifest, of_kind
+from tests.helm.chart import NAMESPACE, NEWEST, Helm, Manifest, of_kind, validate
 
 SOURCES: list[Manifest] = [
     group
@@ -107,6 +107,16 @@ def test_promtool_takes_them(helm: Helm, tmp_path: Path) -> None:
         ["promtool", "check", "rules", path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_matchers_of_the_route_are_added_to_ours(helm: Helm) -> None:
+    more = {"name": "environment", "matchType": "=", "value": "prod"}
+    asked = json.dumps({"enabled": True, "route": {"matchers": [more]}})
+    objects = helm.render("--set-json", f"alertmanagerConfig={asked}")
+    (written,) = of_kind(objects, "AlertmanagerConfig")
+    validate(written, NEWEST)
+    ours = {"name": "alertname", "matchType": "=~", "value": "LLM.*"}
+    assert written["spec"]["route"]["matchers"] == [ours, more]
 
 
 def test_the_operators_alertmanager_sees_and_inhibits_them(helm: Helm) -> None:
