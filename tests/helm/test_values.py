@@ -77,6 +77,22 @@ def test_what_does_not_fit_is_told_at_once(helm: Helm) -> None:
     assert told.count("\n- ") == 3
 
 
+def test_labels_of_users_do_not_change_what_is_selected(helm: Helm) -> None:
+    evil = {"app.kubernetes.io/name": "b", "app.kubernetes.io/component": "c", "team": "d"}
+    given = {"commonLabels": evil, "podLabels": evil, "service": {"labels": evil}}
+    values = [a for k, v in given.items() for a in ("--set-json", f"{k}={json.dumps(v)}")]
+    objects = helm.render(
+        *values, "--set", "serviceMonitor.enabled=true,prometheusRule.enabled=true"
+    )
+    for service in of_kind(objects, "Service"):
+        labels = service["metadata"]["labels"]
+        assert labels["app.kubernetes.io/name"] == "llm-trace-exporter"
+        assert labels["app.kubernetes.io/component"] in {"receiver", "headless"}
+    assert all(o["metadata"]["labels"]["team"] == "d" for o in objects)
+    template = workload(objects)["spec"]["template"]["metadata"]
+    assert template["labels"]["app.kubernetes.io/name"] == "llm-trace-exporter"
+
+
 def test_probes_know_of_tls_and_users(helm: Helm) -> None:
     assert exporter(helm.case("default"))["readinessProbe"]["httpGet"] == {
         "path": "/-/ready",

@@ -24,10 +24,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: llm-trace-exporter
-{{ include "lte.selectorLabels" . }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{/* metadata of an object: root, and optionally suffix, namespace, labels, annotations */}}
@@ -35,8 +31,9 @@ app.kubernetes.io/part-of: llm-trace-exporter
 name: {{ include "lte.fullname" .root }}{{ with .suffix }}-{{ . }}{{ end }}
 namespace: {{ default (include "lte.namespace" .root) .namespace }}
 labels:
-  {{- $own := include "lte.labels" .root | fromYaml }}
-  {{- merge (deepCopy (default dict .labels)) $own | toYaml | nindent 2 }}
+  {{- /* What is selected by wins over whatever the user calls things. */}}
+  {{- $selector := include "lte.selectorLabels" .root | fromYaml }}
+  {{- mergeOverwrite (include "lte.labels" .root | fromYaml) (deepCopy .root.Values.commonLabels) (default dict .labels) $selector | toYaml | nindent 2 }}
 {{- with merge (deepCopy (default dict .annotations)) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
