@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,9 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
         pytest.skip("prometheus is not on PATH (`apt-get install prometheus`; `make test` does)")
     folder = tmp_path_factory.mktemp("doctor")
     with ExitStack() as stack:
-        one, other, third = (
-            stack.enter_context(_exporter(folder / name)) for name in ("one", "other", "third")
-        )
+        starting = [_exporter(folder / name) for name in ("one", "other", "third")]
+        with ThreadPoolExecutor() as pool:
+            one, other, third = pool.map(stack.enter_context, starting)
         # Findings name them in this order.
         other, third = sorted((other, third), key=address)
         closed = f"127.0.0.1:{free_port()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +20,15 @@ from llm_trace_exporter.doctor.asking import MAX_BYTES, CannotAsk, Server
 from llm_trace_exporter.doctor.facts import Missing
 from llm_trace_exporter.errors import ConfigError
 from tests.doctor.worlds import ask
+from tests.security.certs import Authority
 
 Answer = tuple[int, bytes]
 
 
 @contextmanager
-def serving(answer: Callable[[str, dict[str, list[str]], Any], Answer]) -> Iterator[str]:
+def serving(
+    answer: Callable[[str, dict[str, list[str]], Any], Answer], tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """A server that answers by path, parameters and headers; its address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,10 +48,12 @@ def serving(answer: Callable[[str, dict[str, list[str]], Any], Answer]) -> Itera
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' * (tls is not None)}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -205,6 +211,41 @@ def test_credentials(text: str, authorization: str, tmp_path: Path) -> None:
 
     with serving(answer) as url:
         ask(f"{url}/prometheus", *options, code=0)
+
+
+def of_tenant(path: str, parameters: dict[str, list[str]], headers: Any) -> Answer:
+    headers["X-Scope-OrgID"] = "ml"
+    return mimir(path, parameters, headers)
+
+
+def test_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both show certificates; the server's is for another name than its address."""
+    authority = Authority()
+    (tmp_path / "ca.crt").write_bytes(authority.cert)
+    cert, key = authority.issue("prometheus.internal").write(tmp_path, "server")
+    authority.issue("doctor").write(tmp_path, "client")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "ca.crt"))
+    context.load_cert_chain(cert, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    file = tmp_path / "http.yml"
+    client = "cert_file: client.crt, key_file: client.key"
+    (tmp_path / "none").mkdir()
+    with serving(of_tenant, context) as url:
+        options = (f"--http.config.file={file}", f"--dashboards={tmp_path}/none")
+        for trust in (
+            "ca_file: ca.crt, server_name: prometheus.internal",
+            "insecure_skip_verify: true",
+        ):
+            file.write_text(f"tls_config: {{{trust}, {client}}}")
+            ask(f"{url}/prometheus", *options, code=0)
+        for trust, part in (
+            (f"ca_file: ca.crt, {client}", "IP address mismatch"),
+            (f"server_name: prometheus.internal, {client}", "certificate verify failed"),
+            ("insecure_skip_verify: true", "cannot be reached"),
+        ):
+            file.write_text(f"tls_config: {{{trust}}}")
+            assert main(["doctor", f"--prometheus={url}/prometheus", *options]) == 2
+            assert part in capsys.readouterr().err
 
 
 def test_secrets_stay_with_the_host_that_they_are_for() -> None:

@@ -6,8 +6,8 @@ import re
 
 from llm_trace_exporter.doctor.checks import CHECKS
 from tests.doctor.conftest import Worlds
-from tests.doctor.worlds import address
-from tests.e2e.process import ROOT, run
+from tests.doctor.worlds import address, printed
+from tests.e2e.process import ROOT
 
 PAGE = (ROOT / "docs" / "doctor.md").read_text()
 
@@ -19,10 +19,10 @@ def words(text: str) -> str:
 
 
 def test_the_example_is_what_it_says(worlds: Worlds) -> None:
-    printed, _ = run("doctor", f"--prometheus={worlds.broken.base}", code=1)
+    shown = printed(worlds.broken.base, code=1)
     for name, target in (("exporter-0", worlds.other), ("exporter-1", worlds.third)):
-        printed = printed.replace(address(target), f"{name}:9891")
-    said = words(printed)
+        shown = shown.replace(address(target), f"{name}:9891")
+    said = words(shown)
     example = PAGE.split("```text\n")[1].split("```")[0]
     findings = re.split(r"\n(?=  (?:ok|note|warning|problem) |\n)", example)
     assert len(findings) > 6

@@ -15,7 +15,7 @@ from llm_trace_exporter.cli import main
 from tests.e2e.process import ROOT, Exporter, wait_for
 from tests.e2e.prometheus import Prometheus, started
 
-QUICK = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"}
+QUICK = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,16 @@ class Told:
 
 
 def ask(url: str, *options: str, code: int) -> Told:
-    """Run `doctor` in this process; what it said."""
+    """What `doctor` found."""
+    return Told(tuple(json.loads(printed(url, "--output=json", *options, code=code))["findings"]))
+
+
+def printed(url: str, *options: str, code: int) -> str:
+    """What `doctor` prints, in this process."""
     with redirect_stdout(io.StringIO()) as output:
-        found = main(["doctor", f"--prometheus={url}", "--output=json", *options])
+        found = main(["doctor", f"--prometheus={url}", *options])
     assert found == code, output.getvalue()
-    return Told(tuple(json.loads(output.getvalue())["findings"]))
+    return output.getvalue()
 
 
 def address(exporter: Exporter) -> str:

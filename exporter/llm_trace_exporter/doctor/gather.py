@@ -94,7 +94,9 @@ def _clock(server: Server) -> tuple[float, float]:
     data = server.first("time()")
     after_s = time.time()
     result = data.get("result") if isinstance(data, dict) else None
-    now_s = number(result[1]) if isinstance(result, list) and len(result) == 2 else float("nan")
+    now_s = number(result[1]) if isinstance(result, list) and len(result) == 2 else 0.0
+    if not now_s:
+        raise CannotAsk(f"{server.url}: does not tell the time when asked for time()")
     # The answer's time is of somewhere between the two.
     return now_s, 0.0 if before_s <= now_s <= after_s else now_s - (before_s + after_s) / 2
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import isnan
 
 from ..config.units import format_duration
 from .facts import Facts, Missing, Sample
@@ -252,7 +251,7 @@ def health(facts: Facts) -> Iterator[Finding]:
     """What exporters say about themselves."""
     for told in _TOLD:
         for sample in facts.asked(told.question):
-            if not isnan(sample.value) and (round(sample.value, 2) or "failed" in told.question):
+            if round(sample.value, 2) or "failed" in told.question:
                 yield Finding(told.level, told.what(sample), told.why, told.do)
     yield from _resets(facts)
     yield from _prices(facts)

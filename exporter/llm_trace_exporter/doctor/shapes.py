@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,14 +15,14 @@ _OTHER = Missing("an answer of another shape than documented")
 
 
 def samples(data: Any) -> tuple[Sample, ...] | Missing:
-    """Of an instant query's vector."""
+    """Of an instant query's vector; what has no value, or an infinite one, says nothing."""
     if isinstance(data, Missing):
         return data
     found: list[Sample] = []
     for row in items(data, "result"):
         value = row.get("value")
-        if isinstance(value, list) and len(value) == 2:
-            found.append(Sample(labels_of(row.get("metric")), number(value[1])))
+        if isinstance(value, list) and len(value) == 2 and (told := _finite(value[1])) is not None:
+            found.append(Sample(labels_of(row.get("metric")), told))
     return tuple(found)
 
 
@@ -147,11 +148,16 @@ def strings(value: Any) -> frozenset[str] | Missing:
 
 
 def number(value: Any) -> float:
-    """A number, also one written as text; NaN where it is none."""
+    """A number, also one written as text; 0 where it is none, or infinite."""
+    return _finite(value) or 0.0
+
+
+def _finite(value: Any) -> float | None:
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 def seconds(value: Any) -> float:
