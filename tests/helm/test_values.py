@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 
 import pytest
@@ -196,3 +198,13 @@ def test_the_package_holds_everything(helm: Helm, tmp_path: object) -> None:
     values = str(CHART / "ci" / "monitoring-values.yaml")
     packed = helm.run("template", RELEASE, package, "-n", NAMESPACE, "-f", values)
     assert packed.stdout.split("---\n") == helm.text("-f", values).split("---\n")
+
+
+def test_a_release_fits_into_its_secret(helm: Helm) -> None:
+    """Helm keeps a release, the chart's files and what it renders, as one Secret of up to 1 MiB."""
+    files = [p for p in CHART.rglob("*") if p.is_file()]
+    shipped = [p for p in files if p.parent.name not in {"ci", "golden"}]
+    chart = {str(p): base64.b64encode(p.read_bytes()).decode() for p in shipped}
+    manifest = helm.text("-f", str(CHART / "ci" / "monitoring-values.yaml"))
+    release = json.dumps({"chart": chart, "manifest": manifest}).encode()
+    assert len(base64.b64encode(gzip.compress(release))) < 1024 * 1024 / 2
