@@ -107,6 +107,8 @@ def why(expr: str, counts: dict[Selector, int], **changes: Any) -> Reason:
         ("llm_unpriced_requests_total", "quiet", "nothing of the kind"),
         ("llm_reqests_total", "broken", "no metric llm_reqests_total"),
         ("a:llm_x:y", "broken", "no loaded rule records"),
+        ("kafka_lag", "sleeps", "not the exporter's"),
+        ("cluster:cpu:sum", "sleeps", "not the exporter's"),
         ("ALERTS", "alive", ""),
         ("process_start_time_seconds", "alive", ""),
     ],

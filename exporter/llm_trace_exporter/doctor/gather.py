@@ -14,7 +14,7 @@ import yaml
 from .asking import CannotAsk, Server, ahead_of
 from .facts import Facts, Group, Labels, Missing, Page, Panel, Rule, Target
 from .promql import Selector
-from .questions import OURS, QUESTIONS
+from .questions import OUR_NAME, OURS, QUESTIONS
 from .shapes import exemplars, groups, labels_of, number, samples, strings, targets
 from .shipped import read_yaml
 
@@ -24,7 +24,6 @@ _HOUR_S = 3600.0
 _MAX_QUERY = 3500
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
 _SAMPLE = re.compile(rb"^([a-zA-Z_:][\w:]*)[{ ]", re.MULTILINE)
-_OUR_NAME = re.compile(r"(.+:)?(llm|gen_ai)_.+")
 
 
 def gather(
@@ -141,7 +140,7 @@ def _ours(
     names = {rule.name for rule in shipped}
 
     def is_ours(rule: Rule) -> bool:
-        return rule.name in names or any(_OUR_NAME.fullmatch(s.name) for s in rule.selectors)
+        return rule.name in names or any(OUR_NAME.fullmatch(s.name) for s in rule.selectors)
 
     return tuple(group for group in found if any(map(is_ours, group.rules)))
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-OURS = '__name__=~"(.+:)?(llm|gen_ai)_.+"'
-"""A matcher of the metrics that the exporter or its rules make."""
+OUR_NAME = re.compile(r"(.+:)?(llm|gen_ai)_.+")
+"""Names of the metrics that the exporter or its rules make."""
+OURS = f'__name__=~"{OUR_NAME.pattern}"'
+"""The same as a matcher."""
 
 QUESTIONS: Mapping[str, str] = {
     "exporters": "llm_exporter_build_info",

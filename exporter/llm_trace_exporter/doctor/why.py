@@ -17,6 +17,7 @@ from ..metrics.family import Family
 from ..metrics.judge_families import JUDGE_FAMILIES
 from .facts import Facts, Missing
 from .promql import Matcher, Need, Selector, selectors
+from .questions import OUR_NAME
 
 Kind = Literal["alive", "quiet", "sleeps", "broken", "unknown"]
 KINDS: tuple[Kind, ...] = ("alive", "quiet", "sleeps", "unknown", "broken")
@@ -83,6 +84,8 @@ def reason(selector: Selector, facts: Facts, seen: frozenset[str] = frozenset())
         return ALIVE
     if facts.counts.get(Selector(selector.name)):
         return _unmatched(selector, facts)
+    if not OUR_NAME.fullmatch(selector.name):
+        return Reason("sleeps", f"no series of {selector.name}, which is not the exporter's")
     if ":" in selector.name:
         return _recorded(selector.name, facts, seen)
     family = FAMILY_OF.get(selector.name)
@@ -97,7 +100,8 @@ def reason(selector: Selector, facts: Facts, seen: frozenset[str] = frozenset())
 
 def _absent(name: str, family: Family, facts: Facts) -> Reason:
     """Of a family without any series."""
-    for pool, told in _droppers(name, facts):
+    if dropper := next(_droppers(name, facts), None):
+        pool, told = dropper
         return Reason(
             "broken",
             f"metric_relabel_configs of the scrape job {pool} drop {name}",
@@ -132,8 +136,8 @@ def _recorded(name: str, facts: Facts, seen: frozenset[str]) -> Reason:
             f"recordings of {file} are missing" if file else f"no loaded rule records {name}",
             f"load {file}, too" if file else "load the rule file that records it",
         )
-    if failing := [rule for rule in makers if rule.health == "err"]:
-        return Reason("broken", f"the rule that records {name} fails", failing[0].error)
+    if any(rule.health == "err" for rule in makers):
+        return Reason("broken", f"the rule that records {name} fails", "correct it first")
     if name in seen:
         return ALIVE
     silent = Reason("quiet", "its recording rule has no result yet")
