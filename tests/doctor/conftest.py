@@ -48,7 +48,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
         pytest.skip("prometheus is not on PATH (`apt-get install prometheus`; `make test` does)")
     folder = tmp_path_factory.mktemp("doctor")
     with ExitStack() as stack:
-        starting = [_exporter(folder / name) for name in ("one", "other", "third")]
+        states = {"one": f"{folder}/state.db", "other": ":memory:", "third": ":memory:"}
+        starting = [_exporter(folder / name, state) for name, state in states.items()]
         with ThreadPoolExecutor() as pool:
             one, other, third = pool.map(stack.enter_context, starting)
         # Findings name them in this order.
@@ -76,8 +77,8 @@ def _send(one: Exporter, *others: Exporter) -> None:
     wait_for(lambda: one.metrics().total("llm_requests_total"), "calls")
 
 
-def _exporter(folder: Path) -> AbstractContextManager[Exporter]:
-    config = {"state": {"path": f"{folder}/state.db"}, "traces": {"quiet": "1s"}}
+def _exporter(folder: Path, state: str) -> AbstractContextManager[Exporter]:
+    config = {"state": {"path": state}, "traces": {"quiet": "1s"}}
     return running(folder, "--settle=0s", "--zero-hold=0s", config=config)
 
 

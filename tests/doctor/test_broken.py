@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.doctor.conftest import Worlds
-from tests.doctor.worlds import Told, ask
+from tests.doctor.worlds import Told, address, ask
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +68,9 @@ def test_nothing_is_scraped(worlds: Worlds) -> None:
     assert "exemplar-storage" in told.one("exemplars", "warning", "not kept")["why"]
     assert "none of the exporter's rules" in told.one("loaded", "problem", "")["what"]
     assert not told.of("series") and not told.of("panels")
+
+
+def test_counters_in_memory(worlds: Worlds, told: Told) -> None:
+    found = told.one("health", "note", "kept in memory only")
+    assert found["where"] == [address(worlds.other), address(worlds.third)]
+    assert "in memory" not in str(ask(worlds.healthy.base, code=0).of("health"))

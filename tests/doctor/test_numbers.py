@@ -135,7 +135,7 @@ def test_counts_that_are_too_much_alike() -> None:
         ("resets", Sample(ONE, 2.0), "warning", "started from 0 2 times"),
         ("prices_age", Sample({}, 61 * 86_400.0), "warning", "61 days old"),
         ("unpriced", Sample({"model": "mine"}, 4.0), "warning", "no price for 1 model"),
-        ("state_bytes", Sample(ONE, 0.0), "note", "in memory only"),
+        ("in_memory", Sample(ONE, 1.0), "note", "in memory only"),
     ],
 )  # fmt: skip
 def test_what_the_exporter_says(question: str, sample: Sample, level: str, part: str) -> None:
@@ -147,7 +147,6 @@ def test_what_the_exporter_says(question: str, sample: Sample, level: str, part:
 def test_what_is_no_trouble() -> None:
     well = {
         "prices_age": (Sample({}, 59 * 86_400.0),),
-        "state_bytes": (Sample(ONE, 4096.0),),
         "rejected": (Sample({}, 0.001),),
         "versions": (BUILD,),
     }
@@ -155,9 +154,9 @@ def test_what_is_no_trouble() -> None:
 
 
 def test_counters_that_start_anew() -> None:
-    figures = {"resets": (Sample(ONE, 1.0),), "state_bytes": (Sample(ONE, 0.0),)}
+    figures = {"resets": (Sample(ONE, 1.0),), "in_memory": (Sample(ONE, 1.0),)}
     assert "state.path" in only(numbers.health(facts(figures))).do
-    figures["state_bytes"] = (Sample(ONE, 5.0),)
+    del figures["in_memory"]
     assert "volume" in only(numbers.health(facts(figures))).do
 
 

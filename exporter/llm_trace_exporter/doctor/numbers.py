@@ -259,7 +259,7 @@ def health(facts: Facts) -> Iterator[Finding]:
 
 
 def _resets(facts: Facts) -> Iterator[Finding]:
-    in_memory = {s.source for s in facts.asked("state_bytes") if s.value == 0}
+    in_memory = {sample.source for sample in facts.asked("in_memory")}
     for sample in facts.asked("resets"):
         job, instance = sample.source
         yield Finding(
@@ -279,7 +279,7 @@ def _resets(facts: Facts) -> Iterator[Finding]:
             "counters are kept in memory only",
             why="they start from 0 with every restart, and what waits is lost",
             do=_KEEP,
-            where=tuple(sorted(instance for _, instance in in_memory)),
+            where=tuple(sorted({instance for _, instance in in_memory})),
         )
 
 

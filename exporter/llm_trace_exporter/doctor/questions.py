@@ -26,7 +26,7 @@ QUESTIONS: Mapping[str, str] = {
     "calls_by_model": "sum by (job, instance, exported_service, service, model)"
     " (increase(llm_requests_total[1h]))",
     "resets": "max by (job, instance) (resets(llm_cost_usd_total[1d])) > 0",
-    "state_bytes": "llm_exporter_state_bytes",
+    "in_memory": "llm_exporter_build_info unless on (job, instance) (llm_exporter_state_bytes > 0)",
     "state_errors": "sum by (instance, reason) (increase(llm_exporter_state_errors_total[1h])) > 0",
     "prices_age": "time() - max(llm_exporter_price_catalog_timestamp_seconds)",
     "overflow": "sum by (label) (increase(llm_exporter_label_overflow_total[1d])) > 0",

@@ -61,6 +61,8 @@ _SLEEPS: tuple[tuple[str, str], ...] = (
     ("llm_request_cost_", "no call could be priced"),
     ("llm_exporter_token_requests_", "senders have no tokens (`otlp.tokens`)"),
     ("llm_exporter_security_", "no web configuration and no token is in use"),
+    ("llm_exporter_state_bytes", "no state file is configured (`state.path`)"),
+    ("llm_exporter_state_commit_", "no state file is configured (`state.path`)"),
     ("llm_exporter_log_records_", "no log record has come"),
     ("gen_ai_", "the name profile is off (`compat`)"),
 )  # fmt: skip
