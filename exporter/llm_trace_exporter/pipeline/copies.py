@@ -18,6 +18,8 @@ from .pairing import lanes, order, pairs
 from .trace_table import Content, Pending
 
 _K = TypeVar("_K")
+_Teller = tuple[str, str]
+"""Signal and scope."""
 
 
 class CopyIndex:
@@ -26,7 +28,7 @@ class CopyIndex:
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], dict[int, Pending]] = {}
         # Content -> who tells it -> tellers by identity.
-        self._by_content: dict[Content, dict[str, dict[int, Pending]]] = {}
+        self._by_content: dict[Content, dict[_Teller, dict[int, Pending]]] = {}
 
     def add(self, pending: Pending) -> None:
         """Remember a waiting call."""
@@ -195,8 +197,8 @@ def _rank(leaf: Leaf) -> tuple[bool, bool, bool, int, int, bytes]:
     )
 
 
-def _teller(call: LlmCall) -> str:
-    return f"{call.origin.signal}\0{call.origin.scope}"
+def _teller(call: LlmCall) -> _Teller:
+    return call.origin.signal, call.origin.scope
 
 
 def _discard(index: dict[_K, dict[int, Pending]], key: _K, pending: Pending) -> None:

@@ -21,7 +21,7 @@ from .merge import overlap
 from .nesting import Leaf, leaves_of, with_details
 from .remembered import Remembered
 from .results import Comparison, Joined, Results
-from .steps import StepsOfTrace, absorb, merged_into
+from .steps import StepsOfTrace, absorb
 from .subjects import Subjects
 from .trace_table import MAX_WAITING_IN_TRACE, Node, Pending, Trace, TraceTable
 
@@ -323,12 +323,11 @@ class Pipeline:
         return None
 
     def _settle_step(self, pending: Pending, step: Step, nested: StepsOfTrace) -> None:
-        trace = pending.trace
         self._done(pending)
         if pending.standing == "fallback" and pending.group in self._span_groups:
             self._output.discard("duplicate", 1, 0)
             return
-        outer = merged_into(trace, pending)
+        outer = nested.outer_of(pending)
         if outer is not None:
             if not outer.settled and isinstance(outer.record, Step):
                 outer.record = absorb(outer.record, step)

@@ -8,7 +8,7 @@ from ..model import LlmCall, Step
 from .trace_table import Pending, Trace
 
 
-def merged_into(trace: Trace, pending: Pending) -> Pending | None:
+def _merged_into(trace: Trace, pending: Pending) -> Pending | None:
     """The enclosing step that tells the same execution; None when there is none.
 
     Only spans that are no step, call or agent of their own may stand between. A retrieval inside
@@ -51,18 +51,22 @@ class StepsOfTrace:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._inner: dict[int, list[Pending]] | None = None
+        self._inner: dict[int, list[Pending]] = {}
+        self._outer: dict[int, Pending] = {}
+        for step in trace.steps:
+            outer = _merged_into(trace, step)
+            if outer is not None:
+                self._outer[id(step)] = outer
+                self._inner.setdefault(id(outer), []).append(step)
         self._directors: set[int] | None = None
 
     def inner_of(self, pending: Pending) -> list[Pending]:
         """Steps that tell the same execution from inside."""
-        if self._inner is None:
-            self._inner = {}
-            for step in self._trace.steps:
-                outer = merged_into(self._trace, step)
-                if outer is not None:
-                    self._inner.setdefault(id(outer), []).append(step)
         return self._inner.get(id(pending), [])
+
+    def outer_of(self, pending: Pending) -> Pending | None:
+        """The enclosing step that tells the same execution; None when there is none."""
+        return self._outer.get(id(pending))
 
     def only_directs(self, pending: Pending) -> bool:
         """Whether other agents run inside this one and it makes no call of its own."""

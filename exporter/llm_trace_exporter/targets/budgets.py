@@ -118,8 +118,10 @@ class Budgets:
 
     def spend(self, priced: PricedCall, unix_s: float) -> None:
         """Add the cost of a counted call."""
+        if not self._accounts:
+            return
         usd = priced.cost_usd
-        if not self._accounts or not usd:
+        if not usd:
             return
         call, origin = priced.call, priced.call.origin
         key = (
