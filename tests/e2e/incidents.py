@@ -8,27 +8,38 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import yaml
 
-from tests.e2e.process import DEADLINE_S, run, wait_for
+from llm_trace_exporter.cli import main
+from tests.e2e.process import DEADLINE_S, wait_for
 from tests.e2e.prometheus import free_port
 
 ALERTS = Path(__file__).parents[2] / "alerts"
 EXAMPLE = ALERTS / "alertmanager" / "alertmanager.yml"
+needs_servers = pytest.mark.skipif(
+    not shutil.which("promtool")
+    or not (shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")),
+    reason="prometheus or alertmanager is not on PATH (`apt-get install prometheus-alertmanager`)",
+)
+
 _PATIENCE_S = 120.0
-_ROUNDS = 4
+_PLACES = ("environment", "instance", "budget")
+_ROUNDS = 3
 """Rules that read what others record, which read what others record."""
-_A_HISTORY_S = 2.5
-"""How long one takes to be written, with two at once."""
+_START_S, _A_HISTORY_S = 3.0, 1.5
+"""How long it takes to write some, two at once; Prometheus takes nothing before what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +58,11 @@ class Ring:
 class Heard(list[Ring]):
     """Alerts that reached the webhooks and fire."""
 
-    def who(self, **labels: str) -> dict[str, set[str]]:
-        """Receivers of each alert with these labels."""
+    def who(self, about: str = "") -> dict[str, set[str]]:
+        """Receivers of each alert; only those about one environment, instance or budget."""
         found: dict[str, set[str]] = {}
         for ring in list(self):
-            if labels.items() <= ring.labels.items():
+            if not about or about in {ring.labels.get(name) for name in _PLACES}:
                 found.setdefault(ring.name, set()).add(ring.receiver)
         return found
 
@@ -66,7 +77,8 @@ class History:
     length: str = "90m"
     rate: float = 0.5
     config: Mapping[str, Any] | None = None
-    step: str = "1m"
+    services: tuple[str, ...] = ()
+    """Empty: all of them."""
 
 
 @contextmanager
@@ -101,24 +113,29 @@ def webhooks() -> Iterator[tuple[str, Heard]]:
 
 def written(folder: Path, histories: Sequence[History]) -> Path:
     """Blocks with all of them, that end when they are written."""
-    end = datetime.fromtimestamp(time.time() + _A_HISTORY_S * len(histories), UTC).isoformat()
+    seconds = _START_S + _A_HISTORY_S * len(histories)
+    end = datetime.fromtimestamp(time.time() + seconds, UTC).isoformat()
     blocks = folder / "blocks"
-    blocks.mkdir()
-
-    def write(history: History) -> None:
-        file, config = folder / f"{history.name}.om", folder / f"{history.name}.yml"
-        config.write_text(yaml.safe_dump(dict(history.config or {})))
-        run(
-            "simulate", f"--openmetrics={file}", f"--history={history.length}", f"--end={end}",
-            f"--step={history.step}", "--profile=steady", f"--rate={history.rate}",
-            f"--environment={history.name}", f"--instance={history.name}",
-            f"--config.file={config}", *(f"--incident={one}" for one in history.incidents),
-        )  # fmt: skip
-        to_blocks(file, blocks)
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, histories))
+    blocks.mkdir(exist_ok=True)
+    workers = min(2, len(histories))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for file in pool.map(_write, histories, repeat(folder), repeat(end)):
+            to_blocks(file, blocks)
     return blocks
+
+
+def _write(history: History, folder: Path, end: str) -> Path:
+    file, config = folder / f"{history.name}.om", folder / f"{history.name}.yml"
+    config.write_text(yaml.safe_dump(dict(history.config or {})))
+    arguments = (
+        "simulate", f"--openmetrics={file}", f"--history={history.length}", f"--end={end}",
+        "--step=1m", "--profile=steady", f"--rate={history.rate}",
+        f"--environment={history.name}", f"--instance={history.name}",
+        f"--config.file={config}", *(f"--incident={one}" for one in history.incidents),
+        *(f"--service={one}" for one in history.services),
+    )  # fmt: skip
+    assert main(arguments) == 0
+    return file
 
 
 def to_blocks(file: Path, blocks: Path) -> None:
@@ -196,20 +213,18 @@ class Watch:
 
     base: str
     heard: Heard
+    wait_s: int
 
     def firing(self) -> set[str]:
         """Alert and severity of what fires in Prometheus, whether anybody hears of it or not."""
-        return {f"{a['labels']['alertname']} {a['labels']['severity']}" for a in self._alerts()}
-
-    def _alerts(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._get("alerts")["alerts"]
-        return found
+        alerts = self._get("alerts")["alerts"]
+        return {f"{a['labels']['alertname']} {a['labels']['severity']}" for a in alerts}
 
     def _get(self, path: str) -> Any:
         return requests.get(f"{self.base}/api/v1/{path}", timeout=_PATIENCE_S).json()["data"]
 
     def settle(self) -> None:
-        """Wait until all rules have seen what the others recorded."""
+        """Wait until all rules have seen what the others recorded, and all was told."""
         for _ in range(_ROUNDS):
             now = datetime.now(UTC)
 
@@ -222,6 +237,8 @@ class Watch:
                 )
 
             wait_for(evaluated, "the rules", _PATIENCE_S)
+        if self.firing():
+            time.sleep(self.wait_s + 1.0)
 
 
 def _short(moment: str) -> str:
@@ -231,7 +248,7 @@ def _short(moment: str) -> str:
 
 
 @contextmanager
-def watching(blocks: Path, folder: Path, wait_s: int = 6) -> Iterator[Watch]:
+def watching(blocks: Path, folder: Path, wait_s: int = 6, target: str = "") -> Iterator[Watch]:
     """Prometheus with these blocks and all rules, and Alertmanager, when all has been said.
 
     Args:
@@ -239,6 +256,7 @@ def watching(blocks: Path, folder: Path, wait_s: int = 6) -> Iterator[Watch]:
         folder: For configuration and logs; it is made.
         wait_s: How long Alertmanager waits for what belongs together, or inhibits. Until then all
             rules must have been evaluated.
+        target: host:port of an exporter that is scraped as well.
     """
     prometheus, alertmanager = shutil.which("prometheus"), shutil.which("prometheus-alertmanager")
     alertmanager = alertmanager or shutil.which("alertmanager")
@@ -249,7 +267,10 @@ def watching(blocks: Path, folder: Path, wait_s: int = 6) -> Iterator[Watch]:
         "global": {"evaluation_interval": "1s"},
         "rule_files": _at_once(folder),
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [am]}]}]},
-    }
+        "scrape_configs": [
+            {"job_name": "llm", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]}
+        ] if target else [],
+    }  # fmt: skip
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     caller = [
         alertmanager, f"--config.file={folder / 'am.yml'}", f"--storage.path={folder / 'am'}",
@@ -265,8 +286,6 @@ def watching(blocks: Path, folder: Path, wait_s: int = 6) -> Iterator[Watch]:
             _running(caller, folder / "alertmanager.log", am),
             _running(watcher, folder / "prometheus.log", pr),
         ):
-            watch = Watch(f"http://{pr}", heard)
+            watch = Watch(f"http://{pr}", heard, wait_s)
             watch.settle()
-            if watch.firing():
-                time.sleep(wait_s + 1.0)
             yield watch

@@ -23,7 +23,7 @@ from .history import Span, write_history
 from .incidents import INCIDENTS, Plan, parse_incident
 from .live import run_live
 from .traffic import Traffic
-from .world import PROFILES
+from .world import PROFILES, SERVICES
 
 _MAX_RATE = 10_000.0
 _FOREVER_S = 10 * 365 * 86_400.0
@@ -109,6 +109,9 @@ def _traffic(
     profile = PROFILES[options.profile]
     if options.environment is not None:
         profile = replace(profile, environments=((options.environment, 1.0),))
+    if options.service:
+        chosen = tuple(one for one in profile.services if one.name in options.service)
+        profile = replace(profile, services=chosen)
     return Traffic(profile, plan, seed=options.seed, start_s=start_s, rate=rate), plan
 
 
@@ -184,6 +187,9 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     _option("--seed", metavar="N", type=int, default=1, help="determines what is left to chance"),
     _option("--profile", choices=tuple(PROFILES), default="full",
             help="how much variety: full, small for less series, steady for no busy hours either"),
+    _option("--service", metavar="NAME", action="append", default=[],
+            choices=[service.name for service in SERVICES],
+            help="only this application, at its share of the rate; may be given several times"),
     _option("--environment", metavar="NAME",
             help="the only environment (default: that of the profile)"),
     _option("--incident", metavar="NAME[@START+DURATION]", action="append", default=[],

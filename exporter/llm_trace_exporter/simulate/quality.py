@@ -76,7 +76,8 @@ def rate(scene: Scene, answer: RawSpan) -> None:
         "gen_ai.evaluation.name": "user_feedback",
         "gen_ai.evaluation.score.label": "thumbs_down" if is_bad else "thumbs_up",
     }
-    scene.log(EVALUATION, attrs, answer, 10.0 + scene.random.expovariate(1 / 120))
+    waits_s = 10.0 + scene.random.expovariate(1 / 120)
+    scene.log(EVALUATION, attrs, _subject(scene, answer), waits_s)
 
 
 def _subject(scene: Scene, answer: RawSpan) -> RawSpan:

@@ -1,0 +1,460 @@
+"""What has to ring when, and at whom: every incident of the simulator, every alert of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.incidents import History
+
+_INCIDENT = "@-50m+1h"
+"""Rules that look at the time before the last hour must not see it."""
+_GAP = ("exporter-down@95m+1355m", "traffic-drop@95m+1355m")
+"""Between yesterday at this time and today nothing is written, which saves time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One bad day."""
+
+    rings: Mapping[str, str]
+    """Alert and severity -> who hears of it, with a space between two."""
+    also: str = ""
+    """Further alerts that may ring: consequences, or chance."""
+    incidents: tuple[str, ...] = ()
+    """Empty: the one of the scene's name."""
+    needs_yesterday: bool = False
+    config: Mapping[str, Any] | None = None
+    """Of the exporter."""
+    rate: float = 0.5
+    services: tuple[str, ...] = ()
+    """Those that are needed to see it; empty: all."""
+
+
+def history(name: str, scene: Scene) -> History:
+    """What is simulated of a scene."""
+    bad = tuple(one + _INCIDENT for one in scene.incidents or (name,))
+    length = "80m"
+    if scene.needs_yesterday:
+        bad, length = (*bad, *_GAP), "1530m"
+    return History(name, bad, length, scene.rate, scene.config, scene.services)
+
+
+def merged(scenes: Mapping[str, Scene]) -> Scene:
+    """All of them at once."""
+    return Scene(
+        rings={alert: who for scene in scenes.values() for alert, who in scene.rings.items()},
+        incidents=tuple(scenes),
+        needs_yesterday=any(scene.needs_yesterday for scene in scenes.values()),
+        config={k: v for scene in scenes.values() for k, v in (scene.config or {}).items()},
+    )
+
+
+_BOT, _DOCS, _AGENT = ("support-bot",), ("docs-search",), ("coding-agent",)
+_BATCH, _SHOP = ("batch-summariser",), ("checkout-assistant",)
+
+BY_ENVIRONMENT: Mapping[str, Scene] = {
+    "provider-outage": Scene(
+        rate=1.5,
+        services=_BOT + _SHOP,
+        rings={
+            "LLMProviderErrorsHigh critical": "pager",
+            "LLMTotalOutage critical": "pager payments-pager",
+        },
+    ),
+    "provider-errors": Scene(
+        services=_AGENT,
+        rings={
+            "LLMProviderErrorsHigh warning": "slack-llm",
+            "LLMErrorBudgetBurn warning": "slack-llm",
+        },
+    ),
+    "rate-limit": Scene(
+        services=_BOT + _SHOP,
+        rings={
+            "LLMRateLimited warning": "slack-llm slack-payments",
+            "LLMProviderErrorsHigh warning": "slack-llm",
+        },
+        also="LLMRetryStorm LLMErrorBudgetBurn",
+    ),
+    "auth": Scene(
+        rate=1.5,
+        services=_AGENT,
+        rings={
+            "LLMAuthenticationFailing critical": "pager",
+            "LLMProviderErrorsHigh critical": "pager",
+            "LLMTotalOutage critical": "pager",
+        },
+    ),
+    "auth-quota": Scene(
+        rate=1.5,
+        services=_BOT + _SHOP,
+        rings={
+            "LLMQuotaExhausted critical": "pager payments-pager",
+            "LLMProviderErrorsHigh critical": "pager",
+            "LLMTotalOutage critical": "pager payments-pager",
+        },
+    ),
+    "timeouts": Scene(
+        services=_BATCH,
+        rings={
+            "LLMTimeouts warning": "slack-llm",
+            "LLMTraceFailuresHigh warning": "slack-llm",
+            "LLMProviderErrorsHigh warning": "slack-llm",
+            "LLMErrorBudgetBurn critical": "pager",
+            "LLMLatencyBudgetBurn warning": "slack-llm",
+        },
+        also="LLMLatencyP95High",
+    ),
+    "slow-provider": Scene(
+        services=_BOT + _SHOP,
+        rings={
+            "LLMLatencyRegression warning": "slack-llm slack-payments",
+            "LLMStreamingSlow warning": "slack-llm slack-payments",
+            "LLMLatencyP95High warning": "slack-llm",
+            "LLMTimeToFirstTokenHigh warning": "slack-llm",
+            "LLMFeatureLatencyHigh warning": "slack-llm",
+            "LLMLatencyBudgetBurn critical": "pager",
+        },
+        needs_yesterday=True,
+        config={
+            "slos": [
+                {
+                    "slo": "latency_p95_seconds",
+                    "target": 14,
+                    "match": {"service": "support-bot", "feature": "answer"},
+                },
+                {
+                    "slo": "latency_p95_seconds",
+                    "target": 12,
+                    "match": {"service": "support-bot", "environment": "slow-provider"},
+                },
+            ]
+        },
+    ),
+    "slow-first-token": Scene(
+        services=_BOT + _SHOP,
+        rings={"LLMTimeToFirstTokenHigh warning": "slack-llm slack-payments"},
+    ),
+    "saturation": Scene(
+        services=_BATCH,
+        rings={
+            "LLMHistogramSaturated info": "slack-quiet",
+            "LLMLatencyBudgetBurn critical": "pager",
+            "LLMLatencyP95High warning": "slack-llm",
+        },
+    ),
+    "cost-spike": Scene(
+        services=_AGENT,
+        rings={
+            "LLMSpendSpike critical": "pager",
+            "LLMTeamSpendSpike warning": "finops",
+            "LLMUnitCostRegression warning": "finops",
+            "LLMBudgetSpent critical": "pager",
+            "LLMBudgetBurn warning": "finops",
+            "LLMBudgetForecastExceeded warning": "finops",
+        },
+        also="LLMLatencyBudgetBurn LLMLatencyP95High LLMLatencyRegression LLMStepSlow",
+        needs_yesterday=True,
+        config={
+            "budgets": [
+                {
+                    "name": "cost-spike",
+                    "limit_usd": 0.1,
+                    "period": "daily",
+                    "timezone": "Etc/GMT-12",
+                },
+                {"name": "elsewhere", "limit_usd": 0.1, "period": "daily", "timezone": "UTC"},
+            ]
+        },
+    ),
+    "budget": Scene(
+        services=_AGENT,
+        rings={"LLMBudgetSpent warning": "finops"},
+        also="LLMBudgetBurn LLMBudgetForecastExceeded LLMSpendSpike LLMTeamSpendSpike "
+        "LLMLatencyBudgetBurn LLMLatencyP95High",
+        incidents=("cost-spike",),
+        config={
+            "pricing": {
+                "contracts": [
+                    {
+                        "provider": "anthropic",
+                        "model": "claude-sonnet-*",
+                        "usd_per_million_tokens": {"input": 1, "output": 1},
+                    }
+                ]
+            },
+            "budgets": [
+                {
+                    "name": "budget",
+                    "limit_usd": 125,
+                    "period": "daily",
+                    "timezone": "UTC",
+                    "match": {"service": "coding-agent"},
+                },
+            ],
+        },
+    ),
+    "token-bloat": Scene(
+        services=_BOT,
+        rings={
+            "LLMUnitCostRegression warning": "finops",
+            "LLMCostPerRequestHigh warning": "finops",
+            "LLMCostPerTraceHigh warning": "finops",
+        },
+        also="LLMSpendSpike LLMTeamSpendSpike LLMLatencyRegression",
+        needs_yesterday=True,
+        config={
+            "slos": [
+                {
+                    "slo": slo,
+                    "target": 0.009,
+                    "match": {"service": "support-bot", "environment": "token-bloat"},
+                }
+                for slo in ("cost_per_request_usd", "cost_per_trace_usd")
+            ]
+        },
+    ),
+    "cache-miss": Scene(
+        services=_AGENT,
+        rings={"LLMCacheHitDrop warning": "finops", "LLMUnitCostRegression warning": "finops"},
+        needs_yesterday=True,
+    ),
+    "judge-regression": Scene(
+        services=_DOCS,
+        rings={
+            "LLMJudgeFailureBudgetBurn critical": "pager",
+            "LLMJudgeFailureRatioHigh warning": "slack-llm",
+            "LLMFeatureJudgeFailuresHigh warning": "slack-llm",
+            "LLMJudgeFailureAboveBaseline warning": "slack-llm",
+        },
+        config={
+            "judges": {"by_name": {"faithfulness": {"baseline_failure_ratio": 0.05}}},
+            "slos": [
+                {
+                    "slo": "judge_failure_ratio",
+                    "target": 0.05,
+                    "match": {"service": "docs-search", "feature": "ask-docs"},
+                }
+            ],
+        },
+    ),
+    "judge-down": Scene(
+        services=_BOT + _SHOP, rings={"LLMJudgeBroken warning": "slack-llm slack-payments"}
+    ),
+    "judge-stalled": Scene(
+        services=_BOT + _SHOP, rings={"LLMJudgeStalled warning": "slack-llm slack-payments"}
+    ),
+    "judge-cost": Scene(
+        rate=1.5,
+        services=_DOCS,
+        rings={"LLMJudgeCostShareHigh warning": "slack-llm"},
+        also="LLMSpendSpike LLMTeamSpendSpike",
+    ),
+    "judge-labels": Scene(services=_BOT, rings={"LLMJudgeResultsUnscored info": "slack-quiet"}),
+    "negative-feedback": Scene(
+        services=_BOT + _SHOP, rings={"LLMNegativeFeedbackHigh warning": "slack-llm slack-payments"}
+    ),
+    "refusals": Scene(
+        services=_BOT + _SHOP, rings={"LLMRefusalsHigh warning": "slack-llm slack-payments"}
+    ),
+    "truncation": Scene(
+        services=_BOT + _SHOP, rings={"LLMTruncatedOutputs warning": "slack-llm slack-payments"}
+    ),
+    "prompt-injection": Scene(
+        services=_BOT,
+        rings={
+            "LLMGuardrailBlocksHigh warning": "security",
+            "LLMPromptInjectionSpike warning": "security",
+        },
+        also="LLMJudgeFailureBudgetBurn LLMJudgeFailureRatioHigh",
+    ),
+    "guardrail-down": Scene(services=_BOT, rings={"LLMGuardrailFailing warning": "security"}),
+    "guardrail-silent": Scene(
+        services=_BOT, rings={"LLMGuardrailSilent critical": "security-pager"}
+    ),
+    "content-filter": Scene(
+        services=_BOT + _SHOP,
+        rings={
+            "LLMContentFilterErrors warning": "slack-llm slack-payments",
+            "LLMProviderErrorsHigh warning": "slack-llm",
+        },
+        also="LLMErrorBudgetBurn",
+    ),
+    "retry-storm": Scene(
+        services=_SHOP,
+        rings={"LLMRetryStorm warning": "slack-payments"},
+        also="LLMErrorBudgetBurn LLMProviderErrorsHigh",
+    ),
+    "fallback-storm": Scene(services=_SHOP, rings={"LLMFallbackStorm warning": "slack-payments"}),
+    "feature-errors": Scene(
+        services=_SHOP,
+        rings={"LLMFeatureErrorsHigh warning": "slack-payments"},
+        also="LLMRetryStorm LLMErrorBudgetBurn LLMProviderErrorsHigh",
+        incidents=("retry-storm",),
+        config={
+            "slos": [
+                {
+                    "slo": "error_ratio",
+                    "target": 0.02,
+                    "match": {"service": "checkout-assistant", "feature": "upsell"},
+                }
+            ]
+        },
+    ),
+    "traffic-drop": Scene(
+        services=_BOT + _SHOP,
+        rings={"LLMTrafficDrop warning": "slack-llm slack-payments"},
+        needs_yesterday=True,
+    ),
+    "traffic-spike": Scene(
+        services=_BOT + _SHOP,
+        rings={
+            "LLMTrafficSpike warning": "slack-llm slack-payments",
+            "LLMSpendSpike warning": "finops",
+            "LLMTeamSpendSpike warning": "finops",
+        },
+        needs_yesterday=True,
+        also="LLMPromptInjectionSpike",
+    ),
+    "agent-loop": Scene(
+        services=_AGENT,
+        rings={
+            "LLMAgentLoopSuspected warning": "slack-llm",
+            "LLMToolLoopSuspected warning": "slack-llm",
+            "LLMCallsPerTraceRising info": "slack-quiet",
+        },
+        also="LLMSpendSpike LLMTeamSpendSpike LLMStepSlow LLMTrafficSpike",
+        needs_yesterday=True,
+    ),
+    "tool-outage": Scene(
+        rate=1.5, services=_AGENT, rings={"LLMToolFailuresHigh critical": "pager"}
+    ),
+    "tool-failure": Scene(
+        rate=1.5,
+        services=_AGENT + _SHOP,
+        rings={"LLMToolFailuresHigh warning": "slack-llm slack-payments"},
+    ),
+    "slow-steps": Scene(
+        services=_DOCS, rings={"LLMStepSlow warning": "slack-llm"}, needs_yesterday=True
+    ),
+    "retrieval-empty": Scene(services=_BOT, rings={"LLMRetrievalEmpty warning": "slack-llm"}),
+    "retrieval-poor": Scene(
+        services=_DOCS,
+        rings={"LLMRetrievalScoresDropped warning": "slack-llm"},
+        needs_yesterday=True,
+    ),
+    "unpriced-model": Scene(
+        services=_SHOP,
+        rings={"LLMUnpricedModel warning": "finops", "LLMUnpricedRequests warning": "finops"},
+        also="LLMModelRoutingChanged",
+    ),
+    "model-routing": Scene(services=_BOT, rings={"LLMModelRoutingChanged warning": "slack-llm"}),
+    "context-length": Scene(
+        services=_DOCS,
+        rings={
+            "LLMContextLengthExceeded warning": "slack-llm",
+            "LLMProviderErrorsHigh warning": "slack-llm",
+            "LLMErrorBudgetBurn warning": "slack-llm",
+        },
+    ),
+    "label-flood": Scene(
+        services=_SHOP,
+        rings={
+            "LLMExporterLabelValuesNearLimit info": "slack-quiet",
+            "LLMExporterSeriesNearLimit warning": "slack-platform",
+        },
+        config={"series": {"max_per_family": 300}},
+    ),
+    "small-tables": Scene(
+        services=_BOT + _DOCS,
+        rings={
+            "LLMExporterEvictions warning": "slack-platform",
+            "LLMExporterPendingNearLimit warning": "slack-platform",
+        },
+        also="LLMPromptInjectionSpike",
+        incidents=("traffic-spike",),
+        config={
+            "limits": {"max_pending": 100, "max_spans": 200, "max_remembered": 100},
+            "settle": "30s",
+        },
+    ),
+    "crash-loop": Scene(
+        services=_BOT,
+        rings={
+            "LLMExporterRestarting warning": "slack-platform",
+            "LLMCostCounterResets warning": "finops",
+        },
+        also="LLMExporterInstanceDown",
+    ),
+    "exporter-down": Scene(
+        services=_BATCH, rings={"LLMExporterInstanceDown warning": "slack-platform"}
+    ),
+}
+"""Each in an environment of its own, all before one Prometheus."""
+
+EXPORTERS_OWN: Mapping[str, Scene] = {
+    "ingest-lag": Scene(
+        {
+            "LLMExporterIngestLagHigh warning": "slack-platform",
+            "LLMExporterLateRecords warning": "slack-platform",
+        }
+    ),
+    "duplicates": Scene({"LLMExporterDuplicatesHigh warning": "slack-platform"}),
+    "malformed-requests": Scene({"LLMExporterRequestsRejected warning": "slack-platform"}),
+    "invalid-records": Scene({"LLMExporterInvalidRecords warning": "slack-platform"}),
+    "label-flood": Scene({"LLMExporterLabelOverflow warning": "slack-platform"}),
+    "judge-late": Scene(
+        {"LLMJudgeLagHigh warning": "slack-llm"},
+        config={"slos": [{"slo": "judge_lag_p95_seconds", "target": 900}]},
+    ),
+}
+"""They tell no service, so all of them happen to one exporter, which nothing else thins out."""
+
+ALONE: Mapping[str, Scene] = {
+    "no-traffic": Scene({"LLMExporterNoData critical": "platform-pager"}),
+    "unknown-convention": Scene(
+        {"LLMExporterNothingRecognised warning": "slack-platform"}, also="LLMResultsUnjoined"
+    ),
+    "stray-results": Scene({"LLMResultsUnjoined warning": "slack-llm"}, services=_BOT),
+    "double-instrumentation": Scene(
+        {"LLMExporterRollupsChanged info": "slack-quiet"}, services=_BATCH, needs_yesterday=True
+    ),
+    "exporter-down": Scene({"LLMExporterAbsent critical": "platform-pager"}),
+}
+"""Those that leave nothing else to see, or that other traffic would thin out."""
+
+OF_FEATURES = {"LLMFeatureErrorsHigh", "LLMFeatureLatencyHigh", "LLMFeatureJudgeFailuresHigh"}
+"""A target of a feature holds in all environments, so these may ring in any scene."""
+
+REPORTED: Mapping[str, str] = {
+    "LLMExporterStateErrors critical": "platform-pager",
+    "LLMExporterStateCommitSlow warning": "slack-platform",
+    "LLMExporterStateGrowing warning": "slack-platform",
+    "LLMExporterScrapeSlow warning": "slack-platform",
+    "LLMExporterOverloaded warning": "slack-platform",
+    "LLMExporterVersionsDiffer info": "slack-quiet",
+    "LLMExporterSecurityReloadFailed critical": "platform-pager",
+    "LLMJudgeRunsFailing warning": "slack-llm",
+    "LLMJudgeSkipping warning": "slack-llm",
+    "LLMJudgeCircuitOpen warning": "slack-llm",
+    "LLMJudgeDailyLimitReached warning": "slack-llm",
+    "LLMJudgeUnpriced warning": "slack-llm",
+    "LLMBuiltInJudgeCostHigh warning": "slack-llm",
+}
+"""Trouble with disks, requests under way and models that judge, of which a simulation has none: it
+is written by the code that counts it; tests/e2e/reported.py."""
+
+RUNNING: Mapping[str, str] = {
+    "LLMExporterConfigReloadFailed warning": "slack-platform",
+    "LLMSecretInAnswer critical": "security-pager",
+    "LLMPersonalDataInAnswer warning": "security",
+    "LLMDocumentInjectionFound warning": "security",
+}
+"""Shown by a running exporter, which is told what simulated applications never say."""
+
+UNSHOWN: Mapping[str, str] = {
+    "LLMPriceCatalogStale info": "the list that comes with the package is as old as it is",
+}
+"""Alerts that only promtool's tests show, and why."""
