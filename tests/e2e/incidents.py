@@ -79,6 +79,7 @@ class History:
     config: Mapping[str, Any] | None = None
     services: tuple[str, ...] = ()
     """Empty: all of them."""
+    step: str = "1m"
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def _write(history: History, folder: Path, end: str) -> Path:
     config.write_text(yaml.safe_dump(dict(history.config or {})))
     arguments = (
         "simulate", f"--openmetrics={file}", f"--history={history.length}", f"--end={end}",
-        "--step=1m", "--profile=steady", f"--rate={history.rate}",
+        f"--step={history.step}", "--profile=steady", f"--rate={history.rate}",
         f"--environment={history.name}", f"--instance={history.name}",
         f"--config.file={config}", *(f"--incident={one}" for one in history.incidents),
         *(f"--service={one}" for one in history.services),

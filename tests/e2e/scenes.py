@@ -51,27 +51,27 @@ def merged(scenes: Mapping[str, Scene]) -> Scene:
     )
 
 
-_BOT, _DOCS, _AGENT = ("support-bot",), ("docs-search",), ("coding-agent",)
-_BATCH, _SHOP = ("batch-summariser",), ("checkout-assistant",)
+BOT, DOCS, AGENT = ("support-bot",), ("docs-search",), ("coding-agent",)
+BATCH, SHOP = ("batch-summariser",), ("checkout-assistant",)
 
 BY_ENVIRONMENT: Mapping[str, Scene] = {
     "provider-outage": Scene(
         rate=1.5,
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={
             "LLMProviderErrorsHigh critical": "pager",
             "LLMTotalOutage critical": "pager payments-pager",
         },
     ),
     "provider-errors": Scene(
-        services=_AGENT,
+        services=AGENT,
         rings={
             "LLMProviderErrorsHigh warning": "slack-llm",
             "LLMErrorBudgetBurn warning": "slack-llm",
         },
     ),
     "rate-limit": Scene(
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={
             "LLMRateLimited warning": "slack-llm slack-payments",
             "LLMProviderErrorsHigh warning": "slack-llm",
@@ -80,7 +80,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     ),
     "auth": Scene(
         rate=1.5,
-        services=_AGENT,
+        services=AGENT,
         rings={
             "LLMAuthenticationFailing critical": "pager",
             "LLMProviderErrorsHigh critical": "pager",
@@ -89,7 +89,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     ),
     "auth-quota": Scene(
         rate=1.5,
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={
             "LLMQuotaExhausted critical": "pager payments-pager",
             "LLMProviderErrorsHigh critical": "pager",
@@ -97,7 +97,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "timeouts": Scene(
-        services=_BATCH,
+        services=BATCH,
         rings={
             "LLMTimeouts warning": "slack-llm",
             "LLMTraceFailuresHigh warning": "slack-llm",
@@ -108,7 +108,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         also="LLMLatencyP95High",
     ),
     "slow-provider": Scene(
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={
             "LLMLatencyRegression warning": "slack-llm slack-payments",
             "LLMStreamingSlow warning": "slack-llm slack-payments",
@@ -134,11 +134,11 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "slow-first-token": Scene(
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={"LLMTimeToFirstTokenHigh warning": "slack-llm slack-payments"},
     ),
     "saturation": Scene(
-        services=_BATCH,
+        services=BATCH,
         rings={
             "LLMHistogramSaturated info": "slack-quiet",
             "LLMLatencyBudgetBurn critical": "pager",
@@ -146,7 +146,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "cost-spike": Scene(
-        services=_AGENT,
+        services=AGENT,
         rings={
             "LLMSpendSpike critical": "pager",
             "LLMTeamSpendSpike warning": "finops",
@@ -170,7 +170,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "budget": Scene(
-        services=_AGENT,
+        services=AGENT,
         rings={"LLMBudgetSpent warning": "finops"},
         also="LLMBudgetBurn LLMBudgetForecastExceeded LLMSpendSpike LLMTeamSpendSpike "
         "LLMLatencyBudgetBurn LLMLatencyP95High",
@@ -197,7 +197,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "token-bloat": Scene(
-        services=_BOT,
+        services=BOT,
         rings={
             "LLMUnitCostRegression warning": "finops",
             "LLMCostPerRequestHigh warning": "finops",
@@ -217,12 +217,12 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "cache-miss": Scene(
-        services=_AGENT,
+        services=AGENT,
         rings={"LLMCacheHitDrop warning": "finops", "LLMUnitCostRegression warning": "finops"},
         needs_yesterday=True,
     ),
     "judge-regression": Scene(
-        services=_DOCS,
+        services=DOCS,
         rings={
             "LLMJudgeFailureBudgetBurn critical": "pager",
             "LLMJudgeFailureRatioHigh warning": "slack-llm",
@@ -241,41 +241,41 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "judge-down": Scene(
-        services=_BOT + _SHOP, rings={"LLMJudgeBroken warning": "slack-llm slack-payments"}
+        services=BOT + SHOP, rings={"LLMJudgeBroken warning": "slack-llm slack-payments"}
     ),
     "judge-stalled": Scene(
-        services=_BOT + _SHOP, rings={"LLMJudgeStalled warning": "slack-llm slack-payments"}
+        services=BOT + SHOP, rings={"LLMJudgeStalled warning": "slack-llm slack-payments"}
     ),
     "judge-cost": Scene(
         rate=1.5,
-        services=_DOCS,
+        services=DOCS,
         rings={"LLMJudgeCostShareHigh warning": "slack-llm"},
         also="LLMSpendSpike LLMTeamSpendSpike",
     ),
-    "judge-labels": Scene(services=_BOT, rings={"LLMJudgeResultsUnscored info": "slack-quiet"}),
+    "judge-labels": Scene(services=BOT, rings={"LLMJudgeResultsUnscored info": "slack-quiet"}),
     "negative-feedback": Scene(
-        services=_BOT + _SHOP, rings={"LLMNegativeFeedbackHigh warning": "slack-llm slack-payments"}
+        services=BOT + SHOP, rings={"LLMNegativeFeedbackHigh warning": "slack-llm slack-payments"}
     ),
     "refusals": Scene(
-        services=_BOT + _SHOP, rings={"LLMRefusalsHigh warning": "slack-llm slack-payments"}
+        services=BOT + SHOP, rings={"LLMRefusalsHigh warning": "slack-llm slack-payments"}
     ),
     "truncation": Scene(
-        services=_BOT + _SHOP, rings={"LLMTruncatedOutputs warning": "slack-llm slack-payments"}
+        services=BOT + SHOP, rings={"LLMTruncatedOutputs warning": "slack-llm slack-payments"}
     ),
     "prompt-injection": Scene(
-        services=_BOT,
+        services=BOT,
         rings={
             "LLMGuardrailBlocksHigh warning": "security",
             "LLMPromptInjectionSpike warning": "security",
         },
         also="LLMJudgeFailureBudgetBurn LLMJudgeFailureRatioHigh",
     ),
-    "guardrail-down": Scene(services=_BOT, rings={"LLMGuardrailFailing warning": "security"}),
+    "guardrail-down": Scene(services=BOT, rings={"LLMGuardrailFailing warning": "security"}),
     "guardrail-silent": Scene(
-        services=_BOT, rings={"LLMGuardrailSilent critical": "security-pager"}
+        services=BOT, rings={"LLMGuardrailSilent critical": "security-pager"}
     ),
     "content-filter": Scene(
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={
             "LLMContentFilterErrors warning": "slack-llm slack-payments",
             "LLMProviderErrorsHigh warning": "slack-llm",
@@ -283,13 +283,13 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         also="LLMErrorBudgetBurn",
     ),
     "retry-storm": Scene(
-        services=_SHOP,
+        services=SHOP,
         rings={"LLMRetryStorm warning": "slack-payments"},
         also="LLMErrorBudgetBurn LLMProviderErrorsHigh",
     ),
-    "fallback-storm": Scene(services=_SHOP, rings={"LLMFallbackStorm warning": "slack-payments"}),
+    "fallback-storm": Scene(services=SHOP, rings={"LLMFallbackStorm warning": "slack-payments"}),
     "feature-errors": Scene(
-        services=_SHOP,
+        services=SHOP,
         rings={"LLMFeatureErrorsHigh warning": "slack-payments"},
         also="LLMRetryStorm LLMErrorBudgetBurn LLMProviderErrorsHigh",
         incidents=("retry-storm",),
@@ -304,12 +304,12 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "traffic-drop": Scene(
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={"LLMTrafficDrop warning": "slack-llm slack-payments"},
         needs_yesterday=True,
     ),
     "traffic-spike": Scene(
-        services=_BOT + _SHOP,
+        services=BOT + SHOP,
         rings={
             "LLMTrafficSpike warning": "slack-llm slack-payments",
             "LLMSpendSpike warning": "finops",
@@ -319,7 +319,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         also="LLMPromptInjectionSpike",
     ),
     "agent-loop": Scene(
-        services=_AGENT,
+        services=AGENT,
         rings={
             "LLMAgentLoopSuspected warning": "slack-llm",
             "LLMToolLoopSuspected warning": "slack-llm",
@@ -328,31 +328,29 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         also="LLMSpendSpike LLMTeamSpendSpike LLMStepSlow LLMTrafficSpike",
         needs_yesterday=True,
     ),
-    "tool-outage": Scene(
-        rate=1.5, services=_AGENT, rings={"LLMToolFailuresHigh critical": "pager"}
-    ),
+    "tool-outage": Scene(rate=1.5, services=AGENT, rings={"LLMToolFailuresHigh critical": "pager"}),
     "tool-failure": Scene(
         rate=1.5,
-        services=_AGENT + _SHOP,
+        services=AGENT + SHOP,
         rings={"LLMToolFailuresHigh warning": "slack-llm slack-payments"},
     ),
     "slow-steps": Scene(
-        services=_DOCS, rings={"LLMStepSlow warning": "slack-llm"}, needs_yesterday=True
+        services=DOCS, rings={"LLMStepSlow warning": "slack-llm"}, needs_yesterday=True
     ),
-    "retrieval-empty": Scene(services=_BOT, rings={"LLMRetrievalEmpty warning": "slack-llm"}),
+    "retrieval-empty": Scene(services=BOT, rings={"LLMRetrievalEmpty warning": "slack-llm"}),
     "retrieval-poor": Scene(
-        services=_DOCS,
+        services=DOCS,
         rings={"LLMRetrievalScoresDropped warning": "slack-llm"},
         needs_yesterday=True,
     ),
     "unpriced-model": Scene(
-        services=_SHOP,
+        services=SHOP,
         rings={"LLMUnpricedModel warning": "finops", "LLMUnpricedRequests warning": "finops"},
         also="LLMModelRoutingChanged",
     ),
-    "model-routing": Scene(services=_BOT, rings={"LLMModelRoutingChanged warning": "slack-llm"}),
+    "model-routing": Scene(services=BOT, rings={"LLMModelRoutingChanged warning": "slack-llm"}),
     "context-length": Scene(
-        services=_DOCS,
+        services=DOCS,
         rings={
             "LLMContextLengthExceeded warning": "slack-llm",
             "LLMProviderErrorsHigh warning": "slack-llm",
@@ -360,7 +358,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "label-flood": Scene(
-        services=_SHOP,
+        services=SHOP,
         rings={
             "LLMExporterLabelValuesNearLimit info": "slack-quiet",
             "LLMExporterSeriesNearLimit warning": "slack-platform",
@@ -368,7 +366,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         config={"series": {"max_per_family": 300}},
     ),
     "small-tables": Scene(
-        services=_BOT + _DOCS,
+        services=BOT + DOCS,
         rings={
             "LLMExporterEvictions warning": "slack-platform",
             "LLMExporterPendingNearLimit warning": "slack-platform",
@@ -381,7 +379,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         },
     ),
     "crash-loop": Scene(
-        services=_BOT,
+        services=BOT,
         rings={
             "LLMExporterRestarting warning": "slack-platform",
             "LLMCostCounterResets warning": "finops",
@@ -389,72 +387,10 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         also="LLMExporterInstanceDown",
     ),
     "exporter-down": Scene(
-        services=_BATCH, rings={"LLMExporterInstanceDown warning": "slack-platform"}
+        services=BATCH, rings={"LLMExporterInstanceDown warning": "slack-platform"}
     ),
 }
 """Each in an environment of its own, all before one Prometheus."""
 
-EXPORTERS_OWN: Mapping[str, Scene] = {
-    "ingest-lag": Scene(
-        {
-            "LLMExporterIngestLagHigh warning": "slack-platform",
-            "LLMExporterLateRecords warning": "slack-platform",
-        }
-    ),
-    "duplicates": Scene({"LLMExporterDuplicatesHigh warning": "slack-platform"}),
-    "malformed-requests": Scene({"LLMExporterRequestsRejected warning": "slack-platform"}),
-    "invalid-records": Scene({"LLMExporterInvalidRecords warning": "slack-platform"}),
-    "label-flood": Scene({"LLMExporterLabelOverflow warning": "slack-platform"}),
-    "judge-late": Scene(
-        {"LLMJudgeLagHigh warning": "slack-llm"},
-        config={"slos": [{"slo": "judge_lag_p95_seconds", "target": 900}]},
-    ),
-}
-"""They tell no service, so all of them happen to one exporter, which nothing else thins out."""
-
-ALONE: Mapping[str, Scene] = {
-    "no-traffic": Scene({"LLMExporterNoData critical": "platform-pager"}),
-    "unknown-convention": Scene(
-        {"LLMExporterNothingRecognised warning": "slack-platform"}, also="LLMResultsUnjoined"
-    ),
-    "stray-results": Scene({"LLMResultsUnjoined warning": "slack-llm"}, services=_BOT),
-    "double-instrumentation": Scene(
-        {"LLMExporterRollupsChanged info": "slack-quiet"}, services=_BATCH, needs_yesterday=True
-    ),
-    "exporter-down": Scene({"LLMExporterAbsent critical": "platform-pager"}),
-}
-"""Those that leave nothing else to see, or that other traffic would thin out."""
-
 OF_FEATURES = {"LLMFeatureErrorsHigh", "LLMFeatureLatencyHigh", "LLMFeatureJudgeFailuresHigh"}
 """A target of a feature holds in all environments, so these may ring in any scene."""
-
-REPORTED: Mapping[str, str] = {
-    "LLMExporterStateErrors critical": "platform-pager",
-    "LLMExporterStateCommitSlow warning": "slack-platform",
-    "LLMExporterStateGrowing warning": "slack-platform",
-    "LLMExporterScrapeSlow warning": "slack-platform",
-    "LLMExporterOverloaded warning": "slack-platform",
-    "LLMExporterVersionsDiffer info": "slack-quiet",
-    "LLMExporterSecurityReloadFailed critical": "platform-pager",
-    "LLMJudgeRunsFailing warning": "slack-llm",
-    "LLMJudgeSkipping warning": "slack-llm",
-    "LLMJudgeCircuitOpen warning": "slack-llm",
-    "LLMJudgeDailyLimitReached warning": "slack-llm",
-    "LLMJudgeUnpriced warning": "slack-llm",
-    "LLMBuiltInJudgeCostHigh warning": "slack-llm",
-}
-"""Trouble with disks, requests under way and models that judge, of which a simulation has none: it
-is written by the code that counts it; tests/e2e/reported.py."""
-
-RUNNING: Mapping[str, str] = {
-    "LLMExporterConfigReloadFailed warning": "slack-platform",
-    "LLMSecretInAnswer critical": "security-pager",
-    "LLMPersonalDataInAnswer warning": "security",
-    "LLMDocumentInjectionFound warning": "security",
-}
-"""Shown by a running exporter, which is told what simulated applications never say."""
-
-UNSHOWN: Mapping[str, str] = {
-    "LLMPriceCatalogStale info": "the list that comes with the package is as old as it is",
-}
-"""Alerts that only promtool's tests show, and why."""

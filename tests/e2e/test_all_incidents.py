@@ -14,19 +14,9 @@ from tests.alerts.rules import alerts
 from tests.e2e.incidents import Heard, History, needs_servers, to_blocks, watching, written
 from tests.e2e.process import running, wait_for
 from tests.e2e.reported import write_reported
-from tests.e2e.scenes import (
-    ALONE,
-    BY_ENVIRONMENT,
-    EXPORTERS_OWN,
-    OF_FEATURES,
-    REPORTED,
-    RUNNING,
-    UNSHOWN,
-    Scene,
-    history,
-    merged,
-)
+from tests.e2e.scenes import BY_ENVIRONMENT, OF_FEATURES, Scene, history, merged
 from tests.e2e.test_judge import send, span
+from tests.e2e.troubles import ALONE, EXPORTERS_OWN, REPORTED, RUNNING, UNSHOWN
 
 long = pytest.mark.long
 _WAIT_S = 30
@@ -101,7 +91,8 @@ def brought(number: int, answer: str, result: str) -> dict[str, Any]:
     part = {"type": "tool_call_response", "id": "1", "response": result}
     for attribute in call["attributes"]:
         if attribute["key"] == "gen_ai.input.messages":
-            messages = [{"role": "tool", "parts": [part]}]
+            asked = json.loads(attribute["value"]["stringValue"])
+            messages = [*asked, {"role": "tool", "parts": [part]}]
             attribute["value"] = {"stringValue": json.dumps(messages)}
     return call
 
@@ -133,6 +124,6 @@ def test_what_a_running_exporter_hears_calls_whom_it_concerns(tmp_path: Path) ->
 @needs_servers
 @long
 def test_on_a_day_like_yesterday_nobody_is_called(tmp_path: Path) -> None:
-    day = History("production", length="31h", rate=0.3)
+    day = History("production", length="31h", rate=0.3, step="2m")
     with watching(written(tmp_path, [day]), tmp_path / "run") as watch:
         assert watch.firing() <= UNSHOWN.keys()

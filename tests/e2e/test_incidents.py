@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.e2e.incidents import History, needs_servers, watching, written
-from tests.e2e.scenes import UNSHOWN
+from tests.e2e.troubles import UNSHOWN
 
 pytestmark = needs_servers
 

@@ -74,7 +74,7 @@ _TABLE = (
     Incident("judge-stalled", "no judge says anything", "judge stalled",
              Effects(judge_traffic=0.0)),
     Incident("judge-cost", "judges judge everything, at length", "judge cost",
-             Effects(judge_traffic=5.0, judge_tokens=12.0)),
+             Effects(judge_traffic=5.0, judge_tokens=24.0)),
     Incident("judge-late", "verdicts come a quarter of an hour late", "judge lag",
              Effects(judge_delay=20.0)),
     Incident("judge-labels", "a judge's answers have labels that nobody knows", "unscored results",
