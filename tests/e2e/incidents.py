@@ -249,14 +249,15 @@ def _short(moment: str) -> str:
 
 
 @contextmanager
-def watching(blocks: Path, folder: Path, wait_s: int = 6, target: str = "") -> Iterator[Watch]:
+def watching(blocks: Path, folder: Path, wait_s: int = 10, target: str = "") -> Iterator[Watch]:
     """Prometheus with these blocks and all rules, and Alertmanager, when all has been said.
 
     Args:
         blocks: The data.
         folder: For configuration and logs; it is made.
         wait_s: How long Alertmanager waits for what belongs together, or inhibits. Until then all
-            rules must have been evaluated.
+            rules must have been evaluated, and told again: Prometheus finds Alertmanager only five
+            seconds after its start, and what began long before it is told is not waited for.
         target: host:port of an exporter that is scraped as well.
     """
     prometheus, alertmanager = shutil.which("prometheus"), shutil.which("prometheus-alertmanager")
@@ -279,7 +280,7 @@ def watching(blocks: Path, folder: Path, wait_s: int = 6, target: str = "") -> I
     ]  # fmt: skip
     watcher = [
         prometheus, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={blocks}",
-        f"--web.listen-address={pr}", f"--rules.alert.resend-delay={wait_s}s",
+        f"--web.listen-address={pr}", f"--rules.alert.resend-delay={wait_s // 4}s",
     ]  # fmt: skip
     with webhooks() as (base, heard):
         (folder / "am.yml").write_text(yaml.safe_dump(_quick_example(base, wait_s)))

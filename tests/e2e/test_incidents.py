@@ -13,16 +13,21 @@ pytestmark = needs_servers
 def test_incidents_call_whom_they_concern_and_a_provider_that_is_down_explains_the_rest(
     tmp_path: Path,
 ) -> None:
-    incidents = ("provider-outage", "prompt-injection", "tool-outage", "label-flood")
-    bad = History("production", tuple(f"{name}@-50m+50m" for name in incidents), "70m")
+    incidents = ("provider-outage", "prompt-injection", "tool-outage", "malformed-requests")
+    bad = History(
+        "production",
+        tuple(f"{name}@-50m+1h" for name in incidents),
+        "70m",
+        services=("support-bot", "coding-agent"),
+    )
     with watching(written(tmp_path, [bad]), tmp_path / "run") as watch:
         told = watch.heard.who()
         fires = watch.firing()
     assert told["LLMProviderErrorsHigh critical"] == {"pager"}
     assert "pager" in told["LLMTotalOutage critical"]
-    assert told["LLMPromptInjectionSpike warning"] == {"security"}
+    assert told["LLMGuardrailBlocksHigh warning"] == {"security"}
     assert told["LLMToolFailuresHigh critical"] == {"pager"}
-    assert told["LLMExporterLabelOverflow warning"] == {"slack-platform"}
+    assert told["LLMExporterRequestsRejected warning"] == {"slack-platform"}
     silenced = {"LLMErrorBudgetBurn critical", "LLMErrorBudgetBurn warning",
                 "LLMProviderErrorsHigh warning"}  # fmt: skip
     assert silenced <= fires
@@ -30,5 +35,5 @@ def test_incidents_call_whom_they_concern_and_a_provider_that_is_down_explains_t
 
 
 def test_on_a_good_day_nobody_is_called(tmp_path: Path) -> None:
-    with watching(written(tmp_path, [History("production", (), "3h")]), tmp_path / "run") as watch:
+    with watching(written(tmp_path, [History("production", (), "2h")]), tmp_path / "run") as watch:
         assert watch.firing() <= UNSHOWN.keys()

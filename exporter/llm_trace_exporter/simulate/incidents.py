@@ -44,7 +44,7 @@ _BATCH = ("batch-summariser",)
 
 _TABLE = (
     Incident("provider-outage", "OpenAI answers with errors only", "total outage, provider errors, "
-             "SLO burn", Effects(errors=0.97, error="server_error"), provider="openai"),
+             "SLO burn", Effects(errors=1.0, error="server_error"), provider="openai"),
     Incident("provider-errors", "a third of Anthropic's calls fail", "provider errors, SLO burn",
              Effects(errors=0.35, error="server_error"), provider="anthropic"),
     Incident("rate-limit", "OpenAI turns calls away with 429", "rate limits",
