@@ -31,6 +31,7 @@ INCIDENTS = (
     "ingest-lag@-100m+10m",
     "malformed-requests@-80m+10m",
     "unpriced-model@-60m+20m",
+    "stray-results@-50m+20m",
     "label-flood@-30m+5m",
 )
 """What a healthy history would leave empty."""

@@ -40,7 +40,14 @@ CANNOT = {
     "llm_exporter_state_errors_total": "the disk is fine",
     "llm_exporter_trace_table_evicted_total": "memory is large enough",
 }
-INCIDENTS = ("unpriced-model", "label-flood", "malformed-requests", "duplicates", "ingest-lag")
+INCIDENTS = (
+    "stray-results",
+    "unpriced-model",
+    "label-flood",
+    "malformed-requests",
+    "duplicates",
+    "ingest-lag",
+)
 
 
 @pytest.fixture(scope="module")
