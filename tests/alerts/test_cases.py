@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -25,6 +26,8 @@ def test_promtool_agrees(promtool: str, path: Path) -> None:
     run = subprocess.run(
         [promtool, "test", "rules", path.name],
         cwd=path.parent, check=False, capture_output=True, text=True,
+        # A quarter less time: each scene is a database of its own, gone before memory matters.
+        env={**os.environ, "GOGC": "400"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
 
