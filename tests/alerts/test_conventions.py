@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections import Counter
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from llm_trace_exporter.metrics.catalogue import FAMILY
 from tests.alerts.queries import OVER_TIME, Selector, grouping, nodes, parse, selectors
-from tests.alerts.rules import HOME, RULE_FILES, RUNBOOKS, Rule, alerts, all_rules
+from tests.alerts.rules import HOME, ROOT, RULE_FILES, RUNBOOKS, Rule, alerts, all_rules
 
 SAMPLES = {sample: family for family in FAMILY.values() for sample in family.sample_names}
 RECORDED = {rule.name: rule for rule in all_rules() if not rule.is_alert}
@@ -30,18 +32,10 @@ FROM_PROMETHEUS = dict.fromkeys(
 SEVERITIES = {"critical", "warning", "info"}
 SCRAPE_INTERVAL_S = 30.0
 DASHBOARDS = {
-    f"llm-{name}"
-    for name in (
-        "overview",
-        "reliability",
-        "cost",
-        "quality",
-        "slos",
-        "agents",
-        "safety",
-        "prompts",
-    )
-} | {"llm-exporter"}
+    path.stem: {f"var-{v['name']}" for v in json.loads(path.read_text())["templating"]["list"]}
+    for path in (ROOT / "dashboards/json").glob("*.json")
+}
+"""Name -> what its address may set."""
 COMPARISONS = {"==", "!=", ">", "<", ">=", "<="}
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "When to silence")
 
@@ -84,8 +78,8 @@ def test_alert_says_what_it_must(rule: Rule) -> None:
     assert rule.hold or rule.comment, "rings at once, and no comment above it says why"
     assert rule.annotations["summary"].endswith(".") and "{{" not in rule.annotations["summary"]
     assert rule.annotations["runbook_url"] == f"{HOME}/{rule.name}.md"
-    dashboard = re.match(r"/d/([\w-]+)", rule.annotations["dashboard_url"])
-    assert dashboard is not None and dashboard[1] in DASHBOARDS
+    dashboard = urlsplit(rule.annotations["dashboard_url"])
+    assert dict(parse_qsl(dashboard.query)).keys() <= DASHBOARDS[dashboard.path.removeprefix("/d/")]
     prefix = "LLMExporter" if rule.file == "exporter" else "LLM"
     assert re.fullmatch(rf"{prefix}[A-Z]\w+", rule.name)
 
