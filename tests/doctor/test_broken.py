@@ -16,7 +16,7 @@ def told(worlds: Worlds) -> Told:
 def test_a_label_that_the_scrape_took(told: Told) -> None:
     found = told.one("labels", "problem", "hides the exporter's")
     assert "exported_service" in found["what"]
-    assert "honor_labels" in found["do"]
+    assert "labeldrop" in found["do"]
     assert [name.split(" ", 1)[1] for name in found["where"]] == ["(job monitor)"]
 
 

@@ -125,12 +125,19 @@ SPOILT: dict[str, tuple[Callable[[Objects], Any], str, str]] = {
         "does not have: metrics",
         "http-metrics",
     ),
-    "honorLabels off": (
+    "a label over the exporter's": (
         lambda o: spec(o, "servicemonitors")["endpoints"][0].update(
             honorLabels=False, relabelings=[]
         ),
-        "leaves honorLabels off",
-        "honorLabels: true",
+        "leaves the target's label service on",
+        "labeldrop",
+    ),
+    "a label where the exporter has none": (
+        lambda o: spec(o, "servicemonitors")["endpoints"][0].update(
+            honorLabels=True, relabelings=[]
+        ),
+        "leaves the target's label service on",
+        "labeldrop",
     ),
     "wrong selector": (
         lambda o: spec(o, "servicemonitors")["selector"]["matchLabels"].update(tier="x"),

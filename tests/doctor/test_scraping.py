@@ -10,7 +10,7 @@ import pytest
 from llm_trace_exporter.doctor import scraping
 from llm_trace_exporter.doctor.facts import Exemplar, Missing, Page, Sample, Target
 from llm_trace_exporter.doctor.findings import Finding
-from tests.doctor.facts import NOW_S, SOURCE, TARGET, facts
+from tests.doctor.facts import BUILD, NOW_S, SOURCE, TARGET, facts
 
 
 def bad(findings: Any) -> list[Finding]:
@@ -105,6 +105,18 @@ def test_hidden_labels() -> None:
     (found,) = scraping.labels(facts(label_names=frozenset({"exported_pod"})))
     assert found.level == "warning"
     assert bad(scraping.labels(facts(label_names=Missing("x"))))[0].level == "note"
+
+
+@pytest.mark.parametrize(
+    ("label", "level"), [("service", "problem"), ("environment", "warning"), ("pod", "")]
+)
+def test_filled_labels(label: str, level: str) -> None:
+    filled = replace(BUILD, labels={**BUILD.labels, label: "x"})
+    found = bad(scraping.labels(facts({"exporters": (filled,)})))
+    assert [one.level for one in found] == [level] * bool(level)
+    if found:
+        assert f"fills {label}" in found[0].what
+        assert found[0].where == ("exporter-0:9891 (job llm)",)
 
 
 @pytest.mark.parametrize(

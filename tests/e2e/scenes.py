@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.incidents import History
@@ -12,6 +13,8 @@ _INCIDENT = "@-50m+1h"
 """Rules that look at the time before the last hour must not see it."""
 _GAP = ("exporter-down@95m+1355m", "traffic-drop@95m+1355m")
 """Between yesterday at this time and today nothing is written, which saves time."""
+_AT_NOON = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+"""Where it is about noon (its sign is POSIX's), so that a daily budget is half over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +166,9 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
                     "name": "cost-spike",
                     "limit_usd": 0.1,
                     "period": "daily",
-                    "timezone": "Etc/GMT-12",
+                    "timezone": _AT_NOON,
                 },
-                {"name": "elsewhere", "limit_usd": 0.1, "period": "daily", "timezone": "UTC"},
+                {"name": "elsewhere", "limit_usd": 0.1, "period": "daily", "timezone": _AT_NOON},
             ]
         },
     ),
@@ -190,7 +193,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
                     "name": "budget",
                     "limit_usd": 125,
                     "period": "daily",
-                    "timezone": "UTC",
+                    "timezone": _AT_NOON,
                     "match": {"service": "coding-agent"},
                 },
             ],

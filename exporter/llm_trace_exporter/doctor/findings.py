@@ -10,6 +10,13 @@ LEVELS: tuple[Level, ...] = ("ok", "note", "warning", "problem")
 """The least first."""
 
 
+TAKE_OFF = (
+    "take the label off the target: {action: labeldrop, regex: service} at the end of "
+    "relabel_configs (relabelings of a ServiceMonitor), as the chart's monitors do"
+)
+"""What to do about labels that a target should not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is well, worth knowing, or wrong."""

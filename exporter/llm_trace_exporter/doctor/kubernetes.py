@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .facts import Facts, Labels, Missing
-from .findings import Finding, count, ok
+from .findings import TAKE_OFF, Finding, count, ok
 from .shapes import items, labels_of
 
 Object = Mapping[str, Any]
@@ -189,13 +189,14 @@ def _ports(facts: Facts, monitor: Object, services: list[Object]) -> Iterator[Fi
                     why=f"its ports are {', '.join(names)}",
                     do="name the port of /metrics, which is http-metrics in the chart",
                 )
-        if not endpoint.get("honorLabels") and not _spares_service(endpoint):
+        if not _spares_service(endpoint):
             yield Finding(
                 "problem",
-                f"ServiceMonitor {_title(monitor)} leaves honorLabels off",
-                why="Prometheus then sets `service` to the Service's name, and the exporter's "
-                "becomes exported_service: rules and dashboards see one service",
-                do="set honorLabels: true, or drop the target's label service as the chart does",
+                f"ServiceMonitor {_title(monitor)} leaves the target's label service on",
+                why="the Service's name fills the exporter's where it is empty on purpose"
+                if endpoint.get("honorLabels")
+                else "the exporter's becomes exported_service: rules see one service",
+                do=TAKE_OFF,
             )
     if isinstance(facts.objects.get("slices"), Missing):
         return

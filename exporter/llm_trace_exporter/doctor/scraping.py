@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..config.units import format_duration
-from ..metrics.catalogue import FAMILIES
+from ..metrics.catalogue import FAMILIES, FAMILY
 from .facts import Facts, Missing, Target
-from .findings import Finding, count, ok
+from .findings import TAKE_OFF, Finding, count, ok
 from .why import exporter_jobs
 
 _OLDEST = (2, 42)
@@ -22,6 +22,8 @@ _NAME = re.compile(r"llm[-_.]?trace[-_.]?exporter", re.IGNORECASE)
 
 _OURS = frozenset(label for family in FAMILIES for label in family.labels)
 """Labels that rules and dashboards tell things apart by."""
+
+_BUILD_INFO = frozenset(FAMILY["llm_exporter_build_info"].labels)
 
 _ERRORS: tuple[tuple[str, str], ...] = (
     ("connection refused", "nothing listens there: the exporter's metrics are on port 9891 of "
@@ -243,11 +245,25 @@ def labels(facts: Facts) -> Iterator[Finding]:
             "problem" if _OURS & set(taken) else "warning",
             f"the scrape's own {_and(taken)} hides the exporter's, which became "
             + _and([f"exported_{label}" for label in taken]),
-            why="the scrape job sets these labels, too (a ServiceMonitor sets `service`), and "
-            "honor_labels is off: rules and dashboards add up what they should tell apart",
-            do="set honor_labels: true for the job; in a ServiceMonitor honorLabels: true, or drop "
-            "the target's label, as the chart's does",
+            why="the scrape job sets these labels, too (a ServiceMonitor sets `service`): rules "
+            "and dashboards add up what they should tell apart",
+            do=TAKE_OFF,
             where=tuple(f"{s.source[1]} (job {s.source[0]})" for s in facts.asked("hidden")),
+        )
+        return
+    filled = sorted(_OURS & {n for s in facts.exporters for n in s.labels} - _BUILD_INFO)
+    if filled:
+        yield Finding(
+            "problem" if "service" in filled else "warning",
+            f"the scrape fills {_and(filled)} wherever the exporter leaves it empty",
+            why="honor_labels keeps ours only where it has a value: totals and targets for all, "
+            "which have none on purpose, become those of the scrape's",
+            do=TAKE_OFF,
+            where=tuple(
+                f"{s.source[1]} (job {s.source[0]})"
+                for s in facts.exporters
+                if not s.labels.keys().isdisjoint(filled)
+            ),
         )
     elif facts.exporters:
         yield ok("no label of the exporter is hidden by one of the scrape")
