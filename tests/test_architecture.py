@@ -65,7 +65,7 @@ MAY_KNOW: dict[str, set[str]] = {
         *("counting", "dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"),
         *("scores", "state", "targets", "texts"),
     },
-    "keeping": {"errors", "intake", "metrics", "state"},
+    "keeping": {"errors", "intake", "judge.guards", "metrics", "state"},
     "options": {
         *("config", "dialects", "judge", "metrics", "model", "pipeline", "pricing", "targets"),
         "texts",

@@ -95,6 +95,7 @@ class Core:
             if self.state
             else None
         )
+        self.judge_budget = self.keeper.judge_budget if self.keeper else None
         self.exposition = Exposition(
             self.store,
             self.own,
@@ -198,8 +199,10 @@ class Exporter:
             settings: What to start with.
             load: Reads the configuration anew, for a reload.
         """
-        self.core = Core(settings)
-        self._listening = Listening(self.core.intake, self.core.store, lambda: self.core.pricing)
+        self.core = core = Core(settings)
+        self._listening = Listening(
+            core.intake, core.store, lambda: core.pricing, core.judge_budget
+        )
         self._security = Security(settings, self.core.own)
         self._load = load
         self._first = settings

@@ -12,6 +12,7 @@ import msgspec
 
 from .errors import ExporterError
 from .intake import Intake
+from .judge.guards import DailyBudget
 from .metrics.restoring import Restorer
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.series import Counter
@@ -20,6 +21,7 @@ from .state import Kept, SavedSeries, State
 
 _SUBJECTS = "subjects"
 _BUDGETS = "budgets"
+_JUDGE = "judge"
 
 CHECKPOINT_S = 30.0
 """How often changed series are saved."""
@@ -43,6 +45,9 @@ class Keeper:
         self._intake = intake
         self._own = own
         self._wall_clock = wall_clock
+        self.judge_budget = DailyBudget(0.0, wall_clock)
+        """What the built-in judge spends: a limit of a day must hold over restarts."""
+        self._spent = self.judge_budget.saved()
         self._parts: list[Kept] = []
         self._part = 0
         self._saved_s = float("-inf")
@@ -68,6 +73,8 @@ class Keeper:
                     _load(restorer, saved, now_s - idle)
         for kept in self._state.kept(_BUDGETS):
             self._restore_budgets(kept.value)
+        for kept in self._state.kept(_JUDGE):
+            self._restore_spent(kept.value)
         self._intake.restore(self._state.entries())
         for kept in self._state.kept(_SUBJECTS):
             self._part = max(self._part, kept.part)
@@ -81,11 +88,20 @@ class Keeper:
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
             raise ExporterError(f"kept budgets cannot be read: {type(error).__name__}") from error
 
+    def _restore_spent(self, packed: bytes) -> None:
+        try:
+            day, usd = msgspec.msgpack.decode(packed, type=tuple[int, float])
+        except msgspec.MsgspecError as error:
+            raise ExporterError("the judge's kept spending cannot be read") from error
+        self.judge_budget.restore(day, usd)
+        self._spent = self.judge_budget.saved()
+
     def tick(self) -> None:
-        """Save what changed, when it is time.
+        """Save what changed, when it is time; what the judge has spent, each time.
 
         Raises: Overloaded when it cannot be written; it is tried again.
         """
+        self._keep_spent()
         if self._store.clock() >= self._next_s:
             self.checkpoint()
 
@@ -94,6 +110,7 @@ class Keeper:
 
         Raises: Overloaded when it cannot be written; the file stays as it was.
         """
+        self._keep_spent()
         store, state = self._store, self._state
         with store.lock:
             started_s, unix_s = store.clock(), self._wall_clock()
@@ -118,6 +135,13 @@ class Keeper:
             self._own.state_failed("checkpoint")
             raise
         self._saved_s = started_s
+
+    def _keep_spent(self) -> None:
+        spent = self.judge_budget.saved()
+        if spent != self._spent:
+            packed = msgspec.msgpack.encode(spent)
+            self._state.keep(Kept(_JUDGE, 0, self._wall_clock(), 1, packed))
+            self._spent = spent
 
     def show_size(self) -> None:
         """Refresh the gauge of the file's size."""

@@ -34,19 +34,26 @@ _FLUSH_S = 60.0
 class Listening:
     """Starts, exchanges and ends the listeners; one caller at a time."""
 
-    def __init__(self, intake: Intake, store: Store, pricing: Callable[[], Pricing]) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        store: Store,
+        pricing: Callable[[], Pricing],
+        budget: DailyBudget | None = None,
+    ) -> None:
         """Nobody listens before `apply`.
 
         Args:
             intake: Hands out what is said, and takes verdicts.
             store: Where the judge's own work is counted.
             pricing: The prices in force.
+            budget: What the judge has spent; None: nothing so far.
         """
         self._intake = intake
         self._store = store
         self._pricing = pricing
         self._metrics = JudgeMetrics(store)
-        self._budget = DailyBudget(0.0)
+        self._budget = budget or DailyBudget(0.0)
         self._chosen: object = None
         self._judges: Judges | None = None
         self._hearing: Hearing | None = None

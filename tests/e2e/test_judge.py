@@ -75,6 +75,7 @@ def test_what_the_judge_finds_is_counted_and_nothing_that_was_said_stays(tmp_pat
         with running(tmp_path, config=config) as exporter:
             assert exporter.metrics().total("llm_judge_verdicts_total") == 23
             assert exporter.metrics().total("llm_judge_runs_total") == 0
+            assert exporter.metrics().total("llm_judge_spent_today_usd") == 11.5
         assert len(server.chats) == 23
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     for place in (*pages, logs, kept.decode(errors="replace")):

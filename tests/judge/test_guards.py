@@ -39,6 +39,19 @@ class TestDailyBudget:
             budget.settle(0.3)
         assert budget.spent_usd <= 1.2 and not budget.admit()
 
+    def test_a_restart_gives_no_second_budget_and_another_day_does(self) -> None:
+        clock = Clock()
+        before = DailyBudget(1.0, clock)
+        assert before.admit()
+        before.settle(1.0)
+        after = DailyBudget(1.0, clock)
+        after.restore(*before.saved())
+        assert after.spent_usd == 1.0 and not after.admit()
+        clock.now_s += 86_400
+        later = DailyBudget(1.0, clock)
+        later.restore(*before.saved())
+        assert later.admit() and later.spent_usd == 0
+
     def test_nothing_may_be_nothing(self) -> None:
         assert not DailyBudget(0.0).admit()
 

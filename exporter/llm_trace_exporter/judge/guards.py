@@ -52,6 +52,19 @@ class DailyBudget:
             self._spent_usd += usd
             self._dearest_usd = max(self._dearest_usd, usd)
 
+    def saved(self) -> tuple[int, float]:
+        """(UTC day since 1970, US dollars spent in it): what must survive a restart."""
+        with self._lock:
+            self._turn()
+            return self._day, self._spent_usd
+
+    def restore(self, day: int, usd: float) -> None:
+        """Go on from what was saved; nothing where that was another day."""
+        with self._lock:
+            self._turn()
+            if day == self._day:
+                self._spent_usd += usd
+
     def _turn(self) -> None:
         day = int(self._wall_clock() // _DAY_S)
         if day > self._day:

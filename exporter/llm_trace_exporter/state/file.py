@@ -52,6 +52,7 @@ CREATE TABLE series (
 """
 _LABELS = msgspec.json.Decoder(dict[str, str])
 _VALUES = msgspec.msgpack.Decoder(list[float])
+_KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)"
 _DROP_OLDER = "DELETE FROM series WHERE family = ? AND labels = ? AND checkpoint < ?"
 _MIGRATIONS: dict[int, str] = {1: _KEPT}
 """Schema version -> statements that lead from it to the next."""
@@ -157,10 +158,7 @@ class State:
             with self._lock, self._db:
                 self._set("checkpoint", number)
                 self._set("seq", seq)
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)",
-                    [(k.name, k.part, k.unix_s, k.entries, k.value) for k in kept],
-                )
+                self._db.executemany(_KEEP, map(_row, kept))
             self._checkpoint = number
             for keys in written:
                 with self._lock, self._db:
@@ -194,6 +192,17 @@ class State:
                 (name,),
             )
         )
+
+    def keep(self, kept: Kept) -> None:
+        """Replace one thing kept, between checkpoints.
+
+        Raises: Overloaded when it cannot be written.
+        """
+        try:
+            with self._lock, self._db:
+                self._db.execute(_KEEP, _row(kept))
+        except sqlite3.Error as error:
+            raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
 
     def thin(self, name: str, max_entries: int, since_unix_s: float) -> None:
         """Drop the oldest parts past a number of entries, and those before a time.
@@ -345,3 +354,7 @@ def _labels(series: SavedSeries) -> str:
 
 def _pack(values: list[float]) -> bytes:
     return msgspec.msgpack.encode(values)
+
+
+def _row(kept: Kept) -> tuple[str, int, float, int, bytes]:
+    return kept.name, kept.part, kept.unix_s, kept.entries, kept.value
