@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,50 @@ def test_what_the_judge_finds_is_counted_and_nothing_that_was_said_stays(tmp_pat
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     for place in (*pages, logs, kept.decode(errors="replace")):
         assert CANARY not in place
+
+
+def test_judges_of_both_kinds_leave_nothing_behind_and_spending_survives_a_kill(
+    tmp_path: Path,
+) -> None:
+    secret, mail = "AKIAQ3EGRIVZJ5XTPLW7", "jane.doe@shop-berlin.de"
+    found = Reply(
+        json.dumps({"verdict": False, "evidence": f"The key is {secret}"}),
+        usage={"prompt_tokens": 1_000_000, "completion_tokens": 0},
+    )
+    with serving(found) as server:
+        contract = {"model": "judge-1", "usd_per_million_tokens": {"input": 0.5}}
+        config: dict[str, Any] = {
+            "settle": "0s",
+            "zero_hold": "0s",
+            "state": {"path": str(tmp_path / "state.db")},
+            "pricing": {"contracts": [contract]},
+            "content_rules": {"secrets": 1, "personal_data": 1, "refusal": 1, "language": 1},
+            "judge": {
+                "endpoint": {"url": server.url, "model": "judge-1"},
+                "rules": [{"name": "good", "question": "Is the answer good?"}],
+            },
+        }
+        with running(tmp_path, config=config) as exporter:
+            send(exporter, [span(n, f"The key is {secret}, mail {mail}.") for n in (1, 2, 3)])
+            wait_for(lambda: counted(exporter, "llm") == 3, "the model's verdicts")
+            wait_for(lambda: counted(exporter, "code") >= 9, "verdicts of content rules")
+            assert exporter.metrics().total("llm_content_findings_total") >= 6
+            pages = [exporter.get(path).text for path in ("/metrics", "/config")]
+            time.sleep(2.0)  # as the docs promise: what is spent is saved each second
+            exporter.process.kill()
+            exporter.ended()
+            logs = exporter.log
+        kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+        with running(tmp_path, config=config) as exporter:
+            assert exporter.metrics().total("llm_judge_spent_today_usd") == 1.5
+            assert counted(exporter, "llm") == 3
+    for place in (*pages, logs, kept.decode(errors="replace")):
+        assert not [text for text in (CANARY, secret, mail) if text in place]
+
+
+def counted(exporter: Exporter, kind: str) -> float:
+    """Verdicts of judges of one kind."""
+    return exporter.metrics().total("llm_judge_verdicts_total", kind=kind)
 
 
 def judged_and_reloaded(exporter: Exporter, folder: Path, config: dict[str, Any]) -> None:
