@@ -101,6 +101,13 @@ def test_a_whole_file_is_read_quickly() -> None:
     assert time.perf_counter() - started < 0.2
 
 
+@pytest.mark.parametrize("label", ["[a]", "{a: b}", "1", "null"])
+def test_a_label_that_is_no_text_is_told_and_nothing_else_trips_over_it(label: str) -> None:
+    told = problems_of(f"dimensions: [{{label: {label}, keys: [a]}}]\nslos: []\nbudgets: []\n")
+    assert len(told) == 1
+    assert "dimensions[0].label" in told[0]
+
+
 def test_unreadable_files_are_told(tmp_path: Path) -> None:
     missing = tmp_path / "no.yml"
     binary = tmp_path / "binary.yml"

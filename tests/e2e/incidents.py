@@ -213,8 +213,8 @@ class Watch:
     """All rules over some data, and whoever they call."""
 
     base: str
+    alertmanager: str
     heard: Heard
-    wait_s: int
 
     def firing(self) -> set[str]:
         """Alert and severity of what fires in Prometheus, whether anybody hears of it or not."""
@@ -238,8 +238,19 @@ class Watch:
                 )
 
             wait_for(evaluated, "the rules", _PATIENCE_S)
-        if self.firing():
-            time.sleep(self.wait_s + 1.0)
+        wait_for(self._is_told, "whoever Alertmanager calls", _PATIENCE_S)
+
+    def _is_told(self) -> bool:
+        """Whether everybody has heard all that fires and nothing inhibits."""
+        alerts = requests.get(f"{self.alertmanager}/api/v2/alerts", timeout=_PATIENCE_S).json()
+        heard = {(ring.receiver, *sorted(ring.labels.items())) for ring in list(self.heard)}
+        active = {
+            (receiver["name"], *sorted(alert["labels"].items()))
+            for alert in alerts
+            if alert["status"]["state"] != "suppressed"
+            for receiver in alert["receivers"]
+        }
+        return len(alerts) >= len(self._get("alerts")["alerts"]) and active <= heard
 
 
 def _short(moment: str) -> str:
@@ -288,6 +299,6 @@ def watching(blocks: Path, folder: Path, wait_s: int = 10, target: str = "") -> 
             _running(caller, folder / "alertmanager.log", am),
             _running(watcher, folder / "prometheus.log", pr),
         ):
-            watch = Watch(f"http://{pr}", heard, wait_s)
+            watch = Watch(f"http://{pr}", f"http://{am}", heard)
             watch.settle()
             yield watch

@@ -260,13 +260,10 @@ def _verdicts(tree: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _aims(tree: dict[str, Any]) -> Iterator[Finding]:
-    given = _items(tree, "dimensions")
-    labels = {item.get("label") for item in given}
-    if "dimensions" not in tree:
-        labels = {dimension.label for dimension in DEFAULT_DIMENSIONS}
+    labels = dimension_labels(tree)
     seen: dict[object, int] = {}
     for section, own in (("slos", AIMED), ("budgets", REQUEST)):
-        allowed = sorted({*own, *(label for label in labels if isinstance(label, str))})
+        allowed = sorted({*own, *labels})
         for index, item in enumerate(_items(tree, section)):
             match = _mapping(item, "match")
             for label in match:
