@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.alerts.rules import CASE_FILES, Rule, alerts, cases
 
@@ -30,6 +31,14 @@ def test_promtool_agrees(promtool: str, path: Path) -> None:
         env={**os.environ, "GOGC": "400"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("path", CASE_FILES, ids=lambda path: path.stem)
+def test_what_is_recorded_comes_before_who_reads_it(path: Path) -> None:
+    scenes = yaml.safe_load(path.read_text())
+    files = [yaml.safe_load((path.parent / name).read_text()) for name in scenes["rule_files"]]
+    # Without it promtool takes the groups in another order each time.
+    assert scenes["group_eval_order"] == [g["name"] for file in files for g in file["groups"]]
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.id)
