@@ -53,12 +53,10 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="under a minute (default)")
+    size.add_argument("--quick", action="store_true", help="a minute or two (default)")
     size.add_argument("--full", action="store_true", help="more rounds, and a million samples")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument(
-        "--rounds", type=int, metavar="N", help="rounds, of which the median counts"
-    )
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds, of which the best counts")
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, metavar="PART", help=f"parts: {', '.join(PARTS)}"
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
 
 from bench.effort import Effort
 from bench.inprocess import relaxed_collector
@@ -64,7 +63,7 @@ def _took_us(effort: Effort, size: int) -> dict[float, float]:
                 took_us[rate].append(spent_s * _MILLION / (len(bodies) * shape.spans))
     for _, close in counters.values():
         close()
-    return {rate: median(took) for rate, took in took_us.items()}
+    return {rate: min(took) for rate, took in took_us.items()}
 
 
 def _settings(rate: float) -> Settings:

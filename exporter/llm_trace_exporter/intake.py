@@ -344,7 +344,7 @@ class Intake:
             (entry.wall_ns - record.end_ns) / 1e9
             for reading in (*entry.spans, *entry.logs)
             for record in reading.records
-            if isinstance(record, LlmCall | Step)
+            if isinstance(record, (LlmCall, Step))
         ]
         own.ingest_lags(lags_s)
         if late := sum(lag_s > self.lateness_s for lag_s in lags_s):

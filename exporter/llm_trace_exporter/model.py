@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from msgspec import Struct
-from msgspec.structs import astuple
 
 ErrorType = Literal[
     "",
@@ -74,7 +73,10 @@ class Tokens(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def total(self) -> int:
         """Every token once."""
-        return sum(astuple(self))
+        return (
+            self.input + self.cache_read + self.cache_write + self.output + self.reasoning
+            + self.audio_input + self.audio_output
+        )  # fmt: skip
 
     def by_type(self) -> tuple[tuple[str, int], ...]:
         """(type, count) for every type, in catalogue order, zeros included."""

@@ -80,7 +80,8 @@ class Meter:
         """Record the sample call with some fields changed."""
         call = replace(CALL, origin=replace(ORIGIN, **(origin or {})), **changes)
         given = {"provider": call.provider, "model": call.model, **dict(priced)}
-        self.recorder.call(PricedCall(call, **given))
+        with self.store.lock:
+            self.recorder.call(PricedCall(call, **given))
 
     def step(self, kind: Any, name: str, **changes: Any) -> None:
         """Record a step of two seconds."""

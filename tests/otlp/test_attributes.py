@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import (
+    AnyValue,
     KeyValue,
 )
 
@@ -28,6 +29,11 @@ from tests.otlp.decoding import (
     keys,
     nested,
 )
+
+
+def sent(key: str, value: int) -> KeyValue:
+    """An attribute."""
+    return KeyValue(key=key, value=AnyValue(int_value=value))
 
 
 def test_keys_that_nobody_reads_are_left_out() -> None:
@@ -125,9 +131,30 @@ def test_what_is_remembered_is_bounded() -> None:
             span.attributes.add(key=f"llm.{number}").value.array_value.values.add().int_value = 1
         assert len(decode_one_with(span, keep).attrs) == 20_001
     assert len(keep._values) <= 16_384
-    assert len(keep._names) <= 8_192
+    names = keep._columns._names
+    assert len(names) <= 8_192
     assert max(map(len, keep._values)) <= 64
-    assert max(map(len, keep._names)) <= 128
+    assert max(map(len, names)) <= 128
+
+
+def test_what_is_remembered_of_key_lists_is_bounded() -> None:
+    keep = keys()
+    for number in range(20_000):
+        decode_one_with(good_span(attributes=[sent("a", 1), sent(str(number), 1)]), keep)
+    assert 1_000 < len(keep._columns._known) <= 16_000
+    assert decode_one_with(good_span(attributes=[sent("a", 7)]), keep).attrs == {"a": 7}
+
+
+def test_a_key_with_the_separator_in_it_is_no_two_keys() -> None:
+    two = [["a", "x\0b"], ["a\0x", "b"], ["", "a"]]
+    lists = [*two, ["a\0x\0b"], ["a", "x", "b"], [], [""], ["\0a"]]
+    for order in (lists, lists[::-1]):
+        keep = keys()
+        for _ in range(2):
+            for names in order:
+                told = [sent(name, at) for at, name in enumerate(names)]
+                wanted = {name: at for at, name in enumerate(names) if name in ("a", "b")}
+                assert decode_one_with(good_span(attributes=told), keep).attrs == wanted
 
 
 def test_nesting_is_bounded() -> None:

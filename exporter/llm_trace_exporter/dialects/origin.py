@@ -70,7 +70,7 @@ def origin_of(
         filled = [*dimensions]
         for number, places in shape.dimensions:
             filled[number] = _unless_id(_best(attrs, places, sender.dimensions[number]))
-        dimensions = tuple(filled)
+        dimensions = _shared(tuple(filled))
     return Origin(
         record.trace_id,
         record.span_id,
@@ -108,6 +108,12 @@ def _best(attrs: Attributes, places: Places, resource: _Told) -> str:
 @lru_cache(maxsize=8_192)
 def _unless_id(value: str) -> str:
     return "" if value and is_id(value) else value
+
+
+@lru_cache(maxsize=8_192)
+def _shared(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The same values, once in memory for all the records that have them."""
+    return values
 
 
 def _read(attrs: Attributes, key: Key) -> str:

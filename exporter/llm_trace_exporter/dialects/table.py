@@ -11,13 +11,11 @@ from msgspec import Struct
 
 from ..otlp.raw import Attributes, RawEvent, RawLog, RawSpan, Value
 from .values import (
-    REMEMBERED_CHARS,
     count,
     flag,
     inside,
     number,
     parse_object,
-    short_text,
     text,
     usd,
 )
@@ -184,11 +182,7 @@ class View(Struct, eq=False, gc=False):
             value = self.attrs.get(where.attr)
             if where.path or type(value) is float:
                 value = self.at(where)
-            if isinstance(value, str) and len(value) <= REMEMBERED_CHARS:
-                found = short_text(value)
-            else:
-                found = text(value)
-            if found:
+            if found := text(value):
                 return found
         return ""
 

@@ -43,7 +43,7 @@ _TYPE_KEYS = tuple((name,) for name in TOKEN_TYPES)
 
 
 class Recorder:
-    """Counts records; safe to call from several threads."""
+    """Counts records; whoever has one counted holds the store's lock."""
 
     def __init__(
         self,
@@ -93,10 +93,6 @@ class Recorder:
 
     def call(self, priced: PricedCall) -> None:
         """Count one settled call."""
-        with self._store.lock:
-            self._call(priced)
-
-    def _call(self, priced: PricedCall) -> None:
         call = priced.call
         origin = call.origin
         now_s = self._clock()
@@ -163,10 +159,6 @@ class Recorder:
 
     def step(self, step: Step) -> None:
         """Count one step; a tool, retrieval or guardrail counts in its own families too."""
-        with self._store.lock:
-            self._step(step)
-
-    def _step(self, step: Step) -> None:
         origin = step.origin
         now_s = self._clock()
         action = step.guardrail_action
@@ -202,31 +194,26 @@ class Recorder:
 
     def trace(self, trace: TraceSummary) -> None:
         """Count one whole trace."""
-        with self._store.lock:
-            now_s = self._clock()
-            key = (trace.service, trace.environment, trace.root, trace.dimensions)
-            series = self._traces.by_key.get(key) or self._traces.make(key)
-            for overflow in series.overflows:
-                overflow.add(1, now_s)
-            for sibling in series.siblings:
-                sibling.touched_s = now_s
-            weight = _weight(trace.weight)
-            mark = (trace.trace_id, trace.span_id, self._wall_clock())
-            series.traces["error" if trace.failed else "ok",].add(weight, now_s)
-            series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, mark)
-            series.llm_calls[NO_LABELS].observe(trace.llm_calls, weight, now_s, mark)
-            series.tool_calls[NO_LABELS].observe(trace.tool_calls, weight, now_s)
-            if trace.tokens is not None:
-                series.tokens[NO_LABELS].observe(trace.tokens, weight, now_s)
-            if trace.cost_usd is not None:
-                series.cost[NO_LABELS].observe(trace.cost_usd, weight, now_s, mark)
+        now_s = self._clock()
+        key = (trace.service, trace.environment, trace.root, trace.dimensions)
+        series = self._traces.by_key.get(key) or self._traces.make(key)
+        for overflow in series.overflows:
+            overflow.add(1, now_s)
+        for sibling in series.siblings:
+            sibling.touched_s = now_s
+        weight = _weight(trace.weight)
+        mark = (trace.trace_id, trace.span_id, self._wall_clock())
+        series.traces["error" if trace.failed else "ok",].add(weight, now_s)
+        series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, mark)
+        series.llm_calls[NO_LABELS].observe(trace.llm_calls, weight, now_s, mark)
+        series.tool_calls[NO_LABELS].observe(trace.tool_calls, weight, now_s)
+        if trace.tokens is not None:
+            series.tokens[NO_LABELS].observe(trace.tokens, weight, now_s)
+        if trace.cost_usd is not None:
+            series.cost[NO_LABELS].observe(trace.cost_usd, weight, now_s, mark)
 
     def verdict(self, verdict: Verdict) -> None:
         """Count one result of a judge."""
-        with self._store.lock:
-            self._verdict(verdict)
-
-    def _verdict(self, verdict: Verdict) -> None:
         origin = verdict.origin
         now_s = self._clock()
         key = (
@@ -272,41 +259,39 @@ class Recorder:
         """Count a verdict of a judge that a human gave, or did not give, as well."""
         verdict = agreement.verdict
         origin = verdict.origin
-        with self._store.lock:
-            now_s = self._clock()
-            key = (
-                origin.service,
-                origin.environment,
-                verdict.model,
-                verdict.judge,
-                origin.dimensions,
-            )
-            series = self._agreements.by_key.get(key) or self._agreements.make(key)
-            for overflow in series.overflows:
-                overflow.add(1, now_s)
-            for sibling in series.siblings:
-                sibling.touched_s = now_s
-            agrees = "true" if agreement.agrees else "false"
-            series.by_agreement[(agrees,)].add(_weight(verdict.weight), now_s)
+        now_s = self._clock()
+        key = (
+            origin.service,
+            origin.environment,
+            verdict.model,
+            verdict.judge,
+            origin.dimensions,
+        )
+        series = self._agreements.by_key.get(key) or self._agreements.make(key)
+        for overflow in series.overflows:
+            overflow.add(1, now_s)
+        for sibling in series.siblings:
+            sibling.touched_s = now_s
+        agrees = "true" if agreement.agrees else "false"
+        series.by_agreement[(agrees,)].add(_weight(verdict.weight), now_s)
 
     def feedback(self, feedback: Feedback) -> None:
         """Count one rating by an end user."""
-        with self._store.lock:
-            origin = feedback.origin
-            now_s = self._clock()
-            key = (
-                origin.service,
-                origin.environment,
-                feedback.model,
-                feedback.source,
-                origin.dimensions,
-            )
-            series = self._feedback.by_key.get(key) or self._feedback.make(key)
-            for overflow in series.overflows:
-                overflow.add(1, now_s)
-            for sibling in series.siblings:
-                sibling.touched_s = now_s
-            series.by_rating[(feedback.rating,)].add(_weight(feedback.weight), now_s)
+        origin = feedback.origin
+        now_s = self._clock()
+        key = (
+            origin.service,
+            origin.environment,
+            feedback.model,
+            feedback.source,
+            origin.dimensions,
+        )
+        series = self._feedback.by_key.get(key) or self._feedback.make(key)
+        for overflow in series.overflows:
+            overflow.add(1, now_s)
+        for sibling in series.siblings:
+            sibling.touched_s = now_s
+        series.by_rating[(feedback.rating,)].add(_weight(feedback.weight), now_s)
 
     def _mark(self, origin: Origin) -> Mark | None:
         if len(origin.trace_id) != 16:

@@ -98,9 +98,9 @@ class SelfMetrics:
     def ingest_lags(self, seconds: Iterable[float]) -> None:
         """Record how old records were at arrival; clocks that run ahead count as 0."""
         with self._store.lock:
-            lag, now_s = self._lag[NO_LABELS], self._clock()
+            observe, now_s = self._lag[NO_LABELS].observe, self._clock()
             for lag_s in seconds:
-                lag.observe(max(0.0, lag_s), 1, now_s)
+                observe(lag_s if lag_s > 0 else 0.0, 1, now_s)
 
     def late_records(self, n: int) -> None:
         """Count records that came long after they ended."""

@@ -1,8 +1,9 @@
 """Reading attributes from serialised messages, at the price of what is wanted of them.
 
 A record's attributes come as two columns of bytes, its keys and its values (`wire.Attributes`).
-What a key is called, if it is wanted at all, and what a short value is are remembered by those
-bytes: what is wanted costs two look-ups in dictionaries, what nobody reads costs one.
+Emitters write the same keys in the same order again and again, so which of a column are wanted is
+remembered by the whole column, and what a short value is by its bytes: what is wanted costs one
+look-up in a dictionary, what nobody reads costs none.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..errors import DecodeError
 from . import wire
 from .raw import Attributes, Value
 
+MALFORMED = "not a valid protobuf message of this kind"
 MAX_DEPTH = 32
 """Nesting of arrays and maps in one value; what lies deeper reads as None."""
 
@@ -27,6 +29,12 @@ _REMEMBERED_KEYS = 8_192
 _REMEMBERED_VALUE_BYTES = 64
 _REMEMBERED_VALUES = 16_384
 _STRING, _BOOL, _INT, _DOUBLE = 0x0A, 0x10, 0x18, 0x21
+# Between the keys of a column: no key that anyone wants has it, so a column is known by its text.
+_BETWEEN = b"\0"
+_COLUMN_KEYS = 512
+_REMEMBERED_COLUMNS_BYTES = 8_000_000
+# What a column and one wanted key take beside the column's text, roughly.
+_COLUMN_BYTES, _WANTED_BYTES = 500, 100
 _double = Struct("<d").unpack_from
 
 
@@ -49,6 +57,45 @@ class _Names(dict[bytes, str | None]):
                 self.clear()
             self[key] = wanted
         return wanted
+
+
+Wanted = tuple[tuple[str, int], ...]
+"""Name and place of each attribute that is wanted."""
+
+
+class _Columns:
+    """Which attributes of a column of keys are wanted; bounded."""
+
+    __slots__ = ("_bytes", "_known", "_names")
+
+    def __init__(self, keep: Callable[[str], bool]) -> None:
+        self._names = _Names(keep)
+        self._known: dict[tuple[int, bytes], Wanted] = {}
+        self._bytes = 0
+
+    def wanted(self, keys: list[bytes]) -> Wanted:
+        if len(keys) > _COLUMN_KEYS:
+            return self._among(keys)
+        # With its number of keys: one key with _BETWEEN in it is not two keys.
+        column = len(keys), _BETWEEN.join(keys)
+        known = self._known.get(column)
+        return self._learn(column, keys) if known is None else known
+
+    def _learn(self, column: tuple[int, bytes], keys: list[bytes]) -> Wanted:
+        wanted = self._among(keys)
+        if column[1].count(_BETWEEN) != max(0, len(keys) - 1):
+            return wanted
+        size = len(column[1]) + _COLUMN_BYTES + _WANTED_BYTES * len(wanted)
+        if self._bytes + size > _REMEMBERED_COLUMNS_BYTES:
+            self._known.clear()
+            self._bytes = 0
+        self._bytes += size
+        self._known[column] = wanted
+        return wanted
+
+    def _among(self, keys: list[bytes]) -> Wanted:
+        names = map(self._names.__getitem__, keys)
+        return tuple([(name, at) for at, name in enumerate(names) if name])
 
 
 class _Flags(dict[str, bool]):
@@ -85,7 +132,7 @@ class KeyFilter:
     dicts may be shared by several records: nobody may change them.
     """
 
-    __slots__ = ("_exact", "_fleeting", "_names", "_pattern", "_values", "bodies", "keeps_wire")
+    __slots__ = ("_columns", "_exact", "_fleeting", "_pattern", "_values", "bodies", "keeps_wire")
 
     def __init__(
         self,
@@ -107,7 +154,7 @@ class KeyFilter:
         """
         self._exact = frozenset(exact)
         self._pattern = pattern
-        self._names = _Names(self.keep)
+        self._columns = _Columns(self.keep)
         self._values = _Values()
         self._fleeting = None if fleeting is None else _Flags(fleeting)
         self.bodies = frozenset(bodies)
@@ -128,17 +175,15 @@ class KeyFilter:
 
         Raises: DecodeError where a wanted value is no AnyValue.
         """
-        names = [*map(self._names.__getitem__, attributes.keys)]
-        values = attributes.values
-        if len(names) != len(values):
+        keys, values = attributes.keys[:], attributes.values
+        if len(keys) != len(values):
             return None
+        wanted = self._columns.wanted(keys)
         known, fleeting = self._values, self._fleeting
         if fleeting is None:
-            return {name: known[values[at]] for at, name in enumerate(names) if name}
+            return {name: known[values[at]] for name, at in wanted}
         return {
-            name: _read(values[at]) if fleeting[name] else known[values[at]]
-            for at, name in enumerate(names)
-            if name
+            name: _read(values[at]) if fleeting[name] else known[values[at]] for name, at in wanted
         }
 
     def read_parts(self, parts: Iterable[bytes]) -> Attributes:
@@ -161,7 +206,7 @@ def parse(kind: Any, body: bytes) -> Any:
     try:
         return kind.FromString(body)
     except ProtobufError as error:
-        raise DecodeError("not a valid protobuf message of this kind") from error
+        raise DecodeError(MALFORMED) from error
 
 
 def text(raw: bytes) -> str:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
+from google.protobuf.message import DecodeError as ProtobufError
+
 from ..errors import DecodeError, RejectedRecord
 from . import from_json, wire
-from .attributes import KeyFilter, parse, read_value, text
+from .attributes import MALFORMED, KeyFilter, parse, read_value, text
 from .raw import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
 
 __all__ = [
@@ -39,6 +41,7 @@ _MAX_NS = 2**63 - 1
 _PART_BYTES = 2  # a tag and a length, at least
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)
+_parse_span = wire.Span.FromString
 
 BAD_TRACE_ID = "invalid trace id"
 BAD_SPAN_ID = "invalid span id"
@@ -187,7 +190,10 @@ def _scopes(
 def _span(
     raw: bytes, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget | None
 ) -> RawSpan:
-    span = parse(wire.Span, raw)
+    try:
+        span = _parse_span(raw)
+    except ProtobufError as error:
+        raise DecodeError(MALFORMED) from error
     events, status = span.events, span.status
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
     start_ns, end_ns = span.start_ns, span.end_ns

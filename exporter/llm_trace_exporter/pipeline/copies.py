@@ -30,11 +30,8 @@ class CopyIndex:
         # Content -> who tells it -> tellers by identity.
         self._by_content: dict[Content, dict[_Teller, dict[int, Pending]]] = {}
 
-    def add(self, pending: Pending) -> None:
-        """Remember a waiting call."""
-        call = pending.record
-        if not isinstance(call, LlmCall):
-            return
+    def add(self, pending: Pending, call: LlmCall) -> None:
+        """Remember who tells a call and waits."""
         if call.response_id:
             link = (call.origin.service, call.response_id)
             self._by_id.setdefault(link, {})[id(pending)] = pending
@@ -42,11 +39,10 @@ class CopyIndex:
         group = self._by_content.setdefault(pending.content, {})
         group.setdefault(_teller(call), {})[id(pending)] = pending
 
-    def remove(self, pending: Pending) -> None:
-        """Forget a call that waits no longer."""
-        call = pending.record
-        content = pending.content
-        if not isinstance(call, LlmCall) or content is None:
+    def remove(self, pending: Pending, call: LlmCall) -> None:
+        """Forget a teller who waits no longer."""
+        content, pending.content = pending.content, None
+        if content is None:
             return
         if call.response_id:
             _discard(self._by_id, (call.origin.service, call.response_id), pending)
@@ -62,7 +58,7 @@ class CopyIndex:
         links: dict[tuple[str, str], None] = {}  # in order: a replayed journal must do the same
         for pending in due:
             call, content = pending.record, pending.content
-            if not isinstance(call, LlmCall) or content is None:
+            if content is None or not isinstance(call, LlmCall):
                 continue
             if call.response_id:
                 links[call.origin.service, call.response_id] = None

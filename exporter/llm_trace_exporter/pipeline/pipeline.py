@@ -191,7 +191,6 @@ class Pipeline:
     def _wait(
         self, record: LlmCall | Step, trace: Trace, reading: Reading, now_s: float
     ) -> Pending:
-        is_call = isinstance(record, LlmCall)
         pending = Pending(
             record=record,
             trace=trace,
@@ -199,15 +198,18 @@ class Pipeline:
             signal=reading.signal,
             standing=reading.standing,
             group=reading.group,
-            naive_tokens=reading.naive_tokens if is_call else 0,
             deadline_s=now_s + self.limits.settle_s,
             held_until_s=now_s + self.limits.bind_wait_s,
         )
-        (trace.calls if is_call else trace.steps).append(pending)
+        if isinstance(record, LlmCall):
+            pending.naive_tokens = reading.naive_tokens
+            trace.calls.append(pending)
+            self._index.add(pending, record)
+        else:
+            trace.steps.append(pending)
         trace.waiting += 1
         self._waiting += 1
         self._queue.append(pending)
-        self._index.add(pending)
         if trace.waiting > MAX_WAITING_IN_TRACE:
             self._settle(trace.unsettled())
         return pending
@@ -240,10 +242,12 @@ class Pipeline:
     def _settle(self, due: list[Pending]) -> None:
         if not due:
             return
-        self._settle_calls([p for p in due if isinstance(p.record, LlmCall)])
+        self._settle_calls([p for p in due if p.content is not None])
         views: dict[int, StepsOfTrace] = {}
         for pending in due:
-            if isinstance(pending.record, Step) and not pending.settled:
+            if pending.settled or pending.content is not None:
+                continue
+            if isinstance(pending.record, Step):
                 view = views.get(id(pending.trace))
                 if view is None:
                     view = views[id(pending.trace)] = StepsOfTrace(pending.trace)
@@ -353,7 +357,8 @@ class Pipeline:
         pending.settled = True
         trace.waiting -= 1
         self._waiting -= 1
-        self._index.remove(pending)
+        if isinstance(pending.record, LlmCall):
+            self._index.remove(pending, pending.record)
         if not trace.trace_id and not trace.waiting:
             trace.clear()
 

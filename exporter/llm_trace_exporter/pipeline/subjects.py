@@ -6,12 +6,11 @@ Kept apart from the trace table, which forgets sooner because it remembers more:
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from ..model import LlmCall, Subject
 
@@ -20,7 +19,7 @@ _MAX_IN_TRACE = 500
 _MAX_SUBJECTS = 50_000
 
 
-class Judged(NamedTuple):
+class Judged(Struct, frozen=True, gc=False):
     """One call that can be named."""
 
     trace_id: bytes
@@ -43,7 +42,7 @@ class Subjects:
         """Remember at most `limit` tellers of calls for `max_age_s` each."""
         self._traces: OrderedDict[bytes, _OfTrace] = OrderedDict()
         self._shared: dict[Subject, Subject] = {}
-        self._fresh: list[Judged] = []
+        self._fresh: deque[Judged] = deque()
         self.limit = limit
         self.max_age_s = max_age_s
         self.count = 0
@@ -58,8 +57,8 @@ class Subjects:
                 judged = Judged(trace_id, span_id, subject, call.start_ns, call.end_ns)
                 self._put(judged, now_s)
                 self._fresh.append(judged)
-        if len(self._fresh) > self.limit:
-            del self._fresh[: -self.limit]
+        while len(self._fresh) > self.limit:
+            self._fresh.popleft()
 
     def restore(self, found: Iterable[Judged], seen_s: float) -> None:
         """Remember what an earlier process did before all that is remembered; the newest first."""
@@ -70,21 +69,21 @@ class Subjects:
             if is_new:
                 self._traces[judged.trace_id] = _OfTrace(seen_s=seen_s)
                 self._traces.move_to_end(judged.trace_id, last=False)
-            shared = judged._replace(subject=self._share(judged.subject))
+            shared = replace(judged, subject=self._share(judged.subject))
             self._traces[judged.trace_id].calls.append(shared)
             self.count += 1
 
-    def take_fresh(self) -> list[Judged]:
-        """What was remembered since the last time."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
+    def take_fresh(self) -> list[tuple[bytes, bytes, Subject, int, int]]:
+        """What was remembered since the last time: the fields of each Judged."""
+        fresh, self._fresh = self._fresh, deque()
+        return [astuple(judged) for judged in fresh]
 
     def relabel(self, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
         """Go on with other dimensions."""
         self._shared.clear()
         for trace in self._traces.values():
             trace.calls = [
-                judged._replace(subject=self._share(_relabelled(judged.subject, dimensions)))
+                replace(judged, subject=self._share(_relabelled(judged.subject, dimensions)))
                 for judged in trace.calls
             ]
 

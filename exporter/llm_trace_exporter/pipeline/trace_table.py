@@ -36,10 +36,11 @@ class Pending(Struct, eq=False, gc=False):
     signal: Signal
     standing: Standing
     group: str
-    naive_tokens: int
     deadline_s: float
+    naive_tokens: int = 0
+    """Calls: what they claim to have used."""
     content: Content | None = None
-    """What a copy of the record as it came would say as well; None for steps."""
+    """What a copy of a waiting call, as it came, would say as well."""
     settled: bool = False
     """Settled one way or the other: applied, merged or discarded."""
     applied: bool = False

@@ -96,16 +96,15 @@ class WholeTraces:
         trace_id = reading.trace_id
         if not trace_id or (reading.root is None and not reading.records):
             return
-        if trace_id in self._rooted:
-            held = self._rooted
-        elif trace_id in self._rootless:
+        held = self._rooted
+        trace = held.get(trace_id)
+        if trace is None:
             held = self._rootless
-        elif trace_id in self._done:
-            return
-        else:
-            held = self._rootless
-            held[trace_id] = _Open(first_s=now_s, seen_s=now_s)
-        trace = held[trace_id]
+            trace = held.get(trace_id)
+        if trace is None:
+            if trace_id in self._done:
+                return
+            trace = held[trace_id] = _Open(first_s=now_s, seen_s=now_s)
         trace.seen_s = now_s
         if reading.root is not None and _is_further_out(reading.root, trace.root):
             trace.root = reading.root
