@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import blake2b
+from functools import partial
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
@@ -28,7 +28,7 @@ from .otlp.raw import RawLog, RawSpan
 from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
 from .pipeline import Judged, Limits, Pipeline, TraceLimits, WholeTraces
 from .pricing import Pricing
-from .scores import Read
+from .scores import Read, as_reading
 from .state import Entry, pack_subjects, unpack_subjects
 from .targets import Budgets
 from .texts import Heard, Hearing, filters
@@ -140,12 +140,12 @@ class Intake:
         reader = readers.of(tenant.labels)
         heard: list[Heard] = []
         hearing = self._counting.hearing
-        read_span: Callable[[RawSpan], Reading] = reader.span
         read_log: Callable[[RawLog], Reading] = reader.log
+        hear = None
         if hearing is not None:
-            read_span = hearing.reading_spans(read_span, heard)
+            hear = partial(hearing.hear, heard)
             read_log = hearing.reading_logs(read_log, self._taker, heard)
-        spans = _readings(raw_spans, read_span, reasons)
+        spans = _readings(raw_spans, reader.span, reasons, hear)
         logs = _readings(_dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._lock:
             if readers is not self._readers:
@@ -261,7 +261,7 @@ class Intake:
 
         Raises: Overloaded when that cannot be written; nothing was counted then.
         """
-        readings = tuple(map(_as_reading, verdicts))
+        readings = tuple(map(_judged, verdicts))
         with self._lock:
             self._commit_and_apply(
                 Entry(self._clock(), logs=readings, wall_ns=self._wall_clock_ns())
@@ -351,33 +351,28 @@ class Intake:
             own.late_records(late)
 
 
-def _as_reading(verdict: Verdict) -> Reading:
-    """A verdict of our own as what a log record would have said."""
-    origin = verdict.origin
-    told = (origin.trace_id, origin.span_id, verdict.judge.encode(), verdict.time_ns.to_bytes(8))
-    return Reading(
-        trace_id=origin.trace_id,
-        span_id=origin.span_id,
-        parent_span_id=b"",
-        signal="log",
-        dialect=origin.dialect,
-        records=(verdict,),
-        fingerprint=blake2b(b"\0".join(told), digest_size=16).digest(),
-    )
+def _judged(verdict: Verdict) -> Reading:
+    origin, time = verdict.origin, verdict.time_ns.to_bytes(8)
+    return as_reading(verdict, origin.trace_id, origin.span_id, verdict.judge.encode(), time)
 
 
 def _readings(
     records: Iterable[_R],
     read: Callable[[_R], Reading],
     reasons: list[str],
+    hear: Callable[[_R, Reading], None] | None = None,
 ) -> list[Reading]:
     """What each record says; why not, for those that are rejected, goes to `reasons`."""
     found: list[Reading] = []
     for record in records:
         try:
-            found.append(read(record))
+            reading = read(record)
         except RejectedRecord as rejected:
             reasons.append(rejected.reason)
+            continue
+        found.append(reading)
+        if hear is not None and reading.records:
+            hear(record, reading)
     return found
 
 

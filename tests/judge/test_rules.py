@@ -76,7 +76,7 @@ def test_replicas_choose_the_same_and_larger_shares_hold_smaller_ones() -> None:
     assert [n for n in range(100) if is_sampled(n.to_bytes(16, "big"), 0.05)] == CHOSEN
 
 
-CHOSEN = [1, 7, 53, 71]
+CHOSEN = [18, 22, 26, 83, 87, 91]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,18 @@ class _Job:
     characters: int
 
 
+@dataclass(slots=True)
+class _Match:
+    """What follows for a call from its labels."""
+
+    rules: tuple[tuple[int, int | None], ...]
+    """(rule, its sample, None where none matches) of the rules that are for it."""
+    rate: float
+    """The highest of these samples."""
+    eligible: int = 0
+    """Such calls since they were counted."""
+
+
 class Judges:
     """Asks the rules' questions about a sample of calls; safe to call from several threads."""
 
@@ -107,8 +119,7 @@ class Judges:
         self._queue: queue.Queue[_Job | None] = queue.Queue(options.max_queue)
         self._lock = threading.Lock()
         self._held = 0
-        self._chosen: dict[object, tuple[tuple[int, int | None], ...]] = {}
-        self._eligible = [0] * len(options.rules)
+        self._matches: dict[object, _Match] = {}
         self._most: dict[object, float] = {}
         self._highest = max((rule.highest_rate({}) for rule in options.rules), default=0.0)
         self._rates = {
@@ -155,18 +166,24 @@ class Judges:
 
     def picks(self, call: PricedCall) -> bool:
         """Whether any rule chooses a call by its labels and trace. Quick, and never waits."""
-        is_chosen = False
-        for at, number in self._rules_for(call):
-            self._eligible[at] += 1
-            if number is not None:
-                rate = self.options.rules[at].samples[number].rate
-                is_chosen |= is_sampled(_moment_of(call.call), rate)
-        return is_chosen
+        key = _labels_of_rules(call)
+        match = self._matches.get(key)
+        if match is None:
+            if len(self._matches) >= _MAX_REMEMBERED:
+                self.count_eligible()
+                self._matches.clear()
+            match = self._matches[key] = self._match(call)
+        match.eligible += 1
+        return is_sampled(_moment_of(call.call), match.rate)
 
     def count_eligible(self) -> None:
         """Count the calls that rules were for since the last time; under the lock of `picks`."""
-        for at, rule in enumerate(self.options.rules):
-            n, self._eligible[at] = self._eligible[at], 0
+        eligible = [0] * len(self.options.rules)
+        for match in self._matches.values():
+            for at, _ in match.rules:
+                eligible[at] += match.eligible
+            match.eligible = 0
+        for rule, n in zip(self.options.rules, eligible, strict=True):
             if n:
                 self._counts.eligible(rule.name, n)
 
@@ -198,7 +215,8 @@ class Judges:
         if is_own(exchange):
             return
         characters = _length(exchange)
-        for at, number in self._rules_for(call):
+        match = self._matches.get(_labels_of_rules(call)) or self._match(call)
+        for at, number in match.rules:
             rule = self.options.rules[at]
             if number is None or not is_sampled(_moment_of(call.call), rule.samples[number].rate):
                 continue
@@ -209,30 +227,14 @@ class Judges:
             ):
                 self._skip(rule)
 
-    def _rules_for(self, call: PricedCall) -> tuple[tuple[int, int | None], ...]:
-        """(rule, sample or None where none matches) of the rules that a call's labels match."""
-        said = call.call
-        origin = said.origin
-        key = (
-            origin.service,
-            origin.environment,
-            call.provider,
-            call.model,
-            said.operation,
-            origin.dimensions,
+    def _match(self, call: PricedCall) -> _Match:
+        labels = labels_of(call, self.options.dimensions)
+        rules = self.options.rules
+        chosen = tuple(
+            (at, rule.sample_of(labels)) for at, rule in enumerate(rules) if rule.applies(labels)
         )
-        found = self._chosen.get(key)
-        if found is None:
-            labels = labels_of(call, self.options.dimensions)
-            found = tuple(
-                (at, rule.sample_of(labels))
-                for at, rule in enumerate(self.options.rules)
-                if rule.applies(labels)
-            )
-            if len(self._chosen) >= _MAX_REMEMBERED:
-                self._chosen.clear()
-            self._chosen[key] = found
-        return found
+        rates = (rules[at].samples[number].rate for at, number in chosen if number is not None)
+        return _Match(chosen, max(rates, default=0.0))
 
     def _has_rate(self, at: int, number: int) -> bool:
         rate = self._rates.get((at, number))
@@ -356,6 +358,19 @@ def labels_of(call: PricedCall, dimensions: tuple[str, ...]) -> dict[str, str]:
         "model": call.model,
         "operation": call.call.operation,
     }
+
+
+def _labels_of_rules(call: PricedCall) -> tuple[object, ...]:
+    """All that rules look at to find out whether they are for a call."""
+    said, origin = call.call, call.call.origin
+    return (
+        origin.service,
+        origin.environment,
+        call.provider,
+        call.model,
+        said.operation,
+        origin.dimensions,
+    )
 
 
 def _moment_of(call: LlmCall) -> bytes:

@@ -75,7 +75,7 @@ def texts_of(span: RawSpan, keep: KeyFilter) -> tuple[Attributes, list[tuple[str
 
     Raises: DecodeError where a wanted value is no AnyValue.
     """
-    message, raw = span.wire
+    message, raw = _parse_span(span.wire), span.wire
     events = _events(message.events, keep, None)
     return (
         _attributes(message, raw, wire.Span, keep, None),
@@ -227,7 +227,7 @@ def _span(
         _events(events, keep, budget) if events else (),
         resource,
         scope,
-        (span, raw) if keep.keeps_wire else None,
+        raw if keep.keeps_wire else b"",
     )
 
 

@@ -6,7 +6,7 @@ Source: opentelemetry-proto 1.x, `trace.proto`, `logs.proto`, `common.proto`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -65,8 +65,8 @@ class RawSpan(Struct, eq=False, gc=False):
     events: tuple[RawEvent, ...]
     resource: Resource
     scope: Scope
-    wire: Any = None
-    """What `decode.texts_of` takes, where texts may be asked for; not for keeping."""
+    wire: bytes = b""
+    """The span as it came, where texts may be asked for; not for keeping."""
 
 
 class RawLog(Struct, eq=False, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .own import read_feedback, read_verdicts
 from .routes import ROUTES, Read, Route, ScoresApp
-from .told import Told, Unusable
+from .told import Told, Unusable, as_reading
 
 __all__ = [
     "ROUTES",
@@ -13,6 +13,7 @@ __all__ = [
     "ScoresApp",
     "Told",
     "Unusable",
+    "as_reading",
     "read_feedback",
     "read_verdicts",
 ]

@@ -78,14 +78,20 @@ def reading_of(
     said = told.item_id.encode() or raw
     kind, known_by = type(record).__name__, "id" if told.item_id else "content"
     mark = "\0".join((dialect, kind, tenant, known_by)).encode()
+    return as_reading(record, mark, said)
+
+
+def as_reading(record: Verdict | Feedback, *said: bytes) -> Reading:
+    """A result as what a log record would have said; all of `said` tells it from every other."""
+    origin = record.origin
     return Reading(
-        trace_id=told.trace_id,
-        span_id=told.span_id,
+        trace_id=origin.trace_id,
+        span_id=origin.span_id,
         parent_span_id=b"",
         signal="log",
-        dialect=dialect,
+        dialect=origin.dialect,
         records=(record,),
-        fingerprint=blake2b(mark + b"\0" + said, digest_size=16).digest(),
+        fingerprint=blake2b(b"\0".join(said), digest_size=16).digest(),
     )
 
 

@@ -97,21 +97,18 @@ class Hearing:
         memory = self.memory
         return Memory(len(memory), memory.limits.max_entries, memory.evicted + self.passed_over)
 
-    def reading_spans(
-        self, read: Callable[[RawSpan], Reading], heard: list[Heard]
-    ) -> Callable[[RawSpan], Reading]:
-        """`read`, and the texts of what could be wanted go to `heard`."""
-
-        def read_and_take(span: RawSpan) -> Reading:
-            reading = read(span)
-            if span.wire is not None and self._wants(reading):
-                with suppress(DecodeError):
-                    texts = texts_from(*texts_of(span, self._keep), span.end_ns)
-                    if texts is not None:
-                        heard.append((reading, texts))
-            return reading
-
-        return read_and_take
+    def hear(self, heard: list[Heard], span: RawSpan, reading: Reading) -> None:
+        """The texts of a span with a call or a step go to `heard`, if they could be wanted."""
+        # Spans of a trace come together: what follows from the trace is asked once.
+        trace_id = reading.trace_id
+        if trace_id != self._trace_id:
+            self._trace_id = trace_id
+            self._wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
+        if self._wanting and span.wire and self._wants(reading):
+            with suppress(DecodeError):
+                texts = texts_from(*texts_of(span, self._keep), span.end_ns)
+                if texts is not None:
+                    heard.append((reading, texts))
 
     def reading_logs(
         self, read: Callable[[RawLog], Reading], taker: Taker, heard: list[Heard]
@@ -128,22 +125,13 @@ class Hearing:
         return read_and_take
 
     def _wants(self, reading: Reading) -> bool:
-        """Whether what a span says may be looked at by anybody."""
-        # Spans of a trace come together: what follows from the trace is asked once.
-        trace_id = reading.trace_id
-        if trace_id != self._trace_id:
-            self._trace_id = trace_id
-            self._wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
-        if not self._wanting:
-            return False
-        for record in reading.records:
-            if isinstance(record, LlmCall):
-                if record.operation in WORDLESS or record.error_type:
-                    return False
-                return any(listener.wants(record) for listener in self._wanting)
-            if isinstance(record, Step) and record.kind == "retrieval":
-                return True
-        return False
+        """Whether what a span of the trace in hand says may be looked at by anybody."""
+        record = reading.records[0]
+        if isinstance(record, LlmCall):
+            if record.operation in WORDLESS or record.error_type:
+                return False
+            return any(listener.wants(record) for listener in self._wanting)
+        return isinstance(record, Step) and record.kind == "retrieval"
 
     def hold(self, heard: Iterable[Heard], now_s: float) -> None:
         """Keep what calls and retrievals wrote until their call settles."""
@@ -162,7 +150,7 @@ class Hearing:
             return
         listeners = [listener for listener in self._listeners if listener.picks(priced)]
         texts = self.memory.take(tellers)
-        if not listeners or not texts:
+        if not texts or not listeners:
             return
         retrievals = self.memory.retrieved(call.origin.trace_id, call.start_ns)
         waiting = _Waiting(priced, texts, retrievals, listeners)
