@@ -58,3 +58,14 @@ def test_forgotten_traces_leave_nothing_behind(late_logs: bool) -> None:
     assert len(set(told)) == 1
     assert told[0] >= 150
     assert blocks() - before < 1_000
+
+
+def test_of_calls_that_nobody_keeps_only_the_newest_wait() -> None:
+    pipeline = Pipeline(LIMITS)
+    told = [read_span(raw_span(chat()), CONTEXT) for _ in range(25)]
+    for reading in told:
+        pipeline.add(reading, 0.0)
+    pipeline.settle(1.0)
+    newest = [(reading.trace_id, reading.span_id) for reading in told[-LIMITS.max_subjects :]]
+    assert [row[:2] for row in pipeline.subjects.take_fresh()] == newest
+    assert pipeline.subjects.take_fresh() == []
