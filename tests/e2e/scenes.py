@@ -26,7 +26,7 @@ class Scene:
     also: str = ""
     """Further alerts that may ring: consequences, or chance."""
     incidents: tuple[str, ...] = ()
-    """Empty: the one of the scene's name."""
+    """Empty: the one of the scene's name. Each may say when, as `--incident` does."""
     needs_yesterday: bool = False
     config: Mapping[str, Any] | None = None
     """Of the exporter."""
@@ -37,7 +37,8 @@ class Scene:
 
 def history(name: str, scene: Scene) -> History:
     """What is simulated of a scene."""
-    bad = tuple(one + _INCIDENT for one in scene.incidents or (name,))
+    said = scene.incidents or (name,)
+    bad = tuple(one if "@" in one else one + _INCIDENT for one in said)
     length = "80m"
     if scene.needs_yesterday:
         bad, length = (*bad, *_GAP), "1530m"
@@ -267,6 +268,8 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     ),
     "prompt-injection": Scene(
         services=BOT,
+        # Its alert compares with the usual of what there is of the last day.
+        incidents=("prompt-injection@-17m+30m",),
         rings={
             "LLMGuardrailBlocksHigh warning": "security",
             "LLMPromptInjectionSpike warning": "security",
