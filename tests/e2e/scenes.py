@@ -37,8 +37,7 @@ class Scene:
 
 def history(name: str, scene: Scene) -> History:
     """What is simulated of a scene."""
-    said = scene.incidents or (name,)
-    bad = tuple(one if "@" in one else one + _INCIDENT for one in said)
+    bad = tuple(one if "@" in one else one + _INCIDENT for one in scene.incidents or (name,))
     length = "80m"
     if scene.needs_yesterday:
         bad, length = (*bad, *_GAP), "1530m"
@@ -268,7 +267,6 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     ),
     "prompt-injection": Scene(
         services=BOT,
-        # Its alert compares with the usual of what there is of the last day.
         incidents=("prompt-injection@-17m+30m",),
         rings={
             "LLMGuardrailBlocksHigh warning": "security",
