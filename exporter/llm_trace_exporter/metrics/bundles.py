@@ -171,7 +171,7 @@ class CallSeries:
 class RouteSeries:
     """Series of one pair of requested and served model."""
 
-    __slots__ = ("overflows", "routed")
+    __slots__ = ("overflows", "routed", "siblings")
 
     def __init__(
         self,
@@ -188,6 +188,7 @@ class RouteSeries:
         models = ("request_model", "response_model")
         shown, over = labeller.admit(models, (request_model, response_model))
         self.overflows = tuple(over)
+        self.siblings: tuple[Counter, ...] = ()
         self.routed = labeller.store.counters("llm_model_routing_total").get(route + shown)
 
 

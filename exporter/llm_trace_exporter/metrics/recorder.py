@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Protocol, TypeVar
 
 from msgspec.structs import astuple
 
@@ -24,7 +25,7 @@ from llm_trace_exporter.metrics.bundles import (
     VerdictSeries,
 )
 from llm_trace_exporter.metrics.profiles import Profiles
-from llm_trace_exporter.metrics.series import MAX_AMOUNT, Mark
+from llm_trace_exporter.metrics.series import MAX_AMOUNT, Counter, Mark
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.model import (
     TOKEN_TYPES,
@@ -105,11 +106,7 @@ class Recorder:
             call.purpose,
             origin.dimensions,
         )
-        series = self._calls.by_key.get(key) or self._calls.make(key)
-        for overflow in series.overflows:
-            overflow.add(1, now_s)
-        for sibling in series.siblings:
-            sibling.touched_s = now_s
+        series = _bound(self._calls, key, now_s)
         weight = _weight(call.weight)
         mark = self._mark(origin)
         self._count_latency(call, series, weight, now_s, mark)
@@ -152,9 +149,7 @@ class Recorder:
             call.request_model,
             call.response_model,
         )
-        series = self._routes.by_key.get(key) or self._routes.make(key)
-        for overflow in series.overflows:
-            overflow.add(1, now_s)
+        series = _bound(self._routes, key, now_s)
         series.routed.add(weight, now_s)
 
     def step(self, step: Step) -> None:
@@ -171,11 +166,7 @@ class Recorder:
             guards,
             origin.dimensions,
         )
-        series = self._steps.by_key.get(key) or self._steps.make(key)
-        for overflow in series.overflows:
-            overflow.add(1, now_s)
-        for sibling in series.siblings:
-            sibling.touched_s = now_s
+        series = _bound(self._steps, key, now_s)
         weight = _weight(step.weight)
         mark = self._mark(origin)
         outcome = "error" if step.error_type else "ok"
@@ -196,11 +187,7 @@ class Recorder:
         """Count one whole trace."""
         now_s = self._clock()
         key = (trace.service, trace.environment, trace.root, trace.dimensions)
-        series = self._traces.by_key.get(key) or self._traces.make(key)
-        for overflow in series.overflows:
-            overflow.add(1, now_s)
-        for sibling in series.siblings:
-            sibling.touched_s = now_s
+        series = _bound(self._traces, key, now_s)
         weight = _weight(trace.weight)
         mark = (trace.trace_id, trace.span_id, self._wall_clock())
         series.traces["error" if trace.failed else "ok",].add(weight, now_s)
@@ -224,11 +211,7 @@ class Recorder:
             verdict.kind,
             origin.dimensions,
         )
-        series = self._verdicts.by_key.get(key) or self._verdicts.make(key)
-        for overflow in series.overflows:
-            overflow.add(1, now_s)
-        for sibling in series.siblings:
-            sibling.touched_s = now_s
+        series = _bound(self._verdicts, key, now_s)
         weight = _weight(verdict.weight)
         mark = self._mark(origin)
         failed = mark if verdict.verdict == "fail" else None
@@ -267,11 +250,7 @@ class Recorder:
             verdict.judge,
             origin.dimensions,
         )
-        series = self._agreements.by_key.get(key) or self._agreements.make(key)
-        for overflow in series.overflows:
-            overflow.add(1, now_s)
-        for sibling in series.siblings:
-            sibling.touched_s = now_s
+        series = _bound(self._agreements, key, now_s)
         agrees = "true" if agreement.agrees else "false"
         series.by_agreement[(agrees,)].add(_weight(verdict.weight), now_s)
 
@@ -286,17 +265,34 @@ class Recorder:
             feedback.source,
             origin.dimensions,
         )
-        series = self._feedback.by_key.get(key) or self._feedback.make(key)
-        for overflow in series.overflows:
-            overflow.add(1, now_s)
-        for sibling in series.siblings:
-            sibling.touched_s = now_s
+        series = _bound(self._feedback, key, now_s)
         series.by_rating[(feedback.rating,)].add(_weight(feedback.weight), now_s)
 
     def _mark(self, origin: Origin) -> Mark | None:
         if len(origin.trace_id) != 16:
             return None
         return origin.trace_id, origin.span_id, self._wall_clock()
+
+
+class _Bundle(Protocol):
+    @property
+    def overflows(self) -> tuple[Counter, ...]: ...
+
+    @property
+    def siblings(self) -> tuple[Counter, ...]: ...
+
+
+_B = TypeVar("_B", bound=_Bundle)
+
+
+def _bound(bundles: Bundles[_B], key: tuple[str | tuple[str, ...], ...], now_s: float) -> _B:
+    """Return the series of a label set, in use now; what the caps replaced of it is counted."""
+    series = bundles.by_key.get(key) or bundles.make(key)
+    for overflow in series.overflows:
+        overflow.add(1, now_s)
+    for sibling in series.siblings:
+        sibling.touched_s = now_s
+    return series
 
 
 def _weight(weight: float) -> float:
