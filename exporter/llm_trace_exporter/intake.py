@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
@@ -143,7 +142,7 @@ class Intake:
         read_log: Callable[[RawLog], Reading] = reader.log
         hear = None
         if hearing is not None:
-            hear = partial(hearing.hear, heard)
+            hear = hearing.hearing_spans(heard)
             read_log = hearing.reading_logs(read_log, self._taker, heard)
         spans = _readings(raw_spans, reader.span, reasons, hear)
         logs = _readings(_dated(raw_logs, self._wall_clock_ns()), read_log, reasons)

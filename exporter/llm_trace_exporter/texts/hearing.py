@@ -82,8 +82,6 @@ class Hearing:
         self._listeners = tuple(listeners)
         self._max_chars = max_chars
         self._keep = text_filter()
-        self._trace_id = b""
-        self._wanting: list[Listener] = list(self._listeners)
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(hold.limits.max_entries)
         self._closing = False
         self._counting = threading.Lock()
@@ -97,18 +95,24 @@ class Hearing:
         memory = self.memory
         return Memory(len(memory), memory.limits.max_entries, memory.evicted + self.passed_over)
 
-    def hear(self, heard: list[Heard], span: RawSpan, reading: Reading) -> None:
-        """The texts of a span with a call or a step go to `heard`, if they could be wanted."""
-        # Spans of a trace come together: what follows from the trace is asked once.
-        trace_id = reading.trace_id
-        if trace_id != self._trace_id:
-            self._trace_id = trace_id
-            self._wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
-        if self._wanting and span.wire and self._wants(reading):
-            with suppress(DecodeError):
-                texts = texts_from(*texts_of(span, self._keep), span.end_ns)
-                if texts is not None:
-                    heard.append((reading, texts))
+    def hearing_spans(self, heard: list[Heard]) -> Callable[[RawSpan, Reading], None]:
+        """What takes the spans of one request: texts that could be wanted go to `heard`."""
+        trace_id = b""
+        wanting: Sequence[Listener] = self._listeners
+
+        def hear(span: RawSpan, reading: Reading) -> None:
+            nonlocal trace_id, wanting
+            # Spans of a trace come together: what follows from the trace is asked once.
+            if reading.trace_id != trace_id:
+                trace_id = reading.trace_id
+                wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
+            if wanting and span.wire and _wants(wanting, reading):
+                with suppress(DecodeError):
+                    texts = texts_from(*texts_of(span, self._keep), span.end_ns)
+                    if texts is not None:
+                        heard.append((reading, texts))
+
+        return hear
 
     def reading_logs(
         self, read: Callable[[RawLog], Reading], taker: Taker, heard: list[Heard]
@@ -123,15 +127,6 @@ class Hearing:
             return reading
 
         return read_and_take
-
-    def _wants(self, reading: Reading) -> bool:
-        """Whether what a span of the trace in hand says may be looked at by anybody."""
-        record = reading.records[0]
-        if isinstance(record, LlmCall):
-            if record.operation in WORDLESS or record.error_type:
-                return False
-            return any(listener.wants(record) for listener in self._wanting)
-        return isinstance(record, Step) and record.kind == "retrieval"
 
     def hold(self, heard: Iterable[Heard], now_s: float) -> None:
         """Keep what calls and retrievals wrote until their call settles."""
@@ -203,6 +198,16 @@ class Hearing:
             except Exception as error:  # noqa: BLE001 - one fault must not deafen all
                 # Its message could quote what was said.
                 _logger.error("a listener failed: %s", type(error).__name__)  # noqa: TRY400
+
+
+def _wants(wanting: Iterable[Listener], reading: Reading) -> bool:
+    """Whether what a call or step says may be looked at by any of those who want its trace."""
+    record = reading.records[0]
+    if isinstance(record, LlmCall):
+        if record.operation in WORDLESS or record.error_type:
+            return False
+        return any(listener.wants(record) for listener in wanting)
+    return isinstance(record, Step) and record.kind == "retrieval"
 
 
 def _is_call(reading: Reading) -> bool:
