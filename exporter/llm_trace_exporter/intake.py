@@ -80,7 +80,7 @@ class Intake:
         self._own = own
         self._traces = WholeTraces(trace_limits or TraceLimits())
         self._counting = Counting(recorder, own, pricing, self._traces)
-        self._heed(context)
+        self._heed(Readers(context))
         self._pipeline = Pipeline(limits, humans)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
@@ -224,22 +224,18 @@ class Intake:
 
     def replace(
         self,
-        context: Context,
+        readers: Readers,
         pricing: Pricing,
         limits: Limits,
         trace_limits: TraceLimits,
         humans: Mapping[str, Iterable[str]],
     ) -> None:
-        """Go on with another configuration.
-
-        What waits was read under the old one and is counted under it first.
-        """
+        """Go on with another configuration; nothing may wait, as it was read under the old one."""
         with self._lock:
-            self.settle_all(ends_traces=False)
             old = self._readers.context
-            self._heed(context)
+            self._heed(readers)
             self._counting.pricing = pricing
-            moved = moved_to(labels_of(old), context)
+            moved = moved_to(labels_of(old), readers.context)
             self._pipeline.reconfigure(limits, humans, moved)
             self._traces.limit(trace_limits)
             self._traces.relabel(moved)
@@ -252,7 +248,7 @@ class Intake:
         with self._lock:
             before, self._counting.hearing = self._counting.hearing, hearing
             self._evicted["texts"] = 0
-            self._heed(self._readers.context)
+            self._heed(Readers(self._readers.context))
             return before
 
     def judged(self, verdicts: Iterable[Verdict]) -> None:
@@ -297,12 +293,12 @@ class Intake:
                 self._own.table_evicted(table, memory.evicted - self._evicted[table])
                 self._evicted[table] = memory.evicted
 
-    def _heed(self, context: Context) -> None:
+    def _heed(self, readers: Readers) -> None:
         """Read under a configuration from now on."""
-        self._readers = Readers(context)
-        self._taker = Taker(wanted_keys(context.dimensions), INDEXED_KEYS)
-        with_texts = self._counting.hearing is not None
-        self._span_keys, self._log_keys = filters(context.dimensions, with_texts=with_texts)
+        dimensions, with_texts = readers.context.dimensions, self._counting.hearing is not None
+        self._span_keys, self._log_keys = filters(dimensions, with_texts=with_texts)
+        self._taker = Taker(wanted_keys(dimensions), INDEXED_KEYS)
+        self._readers = readers
 
     def _commit_and_apply(self, entry: Entry) -> None:
         if self._journal is not None:

@@ -23,18 +23,27 @@ from .validate import validate, without_nothing
 T = TypeVar("T")
 
 
-def load_config(path: Path | None) -> Settings:
+def load_config(path: Path | None, *, allows_empty: bool = True) -> Settings:
     """Settings from a file; the defaults without one.
 
     Paths in the file are relative to it. The rules of `judge.rules_file` are among `judge.rules`
     then.
+
+    Args:
+        path: The file.
+        allows_empty: Whether a file that says nothing may stand for the defaults.
 
     Raises:
         ConfigError: With a line for each problem of the file.
     """
     if path is None:
         return Settings()
-    settings = _located(parse_config(read_text(path), str(path)), path.parent)
+    text = read_text(path)
+    settings, root = parse_as(Settings, text, str(path), load_schema())
+    if not allows_empty and root.is_empty:
+        allowed = "at least one key, or nothing under --config.allow-empty"
+        raise ConfigError([f"{path}: found nothing any more; allowed: {allowed}"])
+    settings = _located(settings, path.parent)
     judge = settings.judge
     key = judge.endpoint.api_key_file
     if key:
@@ -46,6 +55,15 @@ def load_config(path: Path | None) -> Settings:
         further = load_rules(path.parent / judge.rules_file, dimensions, taken)
         judge = replace(judge, rules=judge.rules + further, rules_file="")
     return replace(settings, judge=judge)
+
+
+def is_empty_file(path: Path | None) -> bool:
+    """Whether there is a file and it says nothing: the defaults hold.
+
+    Raises:
+        ConfigError: When it cannot be read.
+    """
+    return path is not None and read_document(read_text(path))[0].is_empty
 
 
 def load_rules(

@@ -35,6 +35,14 @@ class Budget:
     timezone: str = "UTC"
     match: tuple[tuple[str, str], ...] = ()
     """(label, pattern with `*` and `?`): all must match."""
+    zone: ZoneInfo = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the time zone.
+
+        Raises: ZoneInfoNotFoundError where there is none of this name.
+        """
+        object.__setattr__(self, "zone", ZoneInfo(self.timezone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +56,20 @@ class Figures:
     elapsed_ratio: float
     """How much of the period is over, 0-1."""
 
+    @property
+    def by_measure(self) -> dict[str, float]:
+        """By the last words of the family that shows it."""
+        return {
+            "limit_usd": self.budget.limit_usd,
+            "spent_usd": self.spent_usd,
+            "forecast_usd": self.forecast_usd,
+            "elapsed_ratio": self.elapsed_ratio,
+        }
+
 
 @dataclass(slots=True)
 class _Account:
     budget: Budget
-    zone: ZoneInfo
     start_s: float = 0.0
     end_s: float = 0.0
     spent_usd: float = 0.0
@@ -66,7 +83,7 @@ class _Account:
         if not self.since_s:
             self.since_s = unix_s
         if unix_s >= self.end_s:
-            self.start_s, self.end_s = span_of(unix_s, self.budget.period, self.zone)
+            self.start_s, self.end_s = span_of(unix_s, self.budget.period, self.budget.zone)
             self.spent_usd = 0.0
 
     def spend(self, usd: float, unix_s: float) -> None:
@@ -111,7 +128,7 @@ class Budgets:
             if old is not None and _same_calendar(old.budget, budget):
                 old.budget = budget
             else:
-                old = _Account(budget, ZoneInfo(budget.timezone))
+                old = _Account(budget)
             self._accounts[budget.name] = old
         self._dimensions = tuple(dimensions)
         self._matching.clear()
