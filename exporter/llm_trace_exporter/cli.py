@@ -24,7 +24,7 @@ from . import __version__
 from .app import Core, Exporter
 from .arguments import add_config_option, add_price_options, add_serve_options
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
-from .config import Settings, is_empty_file, load_config
+from .config import Settings, load_config
 from .doctor import command as doctor_command
 from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
@@ -73,12 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     settings = _guarded(options)
     if options.config_check:
-        return _say_valid(options.config_file)
+        return _say_valid(options.config_file, has_defaults=_has_defaults(settings, options))
     set_up_logging(settings.log.level, settings.log.format)
     exporter = Exporter(settings, lambda: _reloaded(options, exporter.core.settings))
     _logger.info("starting llm-trace-exporter %s", __version__)
-    if is_empty_file(options.config_file):
-        _logger.warning("%s says nothing: the defaults are in force", options.config_file)
+    if options.config_file and _has_defaults(settings, options):
+        _logger.warning("%s: nothing but defaults", options.config_file)
     # Before there are threads, which inherit it: signals then wait until they are asked for.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -213,12 +213,12 @@ def _cardinality(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    _checked(load_config(options.file))
-    return _say_valid(options.file)
+    settings = _checked(load_config(options.file))
+    return _say_valid(options.file, has_defaults=settings == Settings())
 
 
-def _say_valid(path: Path | None) -> int:
-    note = " (it says nothing: the defaults)" if is_empty_file(path) else ""
+def _say_valid(path: Path | None, *, has_defaults: bool) -> int:
+    note = " (nothing but defaults)" if path and has_defaults else ""
     print(f"{path or 'defaults'}: configuration is valid{note}")
     return 0
 
@@ -276,10 +276,14 @@ def _reloaded(options: argparse.Namespace, in_force: Settings) -> Settings:
     A file that says nothing is most likely one that somebody is writing: it is taken only where it
     changes nothing, or where it may.
     """
-    changes_nothing = in_force == _outranked(Settings(), options)
-    allows_empty = options.config_allow_empty or changes_nothing
+    allows_empty = options.config_allow_empty or _has_defaults(in_force, options)
     settings = load_config(options.config_file, allows_empty=allows_empty)
     return _checked(_outranked(settings, options))
+
+
+def _has_defaults(settings: Settings, options: argparse.Namespace) -> bool:
+    """Whether settings are those of an empty file."""
+    return settings == _outranked(Settings(), options)
 
 
 def _checked(settings: Settings) -> Settings:

@@ -289,7 +289,7 @@ def test_an_empty_file_may_be_started_with_and_stay(tmp_path: Path) -> None:
     (tmp_path / "config.yml").touch()
     file = f"--config.file={tmp_path / 'config.yml'}"
     with running(tmp_path, "--settle=1s", file) as exporter:
-        assert "config.yml says nothing: the defaults are in force" in exporter.log
+        assert "config.yml: nothing but defaults" in exporter.log
         exporter.reload()
         (tmp_path / "config.yml").write_text("settle: 1m\nzero_hold: 1s\n")
         exporter.reload()

@@ -57,15 +57,6 @@ def load_config(path: Path | None, *, allows_empty: bool = True) -> Settings:
     return replace(settings, judge=judge)
 
 
-def is_empty_file(path: Path | None) -> bool:
-    """Whether there is a file and it says nothing: the defaults hold.
-
-    Raises:
-        ConfigError: When it cannot be read.
-    """
-    return path is not None and read_document(read_text(path))[0].is_empty
-
-
 def load_rules(
     path: Path, dimensions: Iterable[str], taken: dict[str, str] | None = None
 ) -> tuple[RuleSettings, ...]:
