@@ -105,8 +105,13 @@ def empty_retrievals(by: str = "", window: str = RATE) -> str:
 
 
 def unpriced(by: str = "", window: str = RATE) -> str:
-    """Calls without a price, wholly or in part, of all answered ones."""
-    part = rate("llm_unpriced_requests_total", NOT_JUDGES, by=by, window=window)
+    """Calls without a price, wholly or in part, of all answered ones.
+
+    Those whose usage came late are taken off when it comes.
+    """
+    told = rate("llm_unpriced_requests_total", NOT_JUDGES, by=by, window=window)
+    later = rate("llm_repriced_requests_total", NOT_JUDGES, by=by, window=window)
+    part = f"clamp_min({told} - ({later} or 0 * {told}), 0)"
     return ratio(part, rate(REQUESTS, NOT_JUDGES, 'outcome="ok"', by=by, window=window))
 
 

@@ -159,6 +159,8 @@ TRUST = Row(
         table("Calls without a price", "They are in no sum of dollars: add a contract price.",
               "increases by model and reason", ("model", "reason"),
               m.ranged("Calls", increase("llm_unpriced_requests_total", by="model, reason")),
+              m.ranged("Priced later", increase("llm_repriced_requests_total",
+                                                by="model, reason")),
               m.ranged("Tokens", increase("llm_unpriced_tokens_total", by="model, reason")),
               width=10, no_value="every call has a price"),
         stat("Age of the list prices", "When the list prices in use were published.",

@@ -40,6 +40,8 @@ ALONE: Mapping[str, Scene] = {
 REPORTED: Mapping[str, str] = {
     "LLMExporterStateErrors critical": "platform-pager",
     "LLMExporterBackgroundFailing critical": "platform-pager",
+    "LLMExporterStateNotWritable critical": "platform-pager",
+    "LLMExporterClockJumped warning": "slack-platform",
     "LLMExporterStateCommitSlow warning": "slack-platform",
     "LLMExporterStateGrowing warning": "slack-platform",
     "LLMExporterScrapeSlow warning": "slack-platform",

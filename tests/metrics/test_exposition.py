@@ -50,6 +50,7 @@ def full(new_meter: NewMeter) -> Any:
         priced={"cost": COST},
     )
     meter.call(priced={"unpriced": "unknown_model", "unpriced_tokens": (("input", 7),)})
+    meter.call(priced={"unpriced": "no_usage"})
     meter.step("tool", "search")
     meter.step("retrieval", "docs", documents=4, top_score=0.8)
     meter.step("guardrail", "pii", guardrail_action="block")
@@ -74,6 +75,7 @@ def full(new_meter: NewMeter) -> Any:
     meter.own.ingest_lags([2.0])
     meter.own.state_committed(0.001)
     meter.own.state_size(4096)
+    meter.own.state_writable(True)
     meter.own.pending_calls(1, 100)
     meter.own.table_entries("spans", 10, 100)
     meter.own.under_way("otlp_http", (1, 64), (1000, 10_000))

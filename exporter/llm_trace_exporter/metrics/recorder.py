@@ -337,6 +337,9 @@ def _count_money(
     _count_cost(priced, series, weight, now_s, mark)
     if priced.unpriced is not None:
         series.unpriced[(priced.unpriced,)].add(weight, now_s)
+        if priced.call.tokens is None:
+            # Its usage may still come: the first time must be seen as growth.
+            series.repriced[(priced.unpriced,)].touched_s = now_s
     _count_unpriced_tokens(priced, series, weight, now_s)
 
 
