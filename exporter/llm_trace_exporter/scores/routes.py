@@ -13,10 +13,10 @@ from starlette.types import Receive, Scope, Send
 from ..dialects import Context
 from ..errors import DecodeError
 from ..model import Reading
-from ..otlp.from_json import load
 from ..otlp.gate import tenant_of
 from ..otlp.http_answers import refuse, start
 from ..otlp.http_receiver import HttpReceiver
+from ..otlp.json_text import load
 from ..otlp.refusal import Refusal
 from ..otlp.sink import Tenant
 from .own import read_feedback, read_verdicts
