@@ -40,6 +40,13 @@ Rating = Literal["positive", "negative", "neutral"]
 RunOutcome = Literal["ok", "error", "timeout", "unparseable", "skipped", "no_text"]
 """How a question of the built-in judge ended. Skipped: a limit, the budget, the breaker or the end
 of the process came first; no text: the call was chosen and does not tell what the rule needs."""
+MAX_DURATION_S = 7 * 86_400.0
+"""A call, step, trace or delay that takes longer did not: a clock was wrong, or an end is missing.
+
+Batches are answered within a day, and workflows that wait for people within days.
+"""
+Duration = Literal["call", "first_token", "step", "trace", "judge_lag", "ingest_lag"]
+"""What takes a time that may be impossible."""
 Signal = Literal["span", "log"]
 Direction = Literal["input", "output"]
 """What the model was sent, or what it answered."""

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
+from llm_trace_exporter.metrics.plausible import is_plausible
 from llm_trace_exporter.metrics.store import Store
-from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, STATE_ERRORS
+from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, DURATIONS, STATE_ERRORS
 
 _P = "llm_exporter_"
 
@@ -59,6 +60,9 @@ class SelfMetrics:
             self._store.counters(_P + "late_records_total").get(())
             for reason in STATE_ERRORS:
                 self._store.counters(_P + "state_errors_total").get((reason,))
+            implausible = self._store.counters(_P + "implausible_values_total")
+            for field in DURATIONS:
+                implausible.get((field,))
             overflows = self._store.counters(_P + "label_overflow_total")
             for label in self._store.capped_labels():
                 overflows.get((label,))
@@ -100,7 +104,8 @@ class SelfMetrics:
         with self._store.lock:
             observe, now_s = self._lag[NO_LABELS].observe, self._clock()
             for lag_s in seconds:
-                observe(lag_s if lag_s > 0 else 0.0, 1, now_s)
+                if is_plausible(self._store, "ingest_lag", lag_s, now_s):
+                    observe(lag_s if lag_s > 0 else 0.0, 1, now_s)
 
     def late_records(self, n: int) -> None:
         """Count records that came long after they ended."""

@@ -15,6 +15,7 @@ from llm_trace_exporter.model import (
     ERROR_TYPES,
     TOKEN_TYPES,
     Direction,
+    Duration,
     FinishReason,
     GatewayEvent,
     GuardrailAction,
@@ -48,6 +49,7 @@ def _open(name: str, text: str, same_as: str = "") -> Label:
     return Label(name, text, is_open=True, same_as=same_as)
 
 
+DURATIONS: tuple[str, ...] = get_args(Duration)
 RUN_OUTCOMES: tuple[str, ...] = get_args(RunOutcome)
 
 LABELS: tuple[Label, ...] = (
@@ -125,6 +127,7 @@ LABELS: tuple[Label, ...] = (
         ("input", "output"),
     ),
     Label("dialect", "The convention that was read; absent when none knows the record."),
+    Label("field", "What had a value that cannot be true.", DURATIONS),
     Label("family", "A metric family of this exporter."),
     Label("label", "A label of this contract."),
     Label("table", "One of the exporter's bounded memories."),
