@@ -101,11 +101,11 @@ class TestCalls:
             "first_token": 1, "step": 1, "judge_lag": 1, "ingest_lag": 1,
         }  # fmt: skip
         assert meter.total("llm_request_duration_seconds_count") == 1
-        assert meter.total("llm_request_time_to_first_token_seconds_count") == 0
         assert meter.total("llm_tool_calls_total") == 1
-        assert meter.total("llm_tool_duration_seconds_count") in (0, -1)
         assert meter.total("llm_judge_verdicts_total") == 1
-        assert meter.total("llm_judge_lag_seconds_count") == 0
+        assert not {f for f in families_with_samples(meter) if f.endswith("_seconds")} - {
+            "llm_request_duration_seconds"
+        }
         assert meter.total("llm_exporter_ingest_lag_seconds_sum") == 1
 
     def test_streaming_times(self, new_meter: NewMeter) -> None:
