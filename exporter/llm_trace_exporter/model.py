@@ -41,11 +41,11 @@ RunOutcome = Literal["ok", "error", "timeout", "unparseable", "skipped", "no_tex
 """How a question of the built-in judge ended. Skipped: a limit, the budget, the breaker or the end
 of the process came first; no text: the call was chosen and does not tell what the rule needs."""
 MAX_DURATION_S = 7 * 86_400.0
-"""A call, step, trace or delay that takes longer did not: a clock was wrong, or an end is missing.
+"""A call, step, trace or judge that takes longer did not: a clock was wrong, or an end is missing.
 
 Batches are answered within a day, and workflows that wait for people within days.
 """
-Duration = Literal["call", "first_token", "step", "trace", "judge_lag", "ingest_lag"]
+Duration = Literal["call", "first_token", "step", "trace", "judge_lag"]
 """What takes a time that may be impossible."""
 Signal = Literal["span", "log"]
 Direction = Literal["input", "output"]
@@ -231,6 +231,8 @@ class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     subject: Subject | None = None
     """The judged call; None until, or where, it is not found."""
     weight: float = 1.0
+    fact: bytes = b""
+    """Fingerprint of what tells it from an equal one about the same: its id, its number, ..."""
     findings: tuple[Finding, ...] = ()
     """What the verdict rests on, where the judge names it."""
 
@@ -249,6 +251,8 @@ class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):
     subject: Subject | None = None
     """The rated call; None until, or where, it is not found."""
     weight: float = 1.0
+    fact: bytes = b""
+    """Fingerprint of what tells it from an equal one about the same, as its id."""
 
 
 Record = LlmCall | Step | Verdict | Feedback

@@ -96,9 +96,8 @@ class TestCalls:
         meter.call(streaming=True, ttft_s=2 * MAX_DURATION_S)
         meter.step("tool", "search", end_ns=10**18 + 2 * MAX_NS)
         meter.verdict("pass", time_ns=10**18 + 2 * MAX_NS, target_end_ns=10**18)
-        meter.own.ingest_lags([1.0, 2 * MAX_DURATION_S])
         assert by_label(meter, "llm_exporter_implausible_values_total", "field") == {
-            "first_token": 1, "step": 1, "judge_lag": 1, "ingest_lag": 1,
+            "first_token": 1, "step": 1, "judge_lag": 1,
         }  # fmt: skip
         assert meter.total("llm_request_duration_seconds_count") == 1
         assert meter.total("llm_tool_calls_total") == 1
@@ -106,7 +105,6 @@ class TestCalls:
         assert not {f for f in families_with_samples(meter) if f.endswith("_seconds")} - {
             "llm_request_duration_seconds"
         }
-        assert meter.total("llm_exporter_ingest_lag_seconds_sum") == 1
 
     def test_streaming_times(self, new_meter: NewMeter) -> None:
         meter = new_meter()

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
-from llm_trace_exporter.metrics.plausible import is_plausible
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, DURATIONS, STATE_ERRORS
 
@@ -104,8 +103,7 @@ class SelfMetrics:
         with self._store.lock:
             observe, now_s = self._lag[NO_LABELS].observe, self._clock()
             for lag_s in seconds:
-                if is_plausible(self._store, "ingest_lag", lag_s, now_s):
-                    observe(lag_s if lag_s > 0 else 0.0, 1, now_s)
+                observe(lag_s if lag_s > 0 else 0.0, 1, now_s)
 
     def late_records(self, n: int) -> None:
         """Count records that came long after they ended."""

@@ -215,17 +215,11 @@ class Pipeline:
         return pending
 
     def _judge(self, reading: Reading, now_s: float) -> None:
-        """Take in results and ratings; what another carrier told already counts once.
-
-        Equal results on one record (a score for each retrieved document) are several.
-        """
-        told: dict[object, int] = {}
+        """Take in results and ratings; what was told already, by whatever carrier, counts once."""
         for record in reading.records:
             if not isinstance(record, Verdict | Feedback):
                 continue
-            said = _said(record)
-            told[said] = told.get(said, 0) + 1
-            if record.origin.trace_id and not self._verdicts.add((said, told[said])):
+            if record.origin.trace_id and not self._verdicts.add(_said(record)):
                 self._output.discard("duplicate", 1, 0)
                 continue
             limits = self.limits
@@ -369,7 +363,7 @@ class Pipeline:
 
 def _said(record: Verdict | Feedback) -> tuple[object, ...]:
     """What tells one result from another."""
-    subject = (record.origin.trace_id, record.origin.span_id, record.response_id)
+    subject = (record.origin.trace_id, record.origin.span_id, record.response_id, record.fact)
     if isinstance(record, Verdict):
         return (*subject, record.judge, record.verdict, record.score)
     return (*subject, record.source, record.rating)
