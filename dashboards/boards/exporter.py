@@ -100,6 +100,10 @@ COUNTED = Row(
         series("Results that found no call", "Verdicts and ratings counted without the labels "
                "of what they judge.", "rate of llm_exporter_unjoined_results_total", "reqps",
                Query(rate(_P + "unjoined_results_total", by="reason"), "{{reason}}"), width=8),
+        series("Impossible times", "Durations of more than 7 days, left out of the histograms: "
+               "a clock was wrong, or an end is missing.",
+               "rate of llm_exporter_implausible_values_total", "reqps",
+               Query(rate(_P + "implausible_values_total", by="field"), "{{field}}"), width=8),
         series("Waiting calls", "Of what may wait for its last tellers.",
                "llm_exporter_pending_calls / limit", "percentunit",
                Query(_used("pending_calls", "instance"), "{{instance}}"), width=8),

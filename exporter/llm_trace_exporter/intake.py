@@ -26,9 +26,10 @@ from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
 from .model import LlmCall, Reading, Step, Verdict
-from .otlp import from_json, wire
+from .otlp import wire
 from .otlp.attributes import parse
 from .otlp.decode import logs_of, spans_of
+from .otlp.json_text import document, members_of
 from .otlp.raw import RawLog, RawSpan
 from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
 from .pipeline import (
@@ -48,7 +49,6 @@ from .targets import Budgets
 from .texts import Heard, Hearing, filters
 
 _DIALECT = attrgetter("dialect")
-_FROM_JSON = {"traces": from_json.traces, "logs": from_json.logs}
 _R = TypeVar("_R", RawSpan, RawLog)
 
 _MAX_REASONS = 3
@@ -132,15 +132,14 @@ class Intake:
         Raises: DecodeError where `body` is not the message; nothing is counted then.
         """
         if signal == "metrics":
-            parse(wire.Request, body) if encoding == "protobuf" else from_json.load(body)
+            parse(wire.Request, body) if encoding == "protobuf" else members_of(document(body))
             self._own.metrics_request(source)
             return Outcome()
         started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
-        told = body if encoding == "protobuf" else _FROM_JSON[signal](body)
         is_traces = signal == "traces"
-        spans = spans_of(told, self._span_keys, reasons) if is_traces else ()
-        logs = () if is_traces else logs_of(told, self._log_keys, reasons)
+        spans = spans_of(body, self._span_keys, reasons, encoding) if is_traces else ()
+        logs = () if is_traces else logs_of(body, self._log_keys, reasons, encoding)
         outcome = self._take(spans, logs, reasons, readers, source, tenant, started_s)
         return outcome or self.export(signal, encoding, body, source, tenant)
 
@@ -440,4 +439,7 @@ def _dated(logs: Iterable[RawLog], now_ns: int) -> Iterator[RawLog]:
 def _message(reasons: list[str]) -> str:
     """Why records were left out, for the sender's developers; empty when none were."""
     commonest = Counter(reasons).most_common(_MAX_REASONS)
-    return "; ".join(f"{n} x {reason}" if n > 1 else reason for reason, n in commonest)
+    told = [f"{n} x {reason}" if n > 1 else reason for reason, n in commonest]
+    if more := len(reasons) - sum(n for _, n in commonest):
+        told.append(f"and {more} more")
+    return "; ".join(told)

@@ -45,6 +45,13 @@ Task = Literal[
     "settle", "expire", "security", "checkpoint", "price_update", "texts", "content_rules", "judge"
 ]
 """Work that goes on in the background, which no request and no scrape waits for."""
+MAX_DURATION_S = 7 * 86_400.0
+"""A call, step, trace or judge that takes longer did not: a clock was wrong, or an end is missing.
+
+Batches are answered within a day, and workflows that wait for people within days.
+"""
+Duration = Literal["call", "first_token", "step", "trace", "judge_lag"]
+"""What takes a time that may be impossible."""
 Signal = Literal["span", "log"]
 Direction = Literal["input", "output"]
 """What the model was sent, or what it answered."""
@@ -229,6 +236,8 @@ class Verdict(Struct, frozen=True, gc=False, array_like=True, tag=3):
     subject: Subject | None = None
     """The judged call; None until, or where, it is not found."""
     weight: float = 1.0
+    fact: bytes = b""
+    """Fingerprint of what tells it from an equal one about the same: its id, its number, ..."""
     findings: tuple[Finding, ...] = ()
     """What the verdict rests on, where the judge names it."""
 
@@ -247,6 +256,8 @@ class Feedback(Struct, frozen=True, gc=False, array_like=True, tag=4):
     subject: Subject | None = None
     """The rated call; None until, or where, it is not found."""
     weight: float = 1.0
+    fact: bytes = b""
+    """Fingerprint of what tells it from an equal one about the same, as its id."""
 
 
 Record = LlmCall | Step | Verdict | Feedback

@@ -130,11 +130,14 @@ def judging(settings: Settings) -> Judging:
                 pass_threshold=j.pass_threshold,
                 higher_is_better=j.higher_is_better,
                 labels={**_meaning("pass", j.labels.passed), **_meaning("fail", j.labels.failed)},
+                score_range=j.score_range,
             )
             for name, j in judges.by_name.items()
         },
         by_dialect={
-            name: JudgeRules(j.kind, j.pass_threshold, j.higher_is_better)
+            name: JudgeRules(
+                j.kind, j.pass_threshold, j.higher_is_better, score_range=j.score_range
+            )
             for name, j in judges.by_dialect.items()
         },
     )

@@ -91,11 +91,12 @@ REFUSED: dict[str, tuple[int, str, dict[str, str], bytes]] = {
     "JSON as protobuf": (400, "malformed", {}, b'{"resourceSpans":[]}'),
     "protobuf as JSON": (400, "malformed", {"Content-Type": JSON}, GOOD),
     "a list": (400, "malformed", {"Content-Type": JSON}, b"[]"),
-    "wrong types": (
+    "no list of groups": (400, "malformed", {"Content-Type": JSON}, b'{"resourceSpans":{}}'),
+    "many values": (
         400,
         "malformed",
         {"Content-Type": JSON},
-        b'{"resourceSpans":[{"scopeSpans":7}]}',
+        b'{"resourceSpans":[' + b"{}," * 30_000 + b"{}]}",
     ),
     "deep JSON": (400, "malformed", {"Content-Type": JSON}, nested_json(40_000)),
     "not UTF-8": (400, "malformed", {"Content-Type": JSON}, b'{"resourceSpans":"\xff\xfe"}'),

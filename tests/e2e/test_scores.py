@@ -109,7 +109,10 @@ BAD: list[tuple[str, Any, int]] = [
     ("/api/public/ingestion", {"batch": 3}, 400),
     ("/feedback", {"score": 1}, 400),
     ("/v1/verdicts", "[" * 100_000, 400),
-    ("/v1/verdicts", '{"judge": "j", "score": NaN}', 400),
+    ("/v1/verdicts", '{"judge": "j", "score": [NaN]}', 400),
+    ("/v1/verdicts", "{}\n" * 1_400_000, 400),
+    ("/v1/verdicts", "[" + "{}," * 1_400_000 + "{}]", 400),
+    ("/v1/verdicts", '{"judge": "j", "score": 1}\n' * 10_001, 400),
     ("/v1/verdicts", {"judge": "j", "score": 1, "time": "9999-12-31T00:00:00Z"}, 400),
     ("/v1/verdicts", [{"judge": "j", "score": 1}] * 10_001, 400),
     ("/feedback", [], 200),
@@ -125,6 +128,58 @@ def test_what_cannot_be_used_moves_no_number(exporter: Exporter) -> None:
     assert ratings(exporter) == {}
     rejected = exporter.metrics().total("llm_exporter_requests_rejected_total", reason="malformed")
     assert rejected == sum(status == 400 for _, _, status in BAD)
+
+
+def test_one_bad_line_or_item_is_rejected_alone(exporter: Exporter) -> None:
+    about = {"trace_id": TRACE.hex(), "span_id": SPAN.hex()}
+    good = [json.dumps({"judge": "lines", "label": label, **about}) for label in ("pass", "fail")]
+    lines = "\n".join([good[0], "{" + WORD, "7", "", good[1]])
+    answer = post(exporter, "/v1/verdicts", lines, **{"content-type": "application/x-ndjson"})
+    assert answer.json() == {
+        "accepted": 2,
+        "rejected": [
+            {"index": 1, "error": "not valid JSON"},
+            {"index": 2, "error": "found a number, allowed: an object"},
+        ],
+    }
+    answer = post(exporter, "/api/public/scores", [None, {"name": "items", "value": "pass"}, [1]])
+    assert answer.status_code == 207
+    assert [one["index"] for one in answer.json()["errors"]] == [0, 2]
+    assert verdicts(exporter) == {
+        ("lines", "pass", "gpt-4o"): 1,
+        ("lines", "fail", "gpt-4o"): 1,
+        ("items", "pass", ""): 1,
+    }
+
+
+def test_five_ratings_with_ids_of_their_own_are_five(exporter: Exporter) -> None:
+    thumb = {"rating": "thumbs_up", "trace_id": TRACE.hex()}
+    for _ in range(2):
+        for number in range(5):
+            post(exporter, "/v1/feedback", {**thumb, "id": f"click {number}"})
+    assert ratings(exporter) == {("user_feedback", "positive", "refunds"): 5}
+    scores = [
+        {"name": "grounded", "value": 1, "dataType": "BOOLEAN", "id": f"s{number}",
+         "traceId": TRACE.hex(), "observationId": SPAN.hex()}
+        for number in range(3)
+    ]  # fmt: skip
+    post(exporter, "/api/public/scores", scores)
+    post(exporter, "/api/public/scores", scores)
+    assert verdicts(exporter) == {("grounded", "pass", "gpt-4o"): 3}
+
+
+def test_scores_that_are_no_numbers(exporter: Exporter) -> None:
+    about = f'"trace_id": "{TRACE.hex()}", "span_id": "{SPAN.hex()}"'
+    told = {"nan": "NaN", "infinite": "-Infinity", "toxicity": "true", "share": '"85%"',
+            "text": '"0.5"', "word": '"good"'}  # fmt: skip
+    items = ",".join(f'{{"judge": "{j}", "score": {s}, {about}}}' for j, s in told.items())
+    assert post(exporter, "/v1/verdicts", f"[{items}]").json()["accepted"] == len(told)
+    assert {judge: verdict for judge, verdict, _ in verdicts(exporter)} == {
+        "nan": "error", "infinite": "error", "toxicity": "fail", "share": "unscored",
+        "text": "unscored", "word": "pass",
+    }  # fmt: skip
+    at = exporter.metrics()
+    assert at.by("llm_judge_score_sum", "judge") == {"toxicity": 1, "share": 0.85, "text": 0.5}
 
 
 def test_a_web_page_can_send_a_thumb(exporter: Exporter) -> None:
@@ -155,7 +210,7 @@ def test_half_a_character_breaks_nothing(exporter: Exporter) -> None:
     half = {"judge": "tone\ud83d", "id": "\ud83d", "label": "pass", "comment": WORD + "\ud83d"}
     answer = post(exporter, "/v1/verdicts", {**half, "trace_id": TRACE.hex()})
     assert answer.json() == {"accepted": 1, "rejected": []}
-    assert verdicts(exporter) == {("tone?", "pass", "gpt-4o"): 1}
+    assert verdicts(exporter) == {("tone\ufffd", "pass", "gpt-4o"): 1}
 
 
 def test_langfuse_sends_its_scores(exporter: Exporter) -> None:

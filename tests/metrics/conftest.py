@@ -85,7 +85,8 @@ class Meter:
 
     def step(self, kind: Any, name: str, **changes: Any) -> None:
         """Record a step of two seconds."""
-        self.recorder.step(Step(ORIGIN, 10**18, 10**18 + 2 * 10**9, kind, name, **changes))
+        given = {"start_ns": 10**18, "end_ns": 10**18 + 2 * 10**9, **changes}
+        self.recorder.step(Step(ORIGIN, kind=kind, name=name, **given))
 
     def verdict(self, verdict: Any, judge: str = "faithful", **changes: Any) -> None:
         """Record a verdict of a model that judges."""

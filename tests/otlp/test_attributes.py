@@ -12,6 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import (
 
 from llm_trace_exporter.errors import DecodeError
 from llm_trace_exporter.otlp import decode
+from llm_trace_exporter.otlp.attributes import MALFORMED
 from llm_trace_exporter.otlp.decode import (
     decode_logs,
     decode_traces,
@@ -98,9 +99,10 @@ def test_of_equal_keys_the_last_wins() -> None:
 
 
 @pytest.mark.parametrize("part", [b"\x0a", b"\x0a\x05a", field(1, b"a") + b"\x12\x7f", b"\x0b"])
-def test_attribute_that_is_no_message_fails_the_request(part: bytes) -> None:
-    with pytest.raises(DecodeError):
-        attributes_of(part)
+def test_attribute_that_is_no_message_rejects_its_span(part: bytes) -> None:
+    batch = decode_traces(body_with_attributes(part), keys())
+    where = "resourceSpans[0].scopeSpans[0].spans[0]"
+    assert (batch.spans, batch.rejected) == ([], [f"{where}: {MALFORMED}"])
 
 
 def test_keys_and_values_that_do_not_pair_up_are_read_one_by_one() -> None:

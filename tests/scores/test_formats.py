@@ -93,7 +93,7 @@ def test_ratings(told: dict[str, Any], rating: str) -> None:
         ({"judge": "j"}, "at least one of verdict, label and score"),
         ({"judge": "", "score": 1}, "judge: allowed: a text of 1 to 256 characters"),
         ({"judge": "j", "verdict": "maybe"}, "verdict: allowed: pass, fail, error or unscored"),
-        ({"judge": "j", "score": "0.5"}, "score: allowed: a number"),
+        ({"judge": "j", "score": [0.5]}, "score: allowed: a number, a percentage, true"),
         ({"judge": "j", "score": 1, "trace_id": "abc"}, "trace_id: allowed: 32 hexadecimal"),
         (
             {"judge": "j", "score": 1, "trace_id": "0" * 32},

@@ -15,6 +15,7 @@ from ..metrics.catalogue import AIMED, FAMILIES, REQUEST
 from ..metrics.vocabulary import LABELS
 from .bind import Schema
 from .document import Node
+from .identifying import identifies
 from .problems import Path, Problem, closest, found, one_of
 from .rule_checks import Finding, endpoint_findings, rule_findings
 from .token_checks import token_findings
@@ -180,10 +181,28 @@ def _dimensions(tree: dict[str, Any]) -> Iterator[Finding]:
         label = item.get("label")
         if not isinstance(label, str):
             continue
+        if item.get("identifying") is not True:
+            yield from _identifying(index, label, item.get("keys"))
         if label in seen:
             first = f"this label again, first in dimensions[{seen[label]}]"
             yield ("dimensions", index, "label"), first, "each label once"
         seen.setdefault(label, index)
+
+
+def _identifying(index: int, label: str, keys: object) -> Iterator[Finding]:
+    allowed = (
+        "what does not tell one person from others, or identifying: true in this entry: its values "
+        "are read by all who read metrics, and kept as long as they are"
+    )
+    told = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
+    places: list[tuple[Path, str]] = [
+        *((("dimensions", index, "keys", at), key) for at, key in enumerate(told)),
+        (("dimensions", index, "label"), label),
+    ]
+    for path, name in places:
+        if identifies(name):
+            yield path, f"{found(name)}, which identifies a person", allowed
+            return
 
 
 def _contracts(tree: dict[str, Any]) -> Iterator[Finding]:

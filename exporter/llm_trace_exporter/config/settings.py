@@ -135,6 +135,8 @@ class DimensionSettings:
     """Distinct values."""
     from_trace: bool = False
     """Whether enclosing spans lend their value to calls and steps."""
+    identifying: bool = False
+    """Whether its values may identify people; without it, keys that do are refused."""
 
 
 @dataclass(frozen=True, slots=True)

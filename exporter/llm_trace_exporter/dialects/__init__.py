@@ -21,7 +21,8 @@ from .judging import LABELS, JudgeRules, Judging, label_key
 from .read import Reader
 from .readers import Readers, labels_of, moved_to
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
-from .verdicts import Result, to_records
+from .scores import NO_SCORE, Score, score_of
+from .verdicts import Result, judged, to_records
 
 __all__ = [
     "DEFAULT_DIMENSIONS",
@@ -29,6 +30,7 @@ __all__ = [
     "INDEXED_KEYS",
     "LABELS",
     "MESSAGE_EVENTS",
+    "NO_SCORE",
     "TEXT_KEYS",
     "TEXT_PATTERN",
     "Context",
@@ -38,14 +40,17 @@ __all__ = [
     "Reader",
     "Readers",
     "Result",
+    "Score",
     "Taker",
     "Texts",
     "dimension",
     "exchange_of",
     "is_text_key",
+    "judged",
     "label_key",
     "labels_of",
     "moved_to",
+    "score_of",
     "texts_from",
     "to_records",
     "wanted_keys",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ..model import JudgeKind, VerdictValue
+from .scores import Score
 
 LABELS: Mapping[str, VerdictValue] = {
     **dict.fromkeys(
@@ -66,6 +67,8 @@ class JudgeRules:
     """None: as the judge's name tells."""
     labels: Mapping[str, VerdictValue] = field(default_factory=dict)
     """Labels of this judge alone, spelled as `label_key` does."""
+    score_range: tuple[float, float] | None = None
+    """Its lowest and highest score; None: nobody said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,27 @@ class Judging:
             if rules.kind is not None:
                 return rules.kind
         return told
+
+    def judge(
+        self, judge: str, label: str, score: Score, dialect: str = ""
+    ) -> tuple[VerdictValue, float | None]:
+        """What a label and a score of a judge mean together, and the score that counts.
+
+        The label decides. A score outside of the range that the judge is known to have is none of
+        its scores: it is left out, and without a label the judge broke.
+        """
+        rules = self._rules(judge, dialect)
+        known = next((r.score_range for r in rules if r.score_range is not None), None)
+        number, is_broken = score.number, score.is_broken
+        if score.is_share and number is not None:
+            low, high = known or (0.0, 1.0)
+            number = low + (high - low) * number
+        if known is not None and number is not None and not known[0] <= number <= known[1]:
+            number, is_broken = None, True
+        word = label or score.word
+        if is_broken and not word:
+            return "error", None
+        return self.verdict(judge, word, number, dialect), number
 
     def verdict(
         self, judge: str, label: str, score: float | None, dialect: str = ""

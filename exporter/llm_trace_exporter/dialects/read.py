@@ -22,6 +22,7 @@ from .calls import read_call
 from .context import Context, weight_of
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
+from .scores import score_of
 from .shapes import Shape, Shapes
 from .steps import read_step
 from .table import IGNORE, Dialect, Kind, View
@@ -240,7 +241,8 @@ def _own_result(view: View) -> Result | None:
         return otel_result(view.attrs)
     name = view.text("judge")
     broke = bool(view.text("judge_error"))
-    return Result(name, view.number("judge_score"), "", "llm", failed=broke) if name else None
+    score = score_of(view.raw("judge_score"))
+    return Result(name, score, "", "llm", failed=broke) if name else None
 
 
 def _judged(

@@ -24,6 +24,7 @@ from . import (
 )
 from .context import CONTEXT_KEYS, Dimension
 from .table import Dialect, Fields
+from .verdicts import FACT_KEYS
 
 DIALECTS: tuple[Dialect, ...] = (
     coding_agents.CLAUDE_CODE,
@@ -87,7 +88,7 @@ def wanted_keys(dimensions: Iterable[Dimension]) -> frozenset[str]:
     found = {where.attr for table in TABLES.values() for at in table.values() for where in at}
     for dialect in DIALECTS:
         found.update(dialect.marks, dialect.kind_keys, dialect.resources)
-    found.update(_EVENT_KEYS)
+    found.update(_EVENT_KEYS, FACT_KEYS)
     found.update(where.attr for where in CONTEXT_KEYS)
     found.update(where.attr for d in dimensions for where in d.keys)
     return frozenset(found)

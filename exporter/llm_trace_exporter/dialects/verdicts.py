@@ -9,13 +9,16 @@ Traceloop: guards.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 from ..model import Feedback, JudgeKind, Origin, Rating, Verdict, VerdictValue
 from ..otlp.raw import Attributes
 from .judging import Judging, label_key
-from .values import flag, inside, number, parse_object, text
+from .scores import NO_SCORE, Score, score_of
+from .values import flag, inside, parse_object, text
 
 RATINGS: Mapping[str, Rating] = {
     **dict.fromkeys(
@@ -35,6 +38,17 @@ RATINGS: Mapping[str, Rating] = {
 _ON_SPAN = re.compile(
     r"^(?:(?:trace|session)\.)?(?:evaluations|annotations)\.([0-9]{1,4})\.(?:evaluation|annotation)\.(\w+)$"
 )
+FACT_KEYS = (
+    "gen_ai.evaluation.id",
+    "gen_ai.evaluation.document.id",
+    "gen_ai.evaluation.document.index",
+    "evaluation.id",
+    "document.id",
+    "document.index",
+    "score.id",
+)
+"""What tells a result from an equal one on the same record: an id of its own, or of the document
+that was judged."""
 _FEEDBACK = re.compile(
     r"feedback|thumb|^(?:end[ _-]?)?user[ _-]?(?:score|rating|vote|satisfaction)$"
     r"|^(?:stars|star[ _-]rating|csat|rating)$"
@@ -50,13 +64,15 @@ class Result:
     """One result as its carrier told it."""
 
     name: str
-    score: float | None
+    score: Score
     label: str
     kind: JudgeKind
     failed: bool = False
     """The judge itself broke."""
     annotation: bool = False
     """Filed as an annotation, not as an evaluation."""
+    fact: bytes = b""
+    """Fingerprint of what tells it from an equal one on the same record; empty: nothing does."""
 
 
 def to_records(
@@ -91,47 +107,53 @@ def to_records(
                         model=model,
                         response_id=response_id,
                         weight=weight,
+                        fact=result.fact,
                     )
                 )
             continue
+        verdict, score = judged(result, judging, origin.dialect)
         found.append(
             Verdict(
                 origin=origin,
                 time_ns=time_ns,
                 judge=result.name,
                 kind=judging.kind(result.name, result.kind, origin.dialect),
-                verdict=_verdict(result, judging, origin.dialect),
-                score=result.score,
+                verdict=verdict,
+                score=score,
                 model=model,
                 target_end_ns=target_end_ns,
                 response_id=response_id,
                 weight=weight,
+                fact=result.fact,
             )
         )
     return found
 
 
 def otel_result(attrs: Attributes) -> Result | None:
-    """What `gen_ai.evaluation.*` attributes say; None without a name.
-
-    Raises: RejectedRecord for a score that is no finite number.
-    """
+    """What `gen_ai.evaluation.*` attributes say; None without a name."""
     name = text(attrs.get("gen_ai.evaluation.name"))
     if not name:
         return None
     return Result(
         name=name,
-        score=number(attrs.get("gen_ai.evaluation.score.value")),
+        score=score_of(attrs.get("gen_ai.evaluation.score.value")),
         label=text(attrs.get("gen_ai.evaluation.score.label")),
         kind=_otel_kind(attrs),
         failed=bool(text(attrs.get("error.type"))),
+        fact=_fact(attrs),
     )
+
+
+def _fact(attrs: Attributes) -> bytes:
+    told = [(key, text(attrs[key])) for key in FACT_KEYS if key in attrs]
+    return blake2b(repr(told).encode(), digest_size=8).digest() if told else b""
 
 
 def on_span_results(attrs: Attributes) -> list[Result]:
     """OpenInference evaluations and annotations that sit on the judged span itself.
 
-    Raises: RejectedRecord for a score that is no finite number.
+    They are numbered: two equal ones are two, as a score for each retrieved document.
     """
     grouped: dict[tuple[str, str], dict[str, str]] = {}
     for name in attrs:
@@ -140,10 +162,10 @@ def on_span_results(attrs: Attributes) -> list[Result]:
                 break
             family = name[: matched.start(1)]
             grouped.setdefault((family, matched[1]), {})[matched[2]] = name
-    return [
+    found = [
         Result(
             name=judge,
-            score=number(attrs.get(at.get("score", ""))),
+            score=score_of(attrs.get(at.get("score", ""))),
             label=text(attrs.get(at.get("label", ""))),
             kind=_KINDS.get(text(attrs.get(at.get("annotator_kind", ""))).lower(), "llm"),
             annotation="annotations." in family,
@@ -151,6 +173,12 @@ def on_span_results(attrs: Attributes) -> list[Result]:
         for (family, _), at in sorted(grouped.items())
         if (judge := text(attrs.get(at.get("name", ""))))
     ]
+    before: Counter[Result] = Counter()
+    for at, result in enumerate(found):
+        if equal := before[result]:
+            found[at] = replace(result, fact=b"%d" % equal)
+        before[result] += 1
+    return found
 
 
 def _otel_kind(attrs: Attributes) -> JudgeKind:
@@ -166,23 +194,25 @@ def _is_feedback(result: Result) -> bool:
     return named or (result.annotation and result.kind == "human")
 
 
-def _verdict(result: Result, judging: Judging, dialect: str) -> VerdictValue:
-    if result.failed:
-        return "error"
-    return judging.verdict(result.name, result.label, result.score, dialect)
+def judged(result: Result, judging: Judging, dialect: str) -> tuple[VerdictValue, float | None]:
+    """What a result means, and the score of it that counts."""
+    verdict, score = judging.judge(result.name, result.label, result.score, dialect)
+    return ("error" if result.failed else verdict), score
 
 
 def _rating(result: Result) -> Rating | None:
-    if (told := RATINGS.get(label_key(result.label))) is not None:
+    word = label_key(result.label or result.score.word)
+    if (told := RATINGS.get(word)) is not None:
         return told
-    if result.score is None:
+    score = result.score.number
+    if score is None:
         return None
-    if result.score < 0:
+    if score < 0:
         return "negative"
-    if 1 < result.score <= _STARS:
-        return "positive" if result.score > 3 else "neutral" if result.score == 3 else "negative"
+    if 1 < score <= _STARS:
+        return "positive" if score > 3 else "neutral" if score == 3 else "negative"
     # 0 is a thumb down where scores run from 0 to 1, and neutral nowhere that is known.
-    return "positive" if result.score > 0.5 else "negative"
+    return "positive" if score > 0.5 else "negative"
 
 
 def guard_result(name: str, status: str, error: str) -> Result | None:
@@ -191,4 +221,4 @@ def guard_result(name: str, status: str, error: str) -> Result | None:
         return None
     passed = flag(status)
     label = status if passed is None else ("pass" if passed else "fail")
-    return Result(name=name, score=None, label=label, kind="code", failed=bool(error))
+    return Result(name=name, score=NO_SCORE, label=label, kind="code", failed=bool(error))

@@ -110,6 +110,12 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "sum(rate(llm_exporter_late_records_total[15m]))",
     ),
     _exporter(
+        "implausible_values_total", "counter", "", ("field",),
+        "Durations of more than 7 days, which count for their calls, tokens and dollars and are "
+        "left out of the histograms of time: a clock was wrong, or an end is missing.",
+        "sum by (field) (increase(llm_exporter_implausible_values_total[1h])) > 0",
+    ),
+    _exporter(
         "unjoined_results_total", "counter", "", ("reason",),
         "Verdicts and ratings counted without the labels of the call they are about: they named "
         "none (unnamed), or one that was not seen or is forgotten (unknown).",

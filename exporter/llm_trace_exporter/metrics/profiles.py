@@ -10,7 +10,7 @@ from functools import partial
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Bundles, Children, Labeller
 from llm_trace_exporter.metrics.store import Store
-from llm_trace_exporter.model import PricedCall
+from llm_trace_exporter.model import MAX_DURATION_S, PricedCall
 
 _ADMITTED = ("service", "environment", "operation", "provider", "request_model", "response_model")
 
@@ -65,12 +65,15 @@ class Profiles:
             call.response_model,
         )
         series = self._series.by_key.get(key) or self._series.make(key)
-        series.duration[(call.error_type,)].observe(call.duration_s, weight, now_s)
+        # Times that cannot be true were counted with the call itself.
+        is_plausible = call.duration_s <= MAX_DURATION_S
+        if is_plausible:
+            series.duration[(call.error_type,)].observe(call.duration_s, weight, now_s)
         if call.tokens is not None:
             series.tokens[("input",)].observe(call.tokens.input_all, weight, now_s)
             series.tokens[("output",)].observe(call.tokens.output_all, weight, now_s)
         is_openlit = "openlit" in self._store.options.profiles
-        if call.streaming and call.ttft_s is not None:
+        if is_plausible and call.streaming and call.ttft_s is not None:
             series.first_chunk[NO_LABELS].observe(call.ttft_s, weight, now_s)
             if is_openlit:
                 series.first_token[NO_LABELS].observe(call.ttft_s, weight, now_s)

@@ -24,6 +24,7 @@ from llm_trace_exporter.metrics.bundles import (
     TraceSeries,
     VerdictSeries,
 )
+from llm_trace_exporter.metrics.plausible import is_plausible
 from llm_trace_exporter.metrics.profiles import Profiles
 from llm_trace_exporter.metrics.series import MAX_AMOUNT, Counter, Mark
 from llm_trace_exporter.metrics.store import Store
@@ -153,9 +154,13 @@ class Recorder:
         duration_s = call.duration_s
         outcome = "error" if error else "ok"
         series.requests[outcome, error].add(weight, now_s)
+        if not is_plausible(self._store, "call", duration_s, now_s):
+            return
         series.duration[(outcome,)].observe(duration_s, weight, now_s, mark)
         ttft_s = call.ttft_s
         if not call.streaming or ttft_s is None:
+            return
+        if not is_plausible(self._store, "first_token", ttft_s, now_s):
             return
         series.ttft[NO_LABELS].observe(ttft_s, weight, now_s)
         intervals = call.tokens.output_all - 1 if call.tokens else 0
@@ -193,7 +198,9 @@ class Recorder:
         weight = _weight(step.weight)
         mark = self._mark(origin)
         outcome = "error" if step.error_type else "ok"
-        series.duration[(outcome,)].observe(step.duration_s, weight, now_s, mark)
+        duration_s = step.duration_s
+        if is_plausible(self._store, "step", duration_s, now_s):
+            series.duration[(outcome,)].observe(duration_s, weight, now_s, mark)
         if step.kind == "tool":
             series.tools[outcome, step.error_type].add(weight, now_s)
         if step.documents is not None:
@@ -214,7 +221,8 @@ class Recorder:
         weight = _weight(trace.weight)
         mark = (trace.trace_id, trace.span_id, self._wall_clock())
         series.traces["error" if trace.failed else "ok",].add(weight, now_s)
-        series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, mark)
+        if is_plausible(self._store, "trace", trace.duration_s, now_s):
+            series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, mark)
         series.llm_calls[NO_LABELS].observe(trace.llm_calls, weight, now_s, mark)
         series.tool_calls[NO_LABELS].observe(trace.tool_calls, weight, now_s)
         if trace.tokens is not None:
@@ -247,7 +255,8 @@ class Recorder:
             found.add(finding.n * weight, now_s)
         if verdict.target_end_ns > 0:
             lag_s = max(0, verdict.time_ns - verdict.target_end_ns) / 1e9
-            series.lag[NO_LABELS].observe(lag_s, weight, now_s)
+            if is_plausible(self._store, "judge_lag", lag_s, now_s):
+                series.lag[NO_LABELS].observe(lag_s, weight, now_s)
 
     def _scaled_score(self, verdict: Verdict) -> float | None:
         """Return the score between 0 and 1; None if there is none or its scale is unknown."""

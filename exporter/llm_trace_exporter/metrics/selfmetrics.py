@@ -11,6 +11,7 @@ from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.metrics.vocabulary import (
     CLOCK_DIRECTIONS,
     DISCARD_REASONS,
+    DURATIONS,
     STATE_ERRORS,
     TASKS,
 )
@@ -69,6 +70,9 @@ class SelfMetrics:
                 self._store.counters(_P + "state_errors_total").get((reason,))
             for task in TASKS:
                 self._store.counters(_P + "background_failures_total").get((task,))
+            implausible = self._store.counters(_P + "implausible_values_total")
+            for field in DURATIONS:
+                implausible.get((field,))
             overflows = self._store.counters(_P + "label_overflow_total")
             for label in self._store.capped_labels():
                 overflows.get((label,))

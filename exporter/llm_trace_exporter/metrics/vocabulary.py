@@ -15,6 +15,7 @@ from llm_trace_exporter.model import (
     ERROR_TYPES,
     TOKEN_TYPES,
     Direction,
+    Duration,
     FinishReason,
     GatewayEvent,
     GuardrailAction,
@@ -49,6 +50,7 @@ def _open(name: str, text: str, same_as: str = "") -> Label:
     return Label(name, text, is_open=True, same_as=same_as)
 
 
+DURATIONS: tuple[str, ...] = get_args(Duration)
 RUN_OUTCOMES: tuple[str, ...] = get_args(RunOutcome)
 TASKS: tuple[str, ...] = get_args(Task)
 
@@ -127,6 +129,7 @@ LABELS: tuple[Label, ...] = (
         ("input", "output"),
     ),
     Label("dialect", "The convention that was read; absent when none knows the record."),
+    Label("field", "What had a value that cannot be true.", DURATIONS),
     Label("family", "A metric family of this exporter."),
     Label("label", "A label of this contract."),
     Label("table", "One of the exporter's bounded memories."),

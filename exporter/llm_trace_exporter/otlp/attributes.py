@@ -18,11 +18,10 @@ from google.protobuf.message import DecodeError as ProtobufError
 
 from ..errors import DecodeError
 from . import wire
+from .limits import MAX_DEPTH
 from .raw import Attributes, Value
 
 MALFORMED = "not a valid protobuf message of this kind"
-MAX_DEPTH = 32
-"""Nesting of arrays and maps in one value; what lies deeper reads as None."""
 
 _REMEMBERED_KEY_BYTES = 128
 _REMEMBERED_KEYS = 8_192
@@ -36,6 +35,13 @@ _REMEMBERED_COLUMNS_BYTES = 8_000_000
 # What a column and one wanted key take beside the column's text, roughly.
 _COLUMN_BYTES, _WANTED_BYTES = 500, 100
 _double = Struct("<d").unpack_from
+
+
+class Damaged(DecodeError):
+    """A part of a request that is no message of its kind, whatever is around it."""
+
+    def __init__(self) -> None:
+        super().__init__(MALFORMED)
 
 
 class _Mark(Enum):
@@ -173,7 +179,7 @@ class KeyFilter:
         key or value or has two: which belong together is then known to `read_parts` only. (Where
         one attribute lacks what another has twice, they are paired in order; nobody sends that.)
 
-        Raises: DecodeError where a wanted value is no AnyValue.
+        Raises: Damaged where a wanted value is no AnyValue.
         """
         keys, values = attributes.keys[:], attributes.values
         if len(keys) != len(values):
@@ -201,12 +207,12 @@ def _read(raw: bytes) -> Value:
 def parse(kind: Any, body: bytes) -> Any:
     """`body` as a message of one of the `wire` types.
 
-    Raises: DecodeError where it is none.
+    Raises: Damaged where it is none.
     """
     try:
         return kind.FromString(body)
     except ProtobufError as error:
-        raise DecodeError(MALFORMED) from error
+        raise Damaged from error
 
 
 def text(raw: bytes) -> str:
@@ -217,7 +223,7 @@ def text(raw: bytes) -> str:
 def read_value(value: Any, depth: int = 0) -> Value:
     """A parsed `wire.AnyValue` as a plain Python value.
 
-    Raises: DecodeError where a nested part is not the message it should be.
+    Raises: Damaged where a nested part is not the message it should be.
     """
     kind = value.WhichOneof("value")
     if kind == "string_value":

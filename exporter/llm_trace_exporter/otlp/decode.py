@@ -2,24 +2,30 @@
 
 Source: opentelemetry-proto 1.x, `trace.proto`, `logs.proto`; docs/specification.md, OTLP 1.10.
 
-What is not read is not validated: a malformed value under a key that nobody reads does not fail
-the request. Text that is not UTF-8 is read with U+FFFD in place of the wrong bytes.
+What is not read is not validated. What is, is each record's own: a malformed member rejects its
+record, or the records of its resource, scope or container, and no other; only a request that has
+no groups to be found, or too many parts, is refused whole. Text that is not UTF-8 is read with
+U+FFFD in place of the wrong bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufError
 
 from ..errors import DecodeError, RejectedRecord
-from . import from_json, wire
-from .attributes import MALFORMED, KeyFilter, parse, read_value, text
+from . import wire
+from .attributes import Damaged, KeyFilter, parse, read_value, text
+from .from_json import OUTLINES, Groups, Outline, Scopes, groups_of
+from .limits import MAX_PARTS
 from .raw import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
+from .sink import Encoding, SignalName
 
 __all__ = [
+    "MAX_PARTS",
     "KeyFilter",
     "decode_logs",
     "decode_logs_json",
@@ -29,8 +35,6 @@ __all__ = [
     "spans_of",
 ]
 
-MAX_PARTS = 1_000_000
-"""Groups, records, events and attributes of one request: bounds its work whatever its bytes say."""
 MAX_BODY_CHARS = 200
 """A log body that is longer is a text, not the name of an event."""
 
@@ -50,22 +54,28 @@ NO_START_TIME = "missing start time"
 BAD_TIME = "time beyond the year 2262"
 
 
-def spans_of(body: bytes, keep: KeyFilter, rejected: list[str]) -> Iterator[RawSpan]:
-    """The spans of a serialised ExportTraceServiceRequest, one by one.
+def spans_of(
+    body: bytes, keep: KeyFilter, rejected: list[str], encoding: Encoding = "protobuf"
+) -> Iterator[RawSpan]:
+    """The spans of an ExportTraceServiceRequest, one by one.
 
     Whoever lets go of each before taking the next keeps to memory that is still in the
-    processor's caches. A span with an impossible id or time is left out and its reason added to
-    `rejected`. An end before the start (clock skew) is kept as it is; a missing end is the start.
+    processor's caches. A span that is malformed, or has an impossible id or time, is left out and
+    the reason added to `rejected`. An end before the start (clock skew) is kept as it is; a
+    missing end is the start.
 
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
     budget = _budget_for(body)
-    for resource, scope, records, _ in _scopes(body, keep, budget):
-        for raw in records:
+    scopes = _scopes("traces", encoding, body, keep, budget, rejected)
+    for resource, scope, records, where, _ in scopes:
+        for at, raw in enumerate(records):
             try:
                 span = _span(raw, resource, scope, keep, budget)
             except RejectedRecord as found:
                 rejected.append(found.reason)
+            except Damaged as found:
+                rejected.append(f"{where}[{at}]: {found}")
             else:
                 yield span
 
@@ -73,32 +83,21 @@ def spans_of(body: bytes, keep: KeyFilter, rejected: list[str]) -> Iterator[RawS
 def texts_of(span: RawSpan, keep: KeyFilter) -> tuple[Attributes, list[tuple[str, Attributes]]]:
     """What another filter keeps of a span's attributes and, by name, of its events'.
 
-    Raises: DecodeError where a wanted value is no AnyValue.
+    Nothing where a wanted value is no AnyValue: nobody can say what it says.
     """
     message, raw = _parse_span(span.wire), span.wire
-    events = _events(message.events, keep, None)
-    return (
-        _attributes(message, raw, wire.Span, keep, None),
-        [(event.name, event.attrs) for event in events if event.attrs],
-    )
+    try:
+        events = _events(message.events, keep, None)
+        attrs = _attributes(message, raw, wire.Span, keep, None)
+    except Damaged:
+        return {}, []
+    return attrs, [(event.name, event.attrs) for event in events if event.attrs]
 
 
-def decode_traces(body: bytes, keep: KeyFilter) -> Batch:
-    """`spans_of` a request, all at once."""
-    batch = Batch()
-    batch.spans.extend(spans_of(body, keep, batch.rejected))
-    return batch
-
-
-def decode_logs(body: bytes, keep: KeyFilter) -> Batch:
-    """`logs_of` a request, all at once."""
-    batch = Batch()
-    batch.logs.extend(logs_of(body, keep, batch.rejected))
-    return batch
-
-
-def logs_of(body: bytes, keep: KeyFilter, rejected: list[str]) -> Iterator[RawLog]:
-    """The records of a serialised ExportLogsServiceRequest, one by one.
+def logs_of(
+    body: bytes, keep: KeyFilter, rejected: list[str], encoding: Encoding = "protobuf"
+) -> Iterator[RawLog]:
+    """The records of an ExportLogsServiceRequest, one by one.
 
     An invalid trace or span id reads as none, as logs.proto asks. A record without any time has
     `time_ns` 0; the reason of one that cannot be taken is added to `rejected`.
@@ -106,39 +105,41 @@ def logs_of(body: bytes, keep: KeyFilter, rejected: list[str]) -> Iterator[RawLo
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
     budget = _budget_for(body)
-    for resource, scope, records, identity in _scopes(body, keep, budget):
-        for raw in records:
-            log = parse(wire.Log, raw)
-            time_ns = log.time_ns or log.observed_ns
-            if time_ns > _MAX_NS:
-                rejected.append(BAD_TIME)
-                continue
-            attrs = _attributes(log, raw, wire.Log, keep, budget)
-            event = text(log.event_name[:_NAME_BYTES])
-            is_wanted = bool(keep.bodies) and (event or str(attrs.get("event.name"))) in keep.bodies
-            yield RawLog(
-                time_ns=time_ns,
-                trace_id=_id_or_none(log.trace_id, _NO_TRACE_ID),
-                span_id=_id_or_none(log.span_id, _NO_SPAN_ID),
-                event_name=event,
-                severity=log.severity,
-                body=_body(log.body),
-                attrs=attrs,
-                resource=resource,
-                scope=scope,
-                fingerprint=blake2b(raw, digest_size=16, key=identity).digest(),
-                content=read_value(log.body) if is_wanted else None,
-            )
+    scopes = _scopes("logs", encoding, body, keep, budget, rejected)
+    for resource, scope, records, where, identity in scopes:
+        for at, raw in enumerate(records):
+            try:
+                log = _log(raw, resource, scope, identity, keep, budget)
+            except RejectedRecord as found:
+                rejected.append(found.reason)
+            except Damaged as found:
+                rejected.append(f"{where}[{at}]: {found}")
+            else:
+                yield log
+
+
+def decode_traces(body: bytes, keep: KeyFilter, encoding: Encoding = "protobuf") -> Batch:
+    """`spans_of` a request, all at once."""
+    batch = Batch()
+    batch.spans.extend(spans_of(body, keep, batch.rejected, encoding))
+    return batch
+
+
+def decode_logs(body: bytes, keep: KeyFilter, encoding: Encoding = "protobuf") -> Batch:
+    """`logs_of` a request, all at once."""
+    batch = Batch()
+    batch.logs.extend(logs_of(body, keep, batch.rejected, encoding))
+    return batch
 
 
 def decode_traces_json(body: bytes, keep: KeyFilter) -> Batch:
     """`decode_traces` for OTLP/JSON: the same content gives the same batch."""
-    return decode_traces(from_json.traces(body), keep)
+    return decode_traces(body, keep, "json")
 
 
 def decode_logs_json(body: bytes, keep: KeyFilter) -> Batch:
     """`decode_logs` for OTLP/JSON: the same content gives the same batch."""
-    return decode_logs(from_json.logs(body), keep)
+    return decode_logs(body, keep, "json")
 
 
 class _Budget:
@@ -152,39 +153,120 @@ class _Budget:
         if self.left < 0:
             raise DecodeError(f"more than {MAX_PARTS} parts in one request")
 
+    def spending(self, records: Iterable[bytes]) -> Iterator[bytes]:
+        for record in records:
+            self.spend(1)
+            yield record
+
 
 def _budget_for(body: bytes) -> _Budget | None:
     """What a request may spend; None where it is too small to spend it all."""
     return _Budget() if len(body) > MAX_PARTS * _PART_BYTES else None
 
 
+def _groups(body: bytes, signal: SignalName, rejected: list[str]) -> Groups:
+    """What `groups_of` gives for JSON, of a request in protobuf."""
+    outline = OUTLINES[signal]
+    for at, raw in enumerate(parse(wire.Request, body).groups):
+        where = f"{outline.request.parts}[{at}]"
+        try:
+            group = parse(wire.Group, raw)
+        except Damaged as found:
+            rejected.append(f"{where}: {found}")
+        else:
+            yield group, raw, where, _scopes_in(group.scopes, where, outline, rejected)
+
+
+def _scopes_in(raws: Any, within: str, outline: Outline, rejected: list[str]) -> Scopes:
+    for at, raw in enumerate(raws):
+        where = f"{within}.{outline.group.parts}[{at}]"
+        try:
+            scope = parse(wire.ScopeGroup, raw)
+        except Damaged as found:
+            rejected.append(f"{where}: {found}")
+        else:
+            yield scope, raw, where, scope.records
+
+
 def _scopes(
-    body: bytes, keep: KeyFilter, budget: _Budget | None
-) -> Iterator[tuple[Resource, Scope, Any, bytes]]:
-    """Each scope with its serialised records and 32 bytes that stand for resource and scope."""
-    groups = parse(wire.Request, body).groups
-    if budget is not None:
-        budget.spend(len(groups))
-    for raw_group in groups:
-        group = parse(wire.Group, raw_group)
-        if budget is not None:
-            budget.spend(len(group.scopes))
-        attrs = _attributes(group.resource, raw_group, wire.Group, keep, budget, "resource")
+    signal: SignalName,
+    encoding: Encoding,
+    body: bytes,
+    keep: KeyFilter,
+    budget: _Budget | None,
+    rejected: list[str],
+) -> Iterator[tuple[Resource, Scope, Iterable[bytes], str, bytes]]:
+    """Each scope with its serialised records and where they are, and 32 bytes for its identity.
+
+    These stand for resource and scope together.
+    """
+    if encoding == "json":
+        groups = groups_of(signal, body, keep, rejected)
+    else:
+        groups = _groups(body, signal, rejected)
+    for group, raw_group, within, scopes in groups:
+        try:
+            attrs = _attributes(group.resource, raw_group, wire.Group, keep, budget, "resource")
+        except Damaged as found:
+            reason = f"{within}.resource: {found}"
+            rejected += [reason for _, _, _, records in scopes for _ in records]
+            continue
         resource = Resource(attrs)
         identity = blake2b(group.resource.SerializeToString(), digest_size=32)
-        for raw_scope in group.scopes:
-            scope_group = parse(wire.ScopeGroup, raw_scope)
+        for scope_group, raw_scope, where, records in scopes:
             sender = scope_group.scope
-            if budget is not None:
-                budget.spend(len(scope_group.records))
+            try:
+                attrs = _attributes(sender, raw_scope, wire.ScopeGroup, keep, budget, "scope")
+            except Damaged as found:
+                rejected += [f"{where}.scope: {found}" for _ in records]
+                continue
             scope = Scope(
-                text(sender.name[:_NAME_BYTES]),
-                text(sender.version[:_NAME_BYTES]),
-                _attributes(sender, raw_scope, wire.ScopeGroup, keep, budget, "scope"),
+                text(sender.name[:_NAME_BYTES]), text(sender.version[:_NAME_BYTES]), attrs
             )
             named = identity.copy()
             named.update(sender.name)
-            yield resource, scope, scope_group.records, named.digest()
+            counted = records if budget is None else budget.spending(records)
+            yield (
+                resource,
+                scope,
+                counted,
+                f"{where}.{OUTLINES[signal].scope.parts}",
+                named.digest(),
+            )
+            if budget is not None:
+                budget.spend(1)
+        if budget is not None:
+            budget.spend(1)
+
+
+def _log(
+    raw: bytes,
+    resource: Resource,
+    scope: Scope,
+    identity: bytes,
+    keep: KeyFilter,
+    budget: _Budget | None,
+) -> RawLog:
+    log = parse(wire.Log, raw)
+    time_ns = log.time_ns or log.observed_ns
+    if time_ns > _MAX_NS:
+        raise RejectedRecord(BAD_TIME)
+    attrs = _attributes(log, raw, wire.Log, keep, budget)
+    event = text(log.event_name[:_NAME_BYTES])
+    is_wanted = bool(keep.bodies) and (event or str(attrs.get("event.name"))) in keep.bodies
+    return RawLog(
+        time_ns=time_ns,
+        trace_id=_id_or_none(log.trace_id, _NO_TRACE_ID),
+        span_id=_id_or_none(log.span_id, _NO_SPAN_ID),
+        event_name=event,
+        severity=log.severity,
+        body=_body(log.body),
+        attrs=attrs,
+        resource=resource,
+        scope=scope,
+        fingerprint=blake2b(raw, digest_size=16, key=identity).digest(),
+        content=read_value(log.body) if is_wanted else None,
+    )
 
 
 def _span(
@@ -193,7 +275,7 @@ def _span(
     try:
         span = _parse_span(raw)
     except ProtobufError as error:
-        raise DecodeError(MALFORMED) from error
+        raise Damaged from error
     events, status = span.events, span.status
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
     start_ns, end_ns = span.start_ns, span.end_ns

@@ -25,7 +25,7 @@ from ..errors import DecodeError
 from . import wire
 from .attributes import parse
 from .compression import decompress
-from .from_json import load
+from .json_text import document, members_of
 from .sink import Encoding, SignalName
 
 MAX_FILE_BYTES = 1024 * 1024 * 1024
@@ -140,16 +140,16 @@ def _json_requests(content: bytes, name: str) -> Iterator[FileRequest]:
 
 def _is_json(line: bytes) -> bool:
     try:
-        load(line)
+        document(line)
     except DecodeError:
         return False
     return True
 
 
 def _json_request(body: bytes, name: str) -> Iterator[FileRequest]:
-    document = load(body)
-    signals = [_JSON_KEYS[key] for key in _JSON_KEYS if key in document]
-    if document and not signals:
+    members = members_of(document(body))
+    signals = [_JSON_KEYS[key] for key in _JSON_KEYS if key in members]
+    if members and not signals:
         raise DecodeError("JSON without resourceSpans, resourceLogs or resourceMetrics")
     for signal in signals:
         yield FileRequest(signal, "json", body, name)

@@ -1,184 +1,198 @@
-"""OTLP/JSON request bodies to the protobuf bodies that say the same.
+"""OTLP/JSON requests, member by member, to the protobuf bytes that say the same.
 
-There is one reading of OTLP, the one of protobuf; JSON is brought to it. The walk follows the
-message descriptors of opentelemetry-proto, so every field of the schema is known.
+There is one reading of OTLP, the one of protobuf; JSON is brought to it. What is written follows
+the message descriptors of opentelemetry-proto, what of it must be right those of `wire`: a
+malformed member is the fault of its record, or of its container, and of no other; one that nobody
+reads is nobody's.
 
 Source: OTLP 1.10, "JSON Protobuf Encoding", and the proto3 JSON mapping it refers to: ids are hex
 in either case, 64-bit integers numbers or strings, enums numbers (names are taken too), bytes
-base64 in either alphabet, null is absent, unknown and snake_case names are ignored. Bytes that are
-not UTF-8 and lone surrogates become U+FFFD; of equal keys the last wins.
+base64 in either alphabet, null is absent, unknown and snake_case names are ignored.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import re
-from functools import cache
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+import msgspec
+from google.protobuf.descriptor import Descriptor
+from msgspec import Raw
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from ..errors import DecodeError
-from .attributes import MAX_DEPTH
+from . import wire
+from .attributes import KeyFilter, parse
+from .json_messages import fields_of, sized, written
+from .json_text import (
+    Malformed,
+    bounded,
+    document,
+    items_of,
+    members_of,
+    type_of,
+    value_of,
+)
+from .sink import SignalName
 
-MAX_CONTAINERS = 2_000_000
-"""Objects and arrays of one body; Python needs up to 230 bytes of memory for each."""
+Scopes = Iterator[tuple[Any, bytes, str, Iterable[bytes]]]
+"""`wire.ScopeGroup`, what it was parsed from, its path, and its records, serialised."""
+Groups = Iterator[tuple[Any, bytes, str, Scopes]]
+"""`wire.Group`, what it was parsed from, its path, and its scopes."""
 
-_HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
-_UNREAD = frozenset({"opentelemetry.proto.trace.v1.Span.links"})
-_NESTING = frozenset({"array_value", "kvlist_value"})
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
-_NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-
-
-def traces(body: bytes) -> bytes:
-    """An ExportTraceServiceRequest in JSON as the serialised message.
-
-    Raises: DecodeError where `body` is not such a request.
-    """
-    return _convert(body, ExportTraceServiceRequest())
-
-
-def logs(body: bytes) -> bytes:
-    """An ExportLogsServiceRequest in JSON as the serialised message.
-
-    Raises: DecodeError where `body` is not such a request.
-    """
-    return _convert(body, ExportLogsServiceRequest())
+_MAX_TEXTS = 100
+_NULL = Raw(b"null")
 
 
-def load(body: bytes) -> Any:
-    """Any JSON document of bounded size and depth.
+class _Level:
+    """Objects that hold one member and a list of parts, and what else nobody asks for."""
 
-    Raises: DecodeError where `body` is not one.
-    """
-    if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
-        raise DecodeError(f"more than {MAX_CONTAINERS} JSON objects and arrays in one request")
-    try:
-        return json.loads(body.decode("utf-8-sig", "replace"))
-    except RecursionError as error:
-        raise DecodeError("JSON is nested too deeply") from error
-    except ValueError as error:
-        raise DecodeError("not valid JSON") from error
+    def __init__(self, head: str, parts: str) -> None:
+        self.parts = parts
+        self._head = head
+        fields = [("head", Raw, _NULL), ("parts", list[Raw] | None, None)]
+        kind = msgspec.defstruct("Level", fields, rename={"head": head, "parts": parts})
+        self._read: Any = msgspec.json.Decoder(kind).decode
 
+    def split(self, part: bytes | Raw) -> tuple[Raw, list[Raw]]:
+        """The one member and the parts of an object, unread.
 
-def _convert(body: bytes, message: Any) -> bytes:
-    _fill(message, load(body), 0)
-    serialised: bytes = message.SerializeToString()
-    return serialised
-
-
-def _fill(message: Any, source: Any, depth: int) -> None:
-    if not isinstance(source, dict):
-        raise DecodeError(f"{message.DESCRIPTOR.name} is not a JSON object")
-    fields = _fields(message.DESCRIPTOR)
-    for name, value in source.items():
-        field = fields.get(name)
-        if field is None or value is None:
-            continue
-        if field.is_repeated:
-            _fill_repeated(message, field, value, depth)
-        elif field.type == FieldDescriptor.TYPE_MESSAGE:
-            _fill_message(message, field, value, depth)
+        Raises: Malformed where it is no object or the parts are no list.
+        """
+        try:
+            found = self._read(part)
+        except (ValueError, RecursionError):
+            pass
         else:
-            try:
-                setattr(message, field.name, _SCALARS[field.type](field, value))
-            except (ValueError, OverflowError) as error:
-                raise _wrong(field) from error
+            return found.head, found.parts or []
+        members = members_of(part)
+        parts = members.get(self.parts, _NULL)
+        if type_of(parts) == "null":
+            return members.get(self._head, _NULL), []
+        try:
+            return members.get(self._head, _NULL), items_of(parts)
+        except Malformed as wrong:
+            raise wrong.within(self.parts) from None
 
 
-@cache
-def _fields(message: Descriptor) -> dict[str, FieldDescriptor]:
-    # Not `fields_by_camelcase_name`: that one also finds the original names.
-    return {f.camelcase_name: f for f in message.fields if f.full_name not in _UNREAD}
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Where the records of a signal are."""
+
+    request: _Level
+    group: _Level
+    scope: _Level
+    record: Descriptor
 
 
-def _fill_message(message: Any, field: FieldDescriptor, value: Any, depth: int) -> None:
-    part = getattr(message, field.name)
-    part.SetInParent()
-    if field.name in _NESTING:
-        if depth >= MAX_DEPTH:
-            return
-        depth += 1
-    _fill(part, value, depth)
-
-
-def _fill_repeated(message: Any, field: FieldDescriptor, value: Any, depth: int) -> None:
-    if not isinstance(value, list):
-        raise DecodeError(f"{field.camelcase_name} is not a JSON array")
-    parts = getattr(message, field.name)
-    if field.type == FieldDescriptor.TYPE_MESSAGE:
-        for item in value:
-            _fill(parts.add(), {} if item is None else item, depth)
-    else:
-        parts.extend(_SCALARS[field.type](field, item) for item in value)
-
-
-def _wrong(field: FieldDescriptor) -> DecodeError:
-    return DecodeError(f"{field.camelcase_name} has a value of the wrong type or range")
-
-
-def _string(field: FieldDescriptor, value: Any) -> str:
-    if not isinstance(value, str):
-        raise _wrong(field)
-    if value.isascii():
-        return value
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _boolean(field: FieldDescriptor, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(field)
-    return value
-
-
-def _integer(field: FieldDescriptor, value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        return int(value)
-    raise _wrong(field)
-
-
-def _enum(field: FieldDescriptor, value: Any) -> int:
-    if field.enum_type is None or not isinstance(value, str):
-        return _integer(field, value)
-    named = field.enum_type.values_by_name.get(value)
-    return _integer(field, value) if named is None else named.number
-
-
-def _double(field: FieldDescriptor, value: Any) -> float:
-    if isinstance(value, str) and value in _NOT_FINITE:
-        return _NOT_FINITE[value]
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _wrong(field)
-    return float(value)
-
-
-def _bytes(field: FieldDescriptor, value: Any) -> bytes:
-    if not isinstance(value, str):
-        raise _wrong(field)
-    if field.name in _HEX_FIELDS:
-        return binascii.unhexlify(value)
-    plain = value.rstrip("=").replace("-", "+").replace("_", "/")
-    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-
-
-_SCALARS = {
-    FieldDescriptor.TYPE_STRING: _string,
-    FieldDescriptor.TYPE_BOOL: _boolean,
-    FieldDescriptor.TYPE_BYTES: _bytes,
-    FieldDescriptor.TYPE_DOUBLE: _double,
-    FieldDescriptor.TYPE_ENUM: _enum,
-    FieldDescriptor.TYPE_FIXED32: _integer,
-    FieldDescriptor.TYPE_FIXED64: _integer,
-    FieldDescriptor.TYPE_INT32: _integer,
-    FieldDescriptor.TYPE_INT64: _integer,
-    FieldDescriptor.TYPE_UINT32: _integer,
+OUTLINES: dict[SignalName, Outline] = {
+    "traces": Outline(
+        _Level("", "resourceSpans"),
+        _Level("resource", "scopeSpans"),
+        _Level("scope", "spans"),
+        Span.DESCRIPTOR,
+    ),
+    "logs": Outline(
+        _Level("", "resourceLogs"),
+        _Level("resource", "scopeLogs"),
+        _Level("scope", "logRecords"),
+        LogRecord.DESCRIPTOR,
+    ),
 }
+
+
+def groups_of(signal: SignalName, body: bytes, keep: KeyFilter, rejected: list[str]) -> Groups:
+    """The groups of an Export...ServiceRequest in JSON, each converted when it is asked for.
+
+    Args:
+        signal: What kind of request it is.
+        body: The document.
+        keep: Which attributes are read: the values of others may be malformed.
+        rejected: Is told of each record that cannot be taken, with the path of the member, what
+            was found and what is allowed; once of a container whose records cannot be told.
+
+    Raises: DecodeError where `body` is not such a request.
+    """
+    outline = OUTLINES[signal]
+    body = bounded(body)
+    try:
+        _, groups = outline.request.split(body)
+    except (Malformed, RecursionError):
+        _, groups = outline.request.split(document(body))
+    for at, raw in enumerate(groups):
+        where = f"{outline.request.parts}[{at}]"
+        try:
+            resource, scopes = outline.group.split(raw)
+        except Malformed as wrong:
+            _reject(rejected, wrong, where)
+            continue
+        try:
+            head = _member("resource", resource, Resource.DESCRIPTOR, keep)
+        except Malformed as wrong:
+            _reject(rejected, wrong, where, _number_of_records(scopes, outline))
+            continue
+        inner = _scopes(scopes, where, outline, keep, rejected)
+        yield parse(wire.Group, head), head, where, inner
+
+
+def _scopes(
+    scopes: list[Raw], within: str, outline: Outline, keep: KeyFilter, rejected: list[str]
+) -> Scopes:
+    for at, raw in enumerate(scopes):
+        where = f"{within}.{outline.group.parts}[{at}]"
+        try:
+            scope, records = outline.scope.split(raw)
+        except Malformed as wrong:
+            _reject(rejected, wrong, where)
+            continue
+        try:
+            head = _member("scope", scope, InstrumentationScope.DESCRIPTOR, keep)
+        except Malformed as wrong:
+            _reject(rejected, wrong, where, len(records))
+            continue
+        read = _records(records, f"{where}.{outline.scope.parts}", outline, keep, rejected)
+        yield parse(wire.ScopeGroup, head), head, where, read
+
+
+def _records(
+    records: list[Raw], within: str, outline: Outline, keep: KeyFilter, rejected: list[str]
+) -> Iterator[bytes]:
+    fields = fields_of(outline.record)
+    for at, raw in enumerate(records):
+        try:
+            record = written(fields, value_of(raw), 0, keep)
+        except Malformed as wrong:
+            _reject(rejected, wrong, f"{within}[{at}]")
+        else:
+            yield record
+
+
+def _member(name: str, raw: Raw, kind: Descriptor, keep: KeyFilter) -> bytes:
+    """A member that is a message, as field 1 of what is around it."""
+    try:
+        value = value_of(raw)
+        if value is None:
+            return b""
+        return sized(b"\x0a", written(fields_of(kind), value, 0, keep))
+    except Malformed as wrong:
+        raise wrong.within(name) from None
+
+
+def _number_of_records(scopes: list[Raw], outline: Outline) -> int:
+    """How many records there are, one for each scope where they cannot be told."""
+    number = 0
+    for raw in scopes:
+        try:
+            number += len(outline.scope.split(raw)[1])
+        except Malformed:
+            number += 1
+    return number
+
+
+def _reject(rejected: list[str], wrong: Malformed, where: str, times: int = 1) -> None:
+    # Each has a text of its own: of very many, the first are enough.
+    told = str(wrong.within(where)) if len(rejected) < _MAX_TEXTS else "a malformed member"
+    rejected += [told] * times

@@ -349,18 +349,11 @@ class Pipeline:
         return pending
 
     def _judge(self, reading: Reading, now_s: float) -> None:
-        """Take in results and ratings; what another carrier told already counts once.
-
-        Equal results on one record (a score for each retrieved document) are several.
-        """
-        told: dict[object, int] = {}
+        """Take in results and ratings; what was told already, by whatever carrier, counts once."""
         for record in reading.records:
             if not isinstance(record, Verdict | Feedback):
                 continue
-            said = _said(record)
-            told[said] = told.get(said, 0) + 1
-            key = _digest((said, told[said]))
-            if record.origin.trace_id and not self._verdicts.add(key, None):
+            if record.origin.trace_id and not self._verdicts.add(_digest(_said(record)), None):
                 self._output.discard("duplicate", 1, 0)
                 continue
             limits = self.limits
@@ -424,9 +417,9 @@ class Pipeline:
         if call.tokens is None:
             for teller in tellers:
                 teller.unmeasured = call
-        told_by = [(t.trace.trace_id, t.span_id) for t in tellers]
-        self.subjects.remember(call, told_by, self._now_s)
-        self._output.tellers[len(self._output.records)] = told_by
+        span_ids = [(t.trace.trace_id, t.span_id) for t in tellers]
+        self.subjects.remember(call, span_ids, self._now_s)
+        self._output.tellers[len(self._output.records)] = span_ids
         self._output.records.append(call)
 
     def _remember_answer(self, linked: LlmCall, counted: LlmCall) -> None:
@@ -561,7 +554,7 @@ class Pipeline:
 
 def _said(record: Verdict | Feedback) -> tuple[object, ...]:
     """What tells one result from another."""
-    subject = (record.origin.trace_id, record.origin.span_id, record.response_id)
+    subject = (record.origin.trace_id, record.origin.span_id, record.response_id, record.fact)
     if isinstance(record, Verdict):
         return (*subject, record.judge, record.verdict, record.score)
     return (*subject, record.source, record.rating)

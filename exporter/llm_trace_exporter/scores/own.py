@@ -10,7 +10,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-from ..dialects import Result
+from ..dialects import NO_SCORE, Result, score_of
 from ..model import Rating
 from .told import Told, Unusable, text_of, time_ns_of
 
@@ -34,7 +34,7 @@ def read_verdicts(item: Mapping[str, Any]) -> Told:
         raise Unusable("allowed: at least one of verdict, label and score")
     result = Result(
         name=item["judge"],
-        score=item.get("score"),
+        score=score_of(item.get("score")),
         label=item.get("label", ""),
         kind=item.get("kind", "llm"),
     )
@@ -51,7 +51,7 @@ def read_feedback(item: Mapping[str, Any]) -> Told:
         raise Unusable("allowed: either rating or stars")
     rating = _STARS[int(item["stars"])] if "stars" in item else _rating(item["rating"])
     name = item.get("source", "user_feedback")
-    return _told(item, Result(name, None, "", "human"), rating=rating)
+    return _told(item, Result(name, NO_SCORE, "", "human"), rating=rating)
 
 
 def _rating(told: object) -> Rating:

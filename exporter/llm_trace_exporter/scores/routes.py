@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
 from typing import Any, Protocol
 
+from msgspec import Raw
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from ..dialects import Context
 from ..errors import DecodeError
 from ..model import Reading
-from ..otlp.from_json import load
 from ..otlp.gate import tenant_of
 from ..otlp.http_answers import refuse, start
 from ..otlp.http_receiver import HttpReceiver
+from ..otlp.json_text import (
+    Malformed,
+    document,
+    items_of,
+    load,
+    members_of,
+    type_name,
+    type_of,
+    value_of,
+)
 from ..otlp.refusal import Refusal
 from ..otlp.sink import Tenant
 from .own import read_feedback, read_verdicts
-from .told import Told, Unusable, objects, reading_of
+from .told import Told, Unusable, reading_of
 from .vendors import read_langfuse, read_langfuse_event, read_langsmith
 
 _MEDIA_TYPES = ("application/json", "application/x-ndjson")
 _BEACON = "text/plain"
 """What `navigator.sendBeacon` sends: browsers ask nobody before they do, nor for no type."""
 _SHOWN = 100
+_MAX_ITEMS = 10_000
+"""Half a second of work: OTLP waits meanwhile."""
 
 Rejected = tuple[int, str]
 """(index of the item, what is allowed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The items of one request, unread."""
+
+    items: Sequence[bytes | Raw]
+    is_list: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +62,8 @@ class Read:
     ids: tuple[str, ...]
     """Ids of the items that are taken, in order, as their senders know them."""
     rejected: tuple[Rejected, ...]
+    names: tuple[str, ...] = ()
+    """The member `id` of every item, rejected or not."""
 
 
 class Scorer(Protocol):
@@ -61,34 +85,40 @@ class Route:
     """One format."""
 
     dialect: str
-    items: Callable[[Any], object]
-    """From a document to its list of items."""
+    unpack: Callable[[bytes], Sent]
+    """From a document to its items.
+
+    Raises: Malformed where there are none.
+    """
     read: Callable[[Mapping[str, Any]], Told | None]
     """None: an item of another kind, which is acknowledged and not used."""
-    answer: Callable[[Any, Read], tuple[int, object]]
+    answer: Callable[[Sent, Read], tuple[int, object]]
     """Status and body for a document of which something was taken."""
 
 
-def _one_or_many(member: str) -> Callable[[Any], object]:
-    def items(document: Any) -> object:
-        if isinstance(document, dict):
-            return document[member] if document.keys() == {member} else [document]
-        return document
+def _one_or_many(member: str) -> Callable[[bytes], Sent]:
+    def unpack(document: bytes) -> Sent:
+        if type_of(document) == "an array":
+            return Sent(items_of(document), is_list=True)
+        members = members_of(document)
+        if members.keys() == {member}:
+            return Sent(items_of(members[member]), is_list=True)
+        return Sent((document,), is_list=False)
 
-    return items
+    return unpack
 
 
-def _batch(document: Any) -> object:
-    return document.get("batch") if isinstance(document, dict) else None
+def _batch(document: bytes) -> Sent:
+    return Sent(items_of(members_of(document).get("batch", b"null")), is_list=True)
 
 
-def _counts(_: Any, read: Read) -> tuple[int, object]:
+def _counts(_: Sent, read: Read) -> tuple[int, object]:
     rejected = [{"index": at, "error": why} for at, why in read.rejected[:_SHOWN]]
     return 200, {"accepted": len(read.ids), "rejected": rejected}
 
 
-def _as_langfuse(document: Any, read: Read) -> tuple[int, object]:
-    if not isinstance(document, list):
+def _as_langfuse(sent: Sent, read: Read) -> tuple[int, object]:
+    if not sent.is_list:
         return 200, _id_of(read)
     if not read.rejected:
         return 202, {"message": "Accepted"}
@@ -96,10 +126,9 @@ def _as_langfuse(document: Any, read: Read) -> tuple[int, object]:
     return 207, {"accepted": len(read.ids), "rejected": len(errors), "errors": errors}
 
 
-def _as_langfuse_batch(document: Any, read: Read) -> tuple[int, object]:
+def _as_langfuse_batch(_: Sent, read: Read) -> tuple[int, object]:
     refused = dict(read.rejected)
-    events = enumerate(document["batch"])
-    ids = [(at, e.get("id", "") if isinstance(e, dict) else "") for at, e in events]
+    ids = list(enumerate(read.names))
     return 207, {
         "successes": [{"id": i, "status": 201} for at, i in ids if at not in refused],
         "errors": [
@@ -108,7 +137,7 @@ def _as_langfuse_batch(document: Any, read: Read) -> tuple[int, object]:
     }
 
 
-def _as_langsmith(_: Any, read: Read) -> tuple[int, object]:
+def _as_langsmith(_: Sent, read: Read) -> tuple[int, object]:
     return 200, _id_of(read)
 
 
@@ -181,43 +210,68 @@ class ScoresApp:
         return "*" in self._origins or origin in self._origins
 
     def _count(self, body: bytes, route: Route, tenant: Tenant) -> tuple[int, object]:
-        document = _document(body)
+        sent = _sent(body, route)
         try:
             read = self._scorer.score(
-                lambda context, now_ns: _read(document, route, tenant, context, now_ns), tenant
+                lambda context, now_ns: _read(sent, route, tenant, context, now_ns), tenant
             )
         except Unusable as error:
             raise DecodeError(str(error)) from error
-        return route.answer(document, read)
+        return route.answer(sent, read)
 
 
-def _document(body: bytes) -> Any:
-    """A JSON document, or one a line."""
+def _sent(body: bytes, route: Route) -> Sent:
+    """The items of a JSON document, or of one a line."""
     try:
-        return load(body)
+        sent = route.unpack(document(body))
+    except Malformed:
+        raise
     except DecodeError:
-        lines = [line for line in body.splitlines() if line.strip()]
-        if len(lines) < 2:
+        lines = list(islice(filter(None, map(bytes.strip, BytesIO(body))), _MAX_ITEMS + 1))
+        if len(lines) < 2 or not lines[0].startswith(b"{"):
             raise
-        return [load(line) for line in lines]
+        sent = Sent(lines, is_list=True)
+    if len(sent.items) > _MAX_ITEMS:
+        raise DecodeError(f"allowed: at most {_MAX_ITEMS} items")
+    return sent
 
 
-def _read(document: Any, route: Route, tenant: Tenant, context: Context, now_ns: int) -> Read:
+def _read(sent: Sent, route: Route, tenant: Tenant, context: Context, now_ns: int) -> Read:
     readings: list[Reading] = []
     ids: list[str] = []
+    names: list[str] = []
     rejected: list[Rejected] = []
-    for index, item in objects(route.items(document), "the body"):
+    for index, raw in enumerate(sent.items):
+        names.append("")
         try:
+            item = _item(raw)
+            names[-1] = _name(item)
             ids.append(_taken(item, route, tenant, context, now_ns, readings))
-        except Unusable as error:
+        except (Unusable, DecodeError) as error:
             rejected.append((index, str(error)))
     if rejected and not ids:
         raise Unusable("; ".join(_worded(rejected[:3])))
-    return Read(tuple(readings), tuple(ids), tuple(rejected))
+    return Read(tuple(readings), tuple(ids), tuple(rejected), tuple(names))
+
+
+def _item(raw: bytes | Raw) -> Mapping[str, Any]:
+    """One item.
+
+    Raises: DecodeError where it is no JSON object.
+    """
+    item = load(raw) if isinstance(raw, bytes) else value_of(raw)
+    if not isinstance(item, dict):
+        raise Malformed(type_name(item), "an object")
+    return item
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    name = item.get("id")
+    return name if isinstance(name, str) else ""
 
 
 def _taken(
-    item: Mapping[str, Any] | None,
+    item: Mapping[str, Any],
     route: Route,
     tenant: Tenant,
     context: Context,
@@ -225,33 +279,25 @@ def _taken(
     readings: list[Reading],
 ) -> str:
     """The id of an item that is taken; its reading, where it says something, is added."""
-    if item is None:
-        raise Unusable("allowed: an object")
-    item, raw = _sound(item)
     told = route.read(item)
     if told is None:
         return ""
-    reading = reading_of(told, route.dialect, tenant.name, context, now_ns, raw)
+    reading = reading_of(told, route.dialect, tenant.name, context, now_ns, _content(item))
     if reading is None:
         raise Unusable("allowed: a rating that is positive, negative or neutral")
     readings.append(reading)
     return told.item_id
 
 
-def _sound(item: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
-    """An item without lone surrogates, and its text; JavaScript cuts characters in two.
+def _content(item: Mapping[str, Any]) -> bytes:
+    """What tells an item from another.
 
-    Raises: Unusable for numbers that are not finite.
+    Raises: Unusable where it is nested too deeply.
     """
     try:
-        text = json.dumps(item, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        raise Unusable("allowed: finite numbers, and no deep nesting") from error
-    try:
-        return item, text.encode()
-    except UnicodeEncodeError:
-        raw = text.encode("utf-8", "replace")
-        return json.loads(raw), raw
+        return json.dumps(item, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")
+    except RecursionError as error:
+        raise Unusable("allowed: no deep nesting") from error
 
 
 def _worded(rejected: list[Rejected]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..dialects import Result
+from ..dialects import NO_SCORE, Result, Score, score_of
 from ..model import JudgeKind
 from .told import Told, Unusable, span_id_of, text_of, time_ns_of, trace_id_of
 
@@ -25,14 +25,14 @@ def read_langfuse(item: Mapping[str, Any]) -> Told:
     Raises: Unusable when it is none.
     """
     value = item.get("value")
-    is_boolean = item.get("dataType") == "BOOLEAN" and isinstance(value, int | float)
-    label = "true" if is_boolean and value else "false" if is_boolean else ""
-    score = _number(value) if not isinstance(value, str) else None
+    if item.get("dataType") == "BOOLEAN" and isinstance(value, int | float):
+        value = bool(value)
+    is_word = isinstance(value, str)
     return Told(
         result=Result(
             name=_required(item, "name"),
-            score=score,
-            label=label or (text_of(item, "value") if isinstance(value, str) else ""),
+            score=NO_SCORE if is_word else _score(value),
+            label=text_of(item, "value") if is_word else "",
             kind=_LANGFUSE_KINDS.get(text_of(item, "source"), "llm"),
         ),
         item_id=text_of(item, "id"),
@@ -67,12 +67,10 @@ def read_langsmith(item: Mapping[str, Any]) -> Told:
     run, trace = item.get("run_id"), item.get("trace_id")
     score = item.get("score")
     label = text_of(item, "value") if isinstance(value, str) else ""
-    if isinstance(score, bool):
-        label = label or str(score).lower()
     return Told(
         result=Result(
             name=_required(item, "key"),
-            score=_number(score),
+            score=_score(score),
             label=label,
             kind=_LANGSMITH_KINDS.get(kind, "llm"),
         ),
@@ -91,11 +89,7 @@ def _required(item: Mapping[str, Any], key: str) -> str:
     return found
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool):
-        return float(value)
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or not abs(value) <= 1e15:
-        raise Unusable("value: allowed: a number or a text")
-    return float(value)
+def _score(value: object) -> Score:
+    if isinstance(value, list | dict):
+        raise Unusable("value: allowed: a number, true, false or a text")
+    return score_of(value)  # type: ignore[arg-type]
