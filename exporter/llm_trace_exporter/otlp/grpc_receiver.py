@@ -93,8 +93,11 @@ class GrpcReceiver:
                 return await self._export(signal, messages, tenant)
             except Refusal as refusal:
                 self._sink.refused("otlp_grpc", refusal.reason)
-                await _abort(context, status(refusal))
-                return b""
+                answer = status(refusal)
+            # Not while the error is handled: its frames hold the body, and would stay in memory in
+            # a ring with the one that the library ends a call with.
+            await _abort(context, answer)
+            return b""
 
         return export
 
@@ -103,19 +106,38 @@ class GrpcReceiver:
     ) -> bytes:
         try:
             with self.admission.enter() as ticket:
-                async with asyncio.timeout(self._read_timeout_s):
-                    body = await anext(messages)
-                ticket.grow(len(body))
+                async with ticket.reading(self._read_timeout_s):
+                    body = await _only(messages)
+                    ticket.grow(len(body))
                 outcome = await asyncio.get_running_loop().run_in_executor(
                     self._workers, self._sink.export, signal, "protobuf", body, "otlp_grpc", tenant
                 )
-        except StopAsyncIteration as error:
-            # The library has turned the message away: that looks as if none had been sent.
-            raise Refusal("too_large", "no message, or one larger than the limit") from error
+        except Refusal:
+            raise  # as its own cause, it would be a ring that holds the body
         except Exception as error:
             raise refusal_of(error) from error
         response: bytes = export_response(signal, outcome).SerializeToString()
         return response
+
+
+async def _only(messages: AsyncIterator[bytes]) -> bytes:
+    """The message of a call, once the client has said that there is no other.
+
+    A stream that is not read to its end stays in memory, in a ring with its call.
+
+    Raises: Refusal where there is not exactly one.
+    """
+    first: bytes | None = None
+    count = 0
+    async for message in messages:
+        count += 1
+        first = message if first is None else first
+    if first is None:
+        # The library has turned the message away: that looks as if none had been sent.
+        raise Refusal("too_large", "no message, or one larger than the limit")
+    if count > 1:
+        raise Refusal("malformed", "an export is one message, and this call had more")
+    return first
 
 
 def _credentials(context: Any) -> Credentials:
