@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from . import __version__
 from .config import Settings, effective_yaml
+from .descriptors import limit, shares
 from .errors import ExporterError, Overloaded
 from .intake import Intake
 from .keeping import Keeper
@@ -36,6 +37,7 @@ from .options import (
     trace_limits,
 )
 from .otlp.admission import Admission
+from .otlp.connections import ConnectionLimits
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
 from .pricing import PriceUpdater, Pricing
@@ -216,17 +218,24 @@ class Exporter:
             "max_request_bytes": settings.otlp.max_request_bytes,
             "max_concurrent_requests": settings.otlp.max_concurrent_requests,
         }
+        security = self._security
+        connections = _connections(settings)
         self._web = Web(
             self,
             telemetry_path=settings.web.telemetry_path,
             route_prefix=settings.web.route_prefix,
+            has_lifecycle=lambda: (
+                settings.web.enable_lifecycle or security.asks_for_credentials("web")
+            ),
+            refused=lambda reason: core.own.rejected("web", reason),
         )
-        security = self._security
         self.web_server = HttpServer(
             "web",
             security.web_app(self._web.app),
             settings.web.listen_addresses,
             security.context("web"),
+            limits=ConnectionLimits(connections["web"]),
+            closed=lambda reason: core.own.connection_closed("web", reason),
         )
         self._http = HttpReceiver(self.core.intake, **receiving)
         self._otlp: list[HttpServer | GrpcServer] = []
@@ -240,10 +249,17 @@ class Exporter:
                     self._http_app(settings.otlp.http.cors.allowed_origins),
                     [settings.otlp.http.listen_address],
                     security.context("otlp_http"),
+                    limits=ConnectionLimits(connections["otlp_http"]),
+                    closed=lambda reason: core.own.connection_closed("otlp_http", reason),
                 )
             )
         if settings.otlp.grpc.listen_address:
-            receiver = GrpcReceiver(self.core.intake, gate=security.gate("otlp_grpc"), **receiving)
+            receiver = GrpcReceiver(
+                self.core.intake,
+                gate=security.gate("otlp_grpc"),
+                limits=ConnectionLimits(connections["otlp_grpc"]),
+                **receiving,
+            )
             self._admissions["otlp_grpc"] = receiver.admission
             address = settings.otlp.grpc.listen_address
             self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
@@ -373,6 +389,9 @@ class Exporter:
     def _show_load(self) -> None:
         own = self.core.own
         own.request_limit(self._first.otlp.max_request_bytes)
+        for server in (self.web_server, *self._otlp):
+            name = server.name.replace("-", "_")
+            own.connections(name, server.connections, server.max_connections)
         for source, admission in self._admissions.items():
             own.under_way(source, admission.requests, admission.size_bytes)
 
@@ -398,3 +417,21 @@ class Exporter:
             _logger.warning("%s", error)
         except Exception:
             _logger.exception("the clockwork failed once and goes on")
+
+
+def _connections(settings: Settings) -> dict[str, int]:
+    """How many connections each listener may have, by its name in metrics."""
+    otlp = settings.otlp
+    wanted = {"web": settings.web.max_connections}
+    if otlp.http.listen_address:
+        wanted["otlp_http"] = otlp.http.max_connections
+    if otlp.grpc.listen_address:
+        wanted["otlp_grpc"] = otlp.grpc.max_connections
+    granted = shares(wanted, limit())
+    if granted != wanted:
+        _logger.warning(
+            "the process may open %d files only, so listeners take fewer connections: %s",
+            limit(),
+            ", ".join(f"{name} {granted[name]} instead of {n}" for name, n in wanted.items()),
+        )
+    return granted

@@ -49,13 +49,15 @@ class HttpServer:
     ) -> None:
         """Prepare; `closed` is told why a connection was closed that a client had left open."""
         self.name = name
-        self.connections = Connections(limits or ConnectionLimits(), time.monotonic, closed)
+        limits = limits or ConnectionLimits()
+        self.max_connections = limits.max_connections
+        self._connections = Connections(limits, time.monotonic, closed)
         self.addresses: tuple[str, ...] = ()
         """Where it listens, once started, with real port numbers."""
         self._wanted = tuple(addresses)
         config = uvicorn.Config(
             app,
-            http=type("Protocol", (BoundedProtocol,), {"open_connections": self.connections}),
+            http=type("Protocol", (BoundedProtocol,), {"open_connections": self._connections}),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -68,8 +70,13 @@ class HttpServer:
         )
         config.load()
         config.ssl = tls
-        self._server = _Server(config, self.connections)
+        self._server = _Server(config, self._connections)
         self._thread: threading.Thread | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self._connections.count
 
     def start(self) -> None:
         """Bind all addresses and serve.
@@ -133,6 +140,8 @@ class GrpcServer:
     """An OTLP/gRPC receiver on one address (`host:port`; port 0 takes a free one)."""
 
     name = "otlp-grpc"
+    connections = None
+    """How many there are: the library does not tell."""
 
     def __init__(
         self,
@@ -142,6 +151,7 @@ class GrpcServer:
     ) -> None:
         self.addresses: tuple[str, ...] = ()
         """Where it listens, once started, with its real port number."""
+        self.max_connections = receiver.limits.max_connections
         self._receiver = receiver
         self._wanted = address
         self._credentials = credentials

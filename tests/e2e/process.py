@@ -24,6 +24,7 @@ ANYWHERE = (
     "--web.listen-address=127.0.0.1:0",
     "--otlp.http.listen-address=127.0.0.1:0",
     "--otlp.grpc.listen-address=127.0.0.1:0",
+    "--web.enable-lifecycle",
 )
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

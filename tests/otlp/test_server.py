@@ -148,9 +148,7 @@ def test_stop_without_start_is_nothing(app: SlowApp, sink: RecordingSink) -> Non
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /", b"GET / HTTP/1.1\r\nHost: x\r\n"])
-def test_head_that_never_ends_is_cut_off(
-    app: SlowApp, sent: bytes
-) -> None:
+def test_head_that_never_ends_is_cut_off(app: SlowApp, sent: bytes) -> None:
     server = HttpServer("web", app, ["127.0.0.1:0"], limits=HURRIED)
     server.start()
     with socket.create_connection(split_address(server.addresses[0]), timeout=5) as client:

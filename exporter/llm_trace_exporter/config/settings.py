@@ -50,6 +50,10 @@ class WebSettings:
     """Path before all routes, for a reverse proxy."""
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
+    max_connections: int = 512
+    """Connections at once."""
+    enable_lifecycle: bool = False
+    """Whether `/-/reload` is answered to who needs no credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class OtlpHttpSettings:
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
     cors: CorsSettings = CorsSettings()
+    max_connections: int = 2_048
+    """Connections at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class OtlpGrpcSettings:
     """`host:port`, `[v6]:port` or `:port`; empty: off."""
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
+    max_connections: int = 4_096
+    """Connections at once."""
 
 
 @dataclass(frozen=True, slots=True)

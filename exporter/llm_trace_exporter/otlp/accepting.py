@@ -56,7 +56,7 @@ class Accepting:
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     self._connections.close_one()
-                    await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(_PAUSE_S)
                 continue
             if not self._connections.has_room():
                 accepted.close()

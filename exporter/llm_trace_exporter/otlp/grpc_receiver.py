@@ -22,6 +22,7 @@ from google.rpc import status_pb2
 from grpc import aio
 
 from .admission import Admission
+from .connections import ConnectionLimits, Standing
 from .gate import Credentials, Gate, OpenGate, credentials_of
 from .refusal import Refusal, refusal_of
 from .sink import SignalName, Sink, Tenant
@@ -50,9 +51,11 @@ class GrpcReceiver:
         max_concurrent_requests: int = 64,
         read_timeout_s: float = 30.0,
         gate: Gate | None = None,
+        limits: ConnectionLimits | None = None,
     ) -> None:
         self._sink = sink
         self._gate = gate or OpenGate()
+        self.limits = limits or ConnectionLimits()
         self._max_bytes = max_request_bytes
         self._read_timeout_s = read_timeout_s
         self.admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
@@ -61,12 +64,21 @@ class GrpcReceiver:
 
     def server(self) -> aio.Server:
         """A server without an address yet; to be made in the event loop that runs it."""
+        silent_ms = round(self.limits.patience_s[Standing.SILENT] * 1000)
         server = aio.server(
             compression=None,
             options=[
                 ("grpc.max_receive_message_length", self._max_bytes),
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_allowed_incoming_connections", self.limits.max_connections),
+                # Until the client's first frame, and until its answer to ours.
+                ("grpc.server_handshake_timeout_ms", silent_ms),
+                ("grpc.http2.settings_timeout", silent_ms),
+                (
+                    "grpc.max_connection_idle_ms",
+                    round(self.limits.patience_s[Standing.IDLE] * 1000),
+                ),
             ],
         )
         methods = {
