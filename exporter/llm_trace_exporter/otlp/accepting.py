@@ -7,6 +7,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 from .connections import Connections, Standing
 
@@ -36,14 +37,14 @@ class Accepting:
         self._protocol = protocol
         self._tls = tls
         self._loop = asyncio.get_running_loop()
-        self._arrivals: set[asyncio.Task[None]] = set()
+        self._arrivals: dict[asyncio.Task[None], _Arrival] = {}
         self._task = self._loop.create_task(self._accept())
 
     def close(self) -> None:
         """Take no more."""
         self._task.cancel()
-        for arrival in self._arrivals:
-            arrival.cancel()
+        for arrival in self._arrivals.values():
+            arrival.abort()
 
     async def wait_closed(self) -> None:
         """Wait until none is under way."""
@@ -61,22 +62,22 @@ class Accepting:
             if not self._connections.has_room():
                 accepted.close()
                 continue
-            task = self._loop.create_task(self._welcome(accepted))
-            self._arrivals.add(task)
-            task.add_done_callback(self._arrivals.discard)
+            arrival = _Arrival(accepted)
+            self._connections.stand(arrival, Standing.SILENT)
+            task = self._loop.create_task(self._welcome(arrival))
+            self._arrivals[task] = arrival
+            task.add_done_callback(self._arrivals.pop)
             # Those who come in a row must not keep the others waiting.
             await asyncio.sleep(0)
 
-    async def _welcome(self, accepted: socket.socket) -> None:
-        arrival = _Arrival(asyncio.current_task())
-        self._connections.stand(arrival, Standing.SILENT)
+    async def _welcome(self, arrival: _Arrival) -> None:
+        patience_s = self._connections.limits.patience_s[Standing.SILENT] if self._tls else None
         try:
-            patience_s = self._connections.limits.patience_s[Standing.SILENT] if self._tls else None
             await self._loop.connect_accepted_socket(
-                self._protocol, accepted, ssl=self._tls, ssl_handshake_timeout=patience_s
+                self._protocol, arrival.socket, ssl=self._tls, ssl_handshake_timeout=patience_s
             )
-        except (OSError, ssl.SSLError, asyncio.CancelledError):
-            accepted.close()
+        except OSError:  # those of TLS among them
+            arrival.socket.close()
         finally:
             self._connections.leave(arrival)
 
@@ -84,10 +85,10 @@ class Accepting:
 class _Arrival:
     """A connection that is not set up yet."""
 
-    def __init__(self, task: asyncio.Task[None] | None) -> None:
-        self._task = task
+    def __init__(self, accepted: socket.socket) -> None:
+        self.socket = accepted
 
     def abort(self) -> None:
-        """Give it up."""
-        if self._task is not None:
-            self._task.cancel()
+        """Let it fail: what sets it up then closes it."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)

@@ -56,7 +56,7 @@ CLOSED_REASONS = {
 """Why a connection was closed whose time was over."""
 
 _SLOW_S = 1.0
-"""After which a reader counts as slow: many may ask at once."""
+"""After which a client counts as slow: many may come at once."""
 
 NO_ROOM = "limit"
 """Why a connection was closed that had to make room."""
@@ -119,12 +119,23 @@ class Connections:
         return self.count < self.limits.max_connections or self.close_one()
 
     def close_one(self) -> bool:
-        """Close the least deserving one, where there is any that is waited for."""
-        for standing, waiting in self._since.items():
-            if waiting and standing is not Standing.BUSY:
-                self._close(next(iter(waiting)), NO_ROOM)
-                return True
-        return False
+        """Close the least deserving one, where there is any that is waited for.
+
+        Whoever has just come has had no time to say anything; where all have, as in a flood, the
+        one that came first goes.
+        """
+        oldest = [
+            (next(iter(waiting.items())))
+            for standing, waiting in self._since.items()
+            if waiting and standing is not Standing.BUSY
+        ]
+        if not oldest:
+            return False
+        end_s = self._clock() - _SLOW_S
+        slow = [connection for connection, since_s in oldest if since_s <= end_s]
+        first, _ = min(oldest, key=lambda held: held[1])
+        self._close(slow[0] if slow else first, NO_ROOM)
+        return True
 
     def close_overdue(self) -> None:
         """Close those whose time is over."""
