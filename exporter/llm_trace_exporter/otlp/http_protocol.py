@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .connections import Connections, Standing
 
 MAX_HEAD_BYTES = 64 * 1024
 _FAREWELL_S = 0.5
+
+
+class _OvertakenError(Exception):
+    """Makes the parser stop."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -28,6 +33,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_complete = False
     """Whether the request in hand has come to its end."""
     _is_answer_held = False
+    _is_overtaken = False
+    """Whether a request came before the one in hand was answered."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for the first request."""
@@ -52,9 +59,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; what belongs to an unfinished head counts against its limit."""
-        if self._is_refused:
+        if self._is_refused or self._is_overtaken:
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # answered as if it had not been asked for
+        except httptools.HttpParserError:
+            if not self._is_overtaken:
+                self.send_400_response("Invalid HTTP request received.")
+            return
         if not self._is_in_head:
             return
         self._head_bytes += len(data)
@@ -62,11 +77,18 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("Request head too long.")
 
     def on_message_begin(self) -> None:
-        """Wait for the rest of a head that has begun."""
+        """Wait for the rest of a head that has begun.
+
+        One that did not wait for the answer to the request before it is not read, and the answer
+        is the last one on its connection. Clients have to expect that (RFC 9112, 9.3.2), and none
+        sends so but who wants to keep a server busy without reading what it says.
+        """
+        if not self._is_between_requests():
+            self._is_overtaken = True
+            raise _OvertakenError
         super().on_message_begin()
         self._is_in_head = True
-        if self._is_between_requests():
-            self.open_connections.stand(self, Standing.SILENT)
+        self.open_connections.stand(self, Standing.SILENT)
 
     def on_headers_complete(self) -> None:
         """Wait for the body."""
@@ -87,7 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._is_answer_held = True
             self.flow.pause_reading()
             return
-        super().on_response_complete()
+        self._finish_response()
         self._stand()
 
     def pause_writing(self) -> None:
@@ -100,7 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self._is_answer_held:
             self._is_answer_held = False
-            super().on_response_complete()
+            self._finish_response()
         self._stand()
 
     def shutdown(self) -> None:
@@ -108,6 +130,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().shutdown()
         if self.transport.is_closing():
             self.loop.call_later(_FAREWELL_S, self.transport.abort)
+
+    def _finish_response(self) -> None:
+        if self._is_overtaken:
+            self.transport.close()
+        else:
+            super().on_response_complete()
 
     def _is_between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
