@@ -139,7 +139,7 @@ LIMITS = Row(
              _used("connections", "listener"), "{{listener}}", BAD_ABOVE_1, most=1),
         series("Connections closed", "A few idle ones are everyday life. Many for want of room, or "
                "that say nothing: strangers, or a limit that is too low.",
-               "rate of llm_exporter_connections_closed_total", "ops",
+               "rate of llm_exporter_connections_closed_total", "reqps",
                Query(rate(_P + "connections_closed_total", by="listener, reason"),
                      "{{listener}}: {{reason}}"), stacked=True),
     ),
