@@ -69,7 +69,17 @@ MAY_KNOW: dict[str, set[str]] = {
     },
     "keeping": {"errors", "intake", "judge.guards", "metrics", "state"},
     "options": {
-        *("config", "dialects", "judge", "metrics", "model", "pipeline", "pricing", "targets"),
+        *(
+            "config",
+            "descriptors",
+            "dialects",
+            "judge",
+            "metrics",
+            "model",
+            "pipeline",
+            "pricing",
+            "targets",
+        ),
         "texts",
     },
     "listening": {

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from . import __version__
 from .config import Settings, effective_yaml
-from .descriptors import limit, shares
 from .errors import ExporterError, Overloaded
 from .intake import Intake
 from .keeping import Keeper
@@ -28,6 +27,7 @@ from .metrics.store import Store
 from .options import (
     MEMORY,
     budgets,
+    connection_limits,
     context,
     humans,
     limits,
@@ -219,7 +219,7 @@ class Exporter:
             "max_concurrent_requests": settings.otlp.max_concurrent_requests,
         }
         security = self._security
-        connections = _connections(settings)
+        connections = connection_limits(settings)
         self._web = Web(
             self,
             telemetry_path=settings.web.telemetry_path,
@@ -417,21 +417,3 @@ class Exporter:
             _logger.warning("%s", error)
         except Exception:
             _logger.exception("the clockwork failed once and goes on")
-
-
-def _connections(settings: Settings) -> dict[str, int]:
-    """How many connections each listener may have, by its name in metrics."""
-    otlp = settings.otlp
-    wanted = {"web": settings.web.max_connections}
-    if otlp.http.listen_address:
-        wanted["otlp_http"] = otlp.http.max_connections
-    if otlp.grpc.listen_address:
-        wanted["otlp_grpc"] = otlp.grpc.max_connections
-    granted = shares(wanted, limit())
-    if granted != wanted:
-        _logger.warning(
-            "the process may open %d files only, so listeners take fewer connections: %s",
-            limit(),
-            ", ".join(f"{name} {granted[name]} instead of {n}" for name, n in wanted.items()),
-        )
-    return granted

@@ -164,7 +164,7 @@ def test_readers_that_do_not_read(tmp_path: Path) -> None:
             slow = held.enter_context(strangers(port(exporter.web), 300, says=ask, window=4_096))
         assert resident_mb(exporter) < before_mb + 150
         # They have had their time; what the system holds of an answer they may still read.
-        assert exporter.metrics().total("llm_exporter_connections", listener="web") < 20
+        assert exporter.metrics().total("llm_exporter_connections", source="web") < 20
         assert slow
 
 

@@ -51,7 +51,6 @@ class WebSettings:
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
     max_connections: int = 512
-    """Connections at once."""
     enable_lifecycle: bool = False
     """Whether `/-/reload` is answered to who needs no credentials."""
 
@@ -74,7 +73,6 @@ class OtlpHttpSettings:
     """Its web configuration: TLS, users, headers; empty: none."""
     cors: CorsSettings = CorsSettings()
     max_connections: int = 2_048
-    """Connections at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,6 @@ class OtlpGrpcSettings:
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
     max_connections: int = 4_096
-    """Connections at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,21 +69,21 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "llm_exporter_request_bytes_under_way >= llm_exporter_request_bytes_under_way_limit",
     ),
     _exporter(
-        "connections", "gauge", "", ("listener",),
+        "connections", "gauge", "", ("source",),
         "Open connections of the HTTP listeners; gRPC does not tell.",
         "llm_exporter_connections / llm_exporter_connections_limit",
     ),
     _exporter(
-        "connections_limit", "gauge", "", ("listener",),
+        "connections_limit", "gauge", "", ("source",),
         "Connections that a listener may have; past it one that is not in use is closed, and on "
         "gRPC the new one.",
         "llm_exporter_connections >= llm_exporter_connections_limit",
     ),
     _exporter(
-        "connections_closed_total", "counter", "", ("listener", "reason"),
+        "connections_closed_total", "counter", "", ("source", "reason"),
         "Connections of the HTTP listeners closed because their client kept them waiting, or to "
         "make room for others (limit).",
-        "sum by (listener, reason) (rate(llm_exporter_connections_closed_total[5m]))",
+        "sum by (source, reason) (rate(llm_exporter_connections_closed_total[5m]))",
     ),
     _exporter(
         "request_bytes_limit", "gauge", "", (),
