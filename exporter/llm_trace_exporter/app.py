@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,10 +225,8 @@ class Exporter:
             self,
             telemetry_path=settings.web.telemetry_path,
             route_prefix=settings.web.route_prefix,
-            has_lifecycle=lambda: (
-                settings.web.enable_lifecycle or security.asks_for_credentials("web")
-            ),
-            refused=lambda reason: core.own.rejected("web", reason),
+            has_lifecycle=lambda: security.has_lifecycle(settings),
+            refused=partial(core.own.rejected, "web"),
         )
         self.web_server = HttpServer(
             "web",
@@ -235,7 +234,7 @@ class Exporter:
             settings.web.listen_addresses,
             security.context("web"),
             limits=ConnectionLimits(connections["web"]),
-            closed=lambda reason: core.own.connection_closed("web", reason),
+            closed=partial(core.own.connection_closed, "web"),
         )
         self._http = HttpReceiver(self.core.intake, **receiving)
         self._otlp: list[HttpServer | GrpcServer] = []
@@ -250,7 +249,7 @@ class Exporter:
                     [settings.otlp.http.listen_address],
                     security.context("otlp_http"),
                     limits=ConnectionLimits(connections["otlp_http"]),
-                    closed=lambda reason: core.own.connection_closed("otlp_http", reason),
+                    closed=partial(core.own.connection_closed, "otlp_http"),
                 )
             )
         if settings.otlp.grpc.listen_address:

@@ -52,7 +52,6 @@ class WebSettings:
     """Its web configuration: TLS, users, headers; empty: none."""
     max_connections: int = 512
     enable_lifecycle: bool = False
-    """Whether `/-/reload` is answered to who needs no credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,7 @@ class OtlpSettings:
     """Bytes of one request after decompression."""
     max_concurrent_requests: int = 64
     """Requests under way at once, for each receiver."""
-    tokens: tuple[TokenSettings, ...] = ()
-    """Who may send; empty: everybody."""
+    tokens: tuple[TokenSettings, ...] = ()  # empty: everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +232,7 @@ class LimitSettings:
 class OpenMetricsSettings:
     """The OpenMetrics format."""
 
-    created: bool = False
-    """Whether `_created` lines are rendered."""
+    created: bool = False  # `_created` lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,9 +70,9 @@ class Security:
         """For OTLP/gRPC over TLS."""
         return self._guards["otlp_grpc"].grpc_credentials()
 
-    def asks_for_credentials(self, listener: Listener) -> bool:
-        """Whether nobody comes in without a password or a certificate."""
-        return self._guards[listener].asks_for_credentials
+    def has_lifecycle(self, settings: Settings) -> bool:
+        """Whether who comes in may reload: as configured, or where nobody comes in unknown."""
+        return settings.web.enable_lifecycle or self._guards["web"].asks_for_credentials
 
     def has_tls(self, listener: Listener) -> bool:
         """Whether a listener's connections are encrypted."""
