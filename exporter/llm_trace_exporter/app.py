@@ -11,9 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
-
 from . import __version__
 from .config import Settings, effective_yaml
 from .errors import ExporterError, Overloaded
@@ -240,12 +237,14 @@ class Exporter:
         self._otlp: list[HttpServer | GrpcServer] = []
         self._admissions: dict[str, Admission] = {}
         self.core.gauges.append(self._show_load)
+        origins = settings.otlp.http.cors.allowed_origins
+        scores = ScoresApp(self._http, core.intake, origins=origins)
         if settings.otlp.http.listen_address:
             self._admissions["otlp_http"] = self._http.admission
             self._otlp.append(
                 HttpServer(
                     "otlp-http",
-                    self._http_app(settings.otlp.http.cors.allowed_origins),
+                    security.otlp_app(scores, core.intake, origins),
                     [settings.otlp.http.listen_address],
                     security.context("otlp_http"),
                     limits=ConnectionLimits(connections["otlp_http"]),
@@ -367,17 +366,6 @@ class Exporter:
         if pricing.auto_update:
             self._updater = PriceUpdater(self.core.pricing, pricing.auto_update_interval_s)
             self._updater.start()
-
-    def _http_app(self, origins: tuple[str, ...]) -> ASGIApp:
-        """OTLP and scores behind one guard; browsers ask before it, without credentials."""
-        scores = ScoresApp(self._http, self.core.intake, origins=origins)
-        app = self._security.otlp_app(scores, self.core.intake)
-        if not origins:
-            return app
-        headers = ["authorization", "content-type", "x-api-key"]
-        return CORSMiddleware(
-            app, allow_origins=origins, allow_methods=["POST"], allow_headers=headers
-        )
 
     def _listeners(self) -> Iterator[tuple[str, str]]:
         names = {"web": "metrics", "otlp-http": "OTLP/HTTP", "otlp-grpc": "OTLP/gRPC"}

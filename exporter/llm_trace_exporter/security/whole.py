@@ -7,6 +7,7 @@ import threading
 from typing import Literal
 
 import grpc
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from ..config import Settings
@@ -53,10 +54,16 @@ class Security:
 
         return WithHeaders(Door(app, guard, refused), guard)
 
-    def otlp_app(self, app: ASGIApp, sink: Sink) -> ASGIApp:
-        """Everything that the OTLP/HTTP listener takes, behind its guard."""
+    def otlp_app(self, app: ASGIApp, sink: Sink, origins: tuple[str, ...] = ()) -> ASGIApp:
+        """All that the OTLP/HTTP listener takes, behind its guard; browsers ask before it."""
         guard = self._guards["otlp_http"]
-        return WithHeaders(HttpGate(app, self.gate("otlp_http"), sink), guard)
+        guarded = WithHeaders(HttpGate(app, self.gate("otlp_http"), sink), guard)
+        if not origins:
+            return guarded
+        headers = ["authorization", "content-type", "x-api-key"]
+        return CORSMiddleware(
+            guarded, allow_origins=origins, allow_methods=["POST"], allow_headers=headers
+        )
 
     def gate(self, listener: Listener) -> Gate:
         """Who may send OTLP."""
