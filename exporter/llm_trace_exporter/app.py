@@ -237,14 +237,13 @@ class Exporter:
         self._otlp: list[HttpServer | GrpcServer] = []
         self._admissions: dict[str, Admission] = {}
         self.core.gauges.append(self._show_load)
-        origins = settings.otlp.http.cors.allowed_origins
-        scores = ScoresApp(self._http, core.intake, origins=origins)
+        scores = ScoresApp(self._http, core.intake, origins=settings.otlp.http.cors.allowed_origins)
         if settings.otlp.http.listen_address:
             self._admissions["otlp_http"] = self._http.admission
             self._otlp.append(
                 HttpServer(
                     "otlp-http",
-                    security.otlp_app(scores, core.intake, origins),
+                    security.otlp_app(scores, core.intake, settings.otlp.http.cors.allowed_origins),
                     [settings.otlp.http.listen_address],
                     security.context("otlp_http"),
                     limits=ConnectionLimits(connections["otlp_http"]),
@@ -252,12 +251,8 @@ class Exporter:
                 )
             )
         if settings.otlp.grpc.listen_address:
-            receiver = GrpcReceiver(
-                self.core.intake,
-                gate=security.gate("otlp_grpc"),
-                limits=ConnectionLimits(connections["otlp_grpc"]),
-                **receiving,
-            )
+            receiving["limits"] = ConnectionLimits(connections["otlp_grpc"])
+            receiver = GrpcReceiver(core.intake, gate=security.gate("otlp_grpc"), **receiving)
             self._admissions["otlp_grpc"] = receiver.admission
             address = settings.otlp.grpc.listen_address
             self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
@@ -377,8 +372,7 @@ class Exporter:
         own = self.core.own
         own.request_limit(self._first.otlp.max_request_bytes)
         for server in (self.web_server, *self._otlp):
-            name = server.name.replace("-", "_")
-            own.connections(name, server.connections, server.max_connections)
+            own.connections(server.name, server.connections, server.max_connections)
         for source, admission in self._admissions.items():
             own.under_way(source, admission.requests, admission.size_bytes)
 

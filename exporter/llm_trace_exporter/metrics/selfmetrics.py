@@ -147,6 +147,7 @@ class SelfMetrics:
 
     def connections(self, listener: str, n: int | None, limit: int) -> None:
         """Say how many connections a listener has, where that is known, and may have."""
+        listener = listener.replace("-", "_")
         if n is not None:
             self._set("connections", n, listener)
         self._set("connections_limit", limit, listener)
