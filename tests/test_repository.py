@@ -105,6 +105,7 @@ def test_what_is_imported_is_declared() -> None:
         "opentelemetry": "opentelemetry-sdk",
         "genai_prices": "genai-prices",
         "grpc": "grpcio",
+        "httptools": "httptools",
         "httpx2": "httpx2",
         "jsonschema": "jsonschema",
         "phonenumbers": "phonenumbers",

@@ -138,6 +138,14 @@ LIMITS = Row(
               ranged("Bytes of the limit", _used("request_bytes_under_way", "instance, source"),
                      "percentunit", *BAD_ABOVE_1),
               width=12, no_value="no receiver"),
+        bars("Connections", "Of those that a listener may have; gRPC does not tell.",
+             "llm_exporter_connections / llm_exporter_connections_limit", "percentunit",
+             _used("connections", "source"), "{{source}}", BAD_ABOVE_1, most=1),
+        series("Connections closed", "A few idle ones are everyday life. Many for want of room, or "
+               "that say nothing: strangers, or a limit that is too low.",
+               "rate of llm_exporter_connections_closed_total", "reqps",
+               Query(rate(_P + "connections_closed_total", by="source, reason"),
+                     "{{source}}: {{reason}}"), stacked=True),
     ),
 )  # fmt: skip
 

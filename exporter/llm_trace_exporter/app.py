@@ -11,9 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
-
 from . import __version__
 from .background import Background, Ticker
 from .config import Settings, effective_yaml
@@ -27,8 +24,9 @@ from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
 from .model import Task
-from .options import MEMORY, CoreOptions, core_options
+from .options import MEMORY, CoreOptions, connection_limits, core_options
 from .otlp.admission import Admission
+from .otlp.connections import ConnectionLimits
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
 from .pricing import PriceUpdater, Pricing
@@ -203,34 +201,43 @@ class Exporter:
             "max_request_bytes": settings.otlp.max_request_bytes,
             "max_concurrent_requests": settings.otlp.max_concurrent_requests,
         }
+        security = self._security
+        connections = connection_limits(settings)
         self._web = Web(
             self,
             telemetry_path=settings.web.telemetry_path,
             route_prefix=settings.web.route_prefix,
+            has_lifecycle=lambda: security.has_lifecycle(settings),
+            refused=partial(core.own.rejected, "web"),
         )
-        security = self._security
         self.web_server = HttpServer(
             "web",
             security.web_app(self._web.app),
             settings.web.listen_addresses,
             security.context("web"),
+            limits=ConnectionLimits(connections["web"]),
+            closed=partial(core.own.connection_closed, "web"),
         )
         self._http = HttpReceiver(self.core.intake, **receiving)
         self._otlp: list[HttpServer | GrpcServer] = []
         self._admissions: dict[str, Admission] = {}
         self.core.gauges.append(self._show_load)
+        scores = ScoresApp(self._http, core.intake, origins=settings.otlp.http.cors.allowed_origins)
         if settings.otlp.http.listen_address:
             self._admissions["otlp_http"] = self._http.admission
             self._otlp.append(
                 HttpServer(
                     "otlp-http",
-                    self._http_app(settings.otlp.http.cors.allowed_origins),
+                    security.otlp_app(scores, core.intake, settings.otlp.http.cors.allowed_origins),
                     [settings.otlp.http.listen_address],
                     security.context("otlp_http"),
+                    limits=ConnectionLimits(connections["otlp_http"]),
+                    closed=partial(core.own.connection_closed, "otlp_http"),
                 )
             )
         if settings.otlp.grpc.listen_address:
-            receiver = GrpcReceiver(self.core.intake, gate=security.gate("otlp_grpc"), **receiving)
+            receiving["limits"] = ConnectionLimits(connections["otlp_grpc"])
+            receiver = GrpcReceiver(core.intake, gate=security.gate("otlp_grpc"), **receiving)
             self._admissions["otlp_grpc"] = receiver.admission
             address = settings.otlp.grpc.listen_address
             self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
@@ -344,17 +351,6 @@ class Exporter:
         updater.start()
         return updater
 
-    def _http_app(self, origins: tuple[str, ...]) -> ASGIApp:
-        """OTLP and scores behind one guard; browsers ask before it, without credentials."""
-        scores = ScoresApp(self._http, self.core.intake, origins=origins)
-        app = self._security.otlp_app(scores, self.core.intake)
-        if not origins:
-            return app
-        headers = ["authorization", "content-type", "x-api-key"]
-        return CORSMiddleware(
-            app, allow_origins=origins, allow_methods=["POST"], allow_headers=headers
-        )
-
     def _listeners(self) -> Iterator[tuple[str, str]]:
         names = {"web": "metrics", "otlp-http": "OTLP/HTTP", "otlp-grpc": "OTLP/gRPC"}
         for server in (self.web_server, *self._otlp):
@@ -364,6 +360,8 @@ class Exporter:
     def _show_load(self) -> None:
         own = self.core.own
         own.request_limit(self._first.otlp.max_request_bytes)
+        for server in (self.web_server, *self._otlp):
+            own.connections(server.name, server.connections, server.max_connections)
         for source, admission in self._admissions.items():
             own.under_way(source, admission.requests, admission.size_bytes)
 

@@ -77,6 +77,10 @@ def add_serve_options(serve: argparse.ArgumentParser) -> None:
         "--web.config.file", dest="web_config_file", metavar="FILE",
         help="TLS and users of /metrics, in the format of Prometheus' exporters",
     )  # fmt: skip
+    serve.add_argument(
+        "--web.enable-lifecycle", dest="web_enable_lifecycle", action="store_true",
+        help="answer POST /-/reload",
+    )  # fmt: skip
     for name, default in (("http", "localhost:4318"), ("grpc", "localhost:4317")):
         serve.add_argument(
             f"--otlp.{name}.config.file", dest=f"otlp_{name}_config_file", metavar="FILE",

@@ -25,6 +25,7 @@ from .app import Core, Exporter
 from .arguments import add_config_option, add_price_options, add_serve_options
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .config import Settings, load_config
+from .descriptors import raise_limit
 from .doctor import command as doctor_command
 from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
@@ -71,23 +72,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    # Before there are threads, which inherit it: signals then wait until they are asked for.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        return _run_server(options)
+    finally:
+        # Whoever asked once more for the end has got it.
+        while _SIGNALS & signal.sigpending():
+            signal.sigwait(_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _run_server(options: argparse.Namespace) -> int:
     settings = _guarded(options)
     if options.config_check:
         return _say_valid(options.config_file, has_defaults=_has_defaults(settings, options))
     set_up_logging(settings.log.level, settings.log.format)
+    raise_limit()
     exporter = Exporter(settings, lambda: _reloaded(options, exporter.core.settings))
     _logger.info("starting llm-trace-exporter %s", __version__)
     if options.config_file and _has_defaults(settings, options):
         _logger.warning("%s: nothing but defaults", options.config_file)
-    # Before there are threads, which inherit it: signals then wait until they are asked for.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         exporter.start()
         _relax_collector()
         _replay_and_wait(exporter, options)
     finally:
         exporter.stop()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0
 
 
@@ -308,6 +319,8 @@ def _outranked(settings: Settings, options: argparse.Namespace) -> Settings:
         settings = replace(settings, web=web)
     if getattr(options, "web_config_file", None) is not None:
         settings = replace(settings, web=replace(settings.web, config_file=options.web_config_file))
+    if getattr(options, "web_enable_lifecycle", False):
+        settings = replace(settings, web=replace(settings.web, enable_lifecycle=True))
     for name in ("http", "grpc"):
         for key in ("listen_address", "config_file"):
             value = getattr(options, f"otlp_{name}_{key}", None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from .config import Settings
 from .config.judge_settings import RuleSettings
+from .descriptors import limit, shares
 from .dialects import LABELS, Context, JudgeRules, Judging, Readers, dimension, label_key
 from .judge.client import Endpoint
 from .judge.judges import JudgeOptions
@@ -288,3 +290,21 @@ def uncapped(settings: Settings) -> Settings:
         dimensions=tuple(replace(d, cap=_NO_LIMIT) for d in settings.dimensions),
         series=replace(settings.series, max_per_family=_NO_LIMIT),
     )
+
+
+def connection_limits(settings: Settings) -> dict[str, int]:
+    """How many connections each listener may have, by its name in metrics."""
+    otlp = settings.otlp
+    wanted = {"web": settings.web.max_connections}
+    if otlp.http.listen_address:
+        wanted["otlp_http"] = otlp.http.max_connections
+    if otlp.grpc.listen_address:
+        wanted["otlp_grpc"] = otlp.grpc.max_connections
+    granted = shares(wanted, limit())
+    if granted != wanted:
+        logging.getLogger(__name__).warning(
+            "the process may open %d files only, so listeners take fewer connections: %s",
+            limit(),
+            ", ".join(f"{name} {granted[name]} instead of {n}" for name, n in wanted.items()),
+        )
+    return granted

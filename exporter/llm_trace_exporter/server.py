@@ -11,21 +11,25 @@ import errno
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 
 import grpc
 import uvicorn
 from starlette.types import ASGIApp
 
 from .errors import ExporterError
+from .otlp.accepting import Accepting
+from .otlp.connections import ConnectionLimits, Connections
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_protocol import BoundedProtocol
 
 _BACKLOG = 1_024
-_MAX_CONNECTIONS = 512
 _START_TIMEOUT_S = 30.0
+_NEVER_S = 86_400
 # A host may lack one of the two IP versions; an address that is taken or forbidden is an error.
 _FATAL = frozenset({errno.EADDRINUSE, errno.EACCES})
 
@@ -34,28 +38,45 @@ class HttpServer:
     """An ASGI application on one or more addresses (`host:port`; port 0 takes a free one)."""
 
     def __init__(
-        self, name: str, app: ASGIApp, addresses: Sequence[str], tls: ssl.SSLContext | None = None
+        self,
+        name: str,
+        app: ASGIApp,
+        addresses: Sequence[str],
+        tls: ssl.SSLContext | None = None,
+        *,
+        limits: ConnectionLimits | None = None,
+        closed: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Prepare; `closed` is told why a connection was closed that a client had left open."""
         self.name = name
+        limits = limits or ConnectionLimits()
+        self.max_connections = limits.max_connections
+        self._connections = Connections(limits, time.monotonic, closed)
         self.addresses: tuple[str, ...] = ()
         """Where it listens, once started, with real port numbers."""
         self._wanted = tuple(addresses)
         config = uvicorn.Config(
             app,
-            http=BoundedProtocol,
+            http=type("Protocol", (BoundedProtocol,), {"open_connections": self._connections}),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_MAX_CONNECTIONS,
+            # `Connections` closes what is idle.
+            timeout_keep_alive=_NEVER_S,
             backlog=_BACKLOG,
         )
         config.load()
         config.ssl = tls
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, self._connections)
         self._thread: threading.Thread | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self._connections.count
 
     def start(self) -> None:
         """Bind all addresses and serve.
@@ -86,10 +107,41 @@ class HttpServer:
         self._thread.join(1)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, but for who is let in."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections from now on."""
+
+        def protocol() -> asyncio.Protocol:
+            make: Any = self.config.http_protocol_class
+            made: asyncio.Protocol = make(
+                config=self.config, server_state=self.server_state, app_state={}
+            )
+            return made
+
+        self.servers: Any = [
+            Accepting(listener, self._connections, protocol, self.config.ssl)
+            for listener in sockets or ()
+        ]
+        self.started = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close what is overdue, ten times a second."""
+        self._connections.close_overdue()
+        return await super().on_tick(counter)
+
+
 class GrpcServer:
     """An OTLP/gRPC receiver on one address (`host:port`; port 0 takes a free one)."""
 
     name = "otlp-grpc"
+    connections = None
+    """How many there are: the library does not tell."""
 
     def __init__(
         self,
@@ -99,6 +151,7 @@ class GrpcServer:
     ) -> None:
         self.addresses: tuple[str, ...] = ()
         """Where it listens, once started, with its real port number."""
+        self.max_connections = receiver.limits.max_connections
         self._receiver = receiver
         self._wanted = address
         self._credentials = credentials

@@ -5,26 +5,27 @@ OTLP is taken on a listener of its own (`otlp.http_receiver`).
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import gzip
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from html import escape
-from typing import Protocol, TypeVar
+from typing import Protocol
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from .errors import ExporterError
+from .errors import ExporterError, Overloaded
+from .metrics.negotiation import choose
+from .rendering import Lane
 
-_T = TypeVar("_T")
 _GZIP_LEVEL = 3
 _MAX_NAMES = 1_000
+_MAX_WAITING = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,13 @@ class Overview:
 
 
 class Admin(Protocol):
-    """What the application needs from the exporter; called in worker threads."""
+    """What the application needs from the exporter; called in worker threads but where it says."""
 
     def unready(self) -> str:
-        """Why traffic should go elsewhere (starting, draining); empty when ready."""
+        """Why traffic should go elsewhere (starting, draining); empty when ready.
+
+        Called in the event loop: must return at once.
+        """
         ...
 
     def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
@@ -70,20 +74,42 @@ class Admin(Protocol):
 
 
 class Web:
-    """Handlers and their two worker threads; `app` is the ASGI application."""
+    """Handlers and their worker threads; `app` is the ASGI application.
+
+    Whole expositions have a worker of their own, so that nothing else keeps a scrape waiting.
+    """
 
     def __init__(
-        self, admin: Admin, *, telemetry_path: str = "/metrics", route_prefix: str = "/"
+        self,
+        admin: Admin,
+        *,
+        telemetry_path: str = "/metrics",
+        route_prefix: str = "/",
+        has_lifecycle: Callable[[], bool] = lambda: False,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Prepare the routes.
+
+        Args:
+            admin: Answers.
+            telemetry_path: Path of the exposition.
+            route_prefix: Path before all routes.
+            has_lifecycle: Whether what changes the exporter's state may be asked for.
+            refused: Is told the reason of each request to change it that was refused.
+        """
         self._admin = admin
         self._prefix = "/" + route_prefix.strip("/") if route_prefix.strip("/") else ""
         self._telemetry_path = self._prefix + "/" + telemetry_path.strip("/")
-        self._workers = ThreadPoolExecutor(2, thread_name_prefix="web")
-        self.app = Starlette(routes=self._routes())
+        self._has_lifecycle = has_lifecycle
+        self._refused = refused
+        self._scrapes = Lane("scrapes", _MAX_WAITING)
+        self._rest = Lane("web", _MAX_WAITING)
+        self.app = Starlette(routes=self._routes(), exception_handlers={Overloaded: _come_again})
 
     def close(self) -> None:
         """End the worker threads."""
-        self._workers.shutdown()
+        self._scrapes.close()
+        self._rest.close()
 
     def _routes(self) -> list[Route]:
         prefix = self._prefix
@@ -99,48 +125,61 @@ class Web:
             routes += [Route(path, self._to_landing, methods=["GET"]) for path in ("/", prefix)]
         return routes
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
-
     async def _metrics(self, request: Request) -> Response:
         accept = ",".join(request.headers.getlist("accept"))
         names = request.query_params.getlist("name[]")
         if len(names) > _MAX_NAMES:
             return PlainTextResponse(f"at most {_MAX_NAMES} names\n", 400)
         packed = _accepts_gzip(request)
+        choice = choose(accept)
 
-        def work() -> tuple[bytes, str]:
-            body, content_type = self._admin.render(accept, names)
-            return gzip.compress(body, _GZIP_LEVEL) if packed else body, content_type
+        def work() -> bytes:
+            body, _ = self._admin.render(accept, names)
+            return gzip.compress(body, _GZIP_LEVEL) if packed else body
 
-        body, content_type = await self._run(work)
-        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        # Whoever asks for some families only does not hold up those who ask for all.
+        lane = self._rest if names else self._scrapes
+        key: Hashable = (choice.format, packed, frozenset(names))
+        headers = {"Content-Type": choice.content_type, "Vary": "Accept, Accept-Encoding"}
         if packed:
             headers["Content-Encoding"] = "gzip"
-        return Response(body, headers=headers)
+        return Response(await lane.run(key, work), headers=headers)
 
     async def _healthy(self, _: Request) -> Response:
         return PlainTextResponse("Healthy\n")
 
     async def _ready(self, _: Request) -> Response:
-        reason = await self._run(self._admin.unready)
+        reason = self._admin.unready()
         return PlainTextResponse(f"{reason}\n", 503) if reason else PlainTextResponse("Ready\n")
 
-    async def _reload(self, _: Request) -> Response:
-        try:
-            await self._run(self._admin.reload)
-        except ExporterError as error:
-            return PlainTextResponse(f"failed to reload the configuration:\n{error}\n", 500)
+    async def _reload(self, request: Request) -> Response:
+        if _is_cross_origin(request):
+            self._refused("cross_origin")
+            return PlainTextResponse("Cross-origin requests are not allowed.\n", 403)
+        if not self._has_lifecycle():
+            self._refused("lifecycle_disabled")
+            return PlainTextResponse("Lifecycle API is not enabled.\n", 403)
+        problem = await self._rest.run("reload", self._reloaded)
+        if problem:
+            return PlainTextResponse(f"failed to reload the configuration:\n{problem}\n", 500)
         return PlainTextResponse("Reloaded\n")
 
+    def _reloaded(self) -> str:
+        """What keeps the configuration from being used; empty when it is in force."""
+        try:
+            self._admin.reload()
+        except ExporterError as error:
+            return str(error) or type(error).__name__
+        return ""
+
     async def _config(self, _: Request) -> Response:
-        return PlainTextResponse(await self._run(self._admin.config_yaml))
+        return PlainTextResponse(await self._rest.run("config", self._admin.config_yaml))
 
     async def _to_landing(self, _: Request) -> Response:
         return RedirectResponse(f"{self._prefix}/")
 
     async def _landing(self, _: Request) -> Response:
-        overview = await self._run(self._admin.overview)
+        overview = await self._rest.run("overview", self._admin.overview)
         links = (
             (self._telemetry_path, "Metrics"),
             (f"{self._prefix}/config", "Configuration"),
@@ -148,6 +187,22 @@ class Web:
             (f"{self._prefix}/-/ready", "Ready"),
         )
         return HTMLResponse(_page(overview, links), headers=_PAGE_HEADERS)
+
+
+async def _come_again(_: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", 503, {"Retry-After": "1"})
+
+
+def _is_cross_origin(request: Request) -> bool:
+    """Whether a page of another origin has a browser send this.
+
+    Source: Go, net/http, CrossOriginProtection.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
 
 
 def _accepts_gzip(request: Request) -> bool:

@@ -24,6 +24,7 @@ ANYWHERE = (
     "--web.listen-address=127.0.0.1:0",
     "--otlp.http.listen-address=127.0.0.1:0",
     "--otlp.grpc.listen-address=127.0.0.1:0",
+    "--web.enable-lifecycle",
 )
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -76,12 +77,14 @@ def run(*arguments: str, content: bytes = b"", code: int = 0) -> tuple[str, str]
 class Exporter:
     """A started `serve`."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, arguments: Sequence[str], started_by: Sequence[str] = ()
+    ) -> None:
         self._stdout = folder / "stdout.txt"
         self._stderr = folder / "stderr.txt"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = subprocess.Popen(
-                command("serve", *arguments),
+                [*started_by, *command("serve", *arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -188,12 +191,17 @@ class Exporter:
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, config: Any = None, listeners: int = 3
+    folder: Path,
+    *arguments: str,
+    config: Any = None,
+    listeners: int = 3,
+    started_by: Sequence[str] = (),
 ) -> Iterator[Exporter]:
     """A listening exporter on free ports, with `config` (a mapping) as its file.
 
-    A later argument outranks an earlier one. It must end by SIGTERM with code 0 unless a test has
-    ended it, and must not have logged a failure of its own.
+    A later argument outranks an earlier one; `started_by` is a command that runs the one after it.
+    It must end by SIGTERM with code 0 unless a test has ended it, and must not have logged a
+    failure of its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     given = [*ANYWHERE]
@@ -201,7 +209,7 @@ def running(
         file = folder / "config.yml"
         file.write_text(yaml.safe_dump(config))
         given.append(f"--config.file={file}")
-    exporter = Exporter(folder, [*given, *arguments])
+    exporter = Exporter(folder, [*given, *arguments], started_by)
     try:
         exporter.wait_until_listening(listeners)
         yield exporter

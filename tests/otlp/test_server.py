@@ -15,10 +15,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from llm_trace_exporter.errors import ExporterError
-from llm_trace_exporter.otlp import http_protocol
+from llm_trace_exporter.otlp.connections import ConnectionLimits, Standing
 from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
 from llm_trace_exporter.server import GrpcServer, HttpServer, join_address, split_address
 from tests.otlp.conftest import RecordingSink, wait_for
+
+HURRIED = ConnectionLimits(patience_s={Standing.SILENT: 0.3})
 
 
 class SlowApp:
@@ -146,11 +148,8 @@ def test_stop_without_start_is_nothing(app: SlowApp, sink: RecordingSink) -> Non
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /", b"GET / HTTP/1.1\r\nHost: x\r\n"])
-def test_head_that_never_ends_is_cut_off(
-    app: SlowApp, monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.3)
-    server = HttpServer("web", app, ["127.0.0.1:0"])
+def test_head_that_never_ends_is_cut_off(app: SlowApp, sent: bytes) -> None:
+    server = HttpServer("web", app, ["127.0.0.1:0"], limits=HURRIED)
     server.start()
     with socket.create_connection(split_address(server.addresses[0]), timeout=5) as client:
         client.sendall(sent)
@@ -158,11 +157,8 @@ def test_head_that_never_ends_is_cut_off(
     server.stop(1)
 
 
-def test_second_head_on_a_kept_connection_is_cut_off_too(
-    app: SlowApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.3)
-    server = HttpServer("web", app, ["127.0.0.1:0"])
+def test_second_head_on_a_kept_connection_is_cut_off_too(app: SlowApp) -> None:
+    server = HttpServer("web", app, ["127.0.0.1:0"], limits=HURRIED)
     server.start()
     with socket.create_connection(split_address(server.addresses[0]), timeout=5) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

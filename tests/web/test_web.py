@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ import requests
 from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.server import HttpServer
 from llm_trace_exporter.web import Overview, Web
+from tests.otlp.conftest import wait_for
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,6 +28,11 @@ class FakeExporter:
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
     reloads: int = 0
     threads: set[str] = field(default_factory=set)
+    go: threading.Event = field(default_factory=threading.Event)
+    """Whole expositions wait for it."""
+
+    def __post_init__(self) -> None:
+        self.go.set()
 
     def unready(self) -> str:
         return self.reason
@@ -33,6 +40,8 @@ class FakeExporter:
     def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
         self.threads.add(threading.current_thread().name)
         self.asked.append((accept, names))
+        if not names:
+            self.go.wait(10)
         return b"# TYPE x counter\nx_total 1\n" * 100, TEXT
 
     def reload(self) -> None:
@@ -59,7 +68,7 @@ def exporter() -> FakeExporter:
 
 @pytest.fixture
 def base(exporter: FakeExporter) -> Iterator[str]:
-    yield from serve(Web(exporter))
+    yield from serve(Web(exporter, has_lifecycle=lambda: True))
 
 
 @pytest.fixture
@@ -82,7 +91,8 @@ def get(url: str, **headers: str) -> requests.Response:
 
 def test_metrics_pass_accept_and_names_on(base: str, exporter: FakeExporter) -> None:
     response = get(f"{base}/metrics?name[]=a&name[]=b", Accept="application/openmetrics-text")
-    assert (response.status_code, response.headers["Content-Type"]) == (200, TEXT)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text; version=1")
     assert exporter.asked == [("application/openmetrics-text", ["a", "b"])]
     assert "Content-Encoding" not in response.headers
     assert not exporter.threads & {"MainThread", "http-web"}
@@ -137,6 +147,60 @@ def test_health_and_readiness(base: str, exporter: FakeExporter) -> None:
 def test_reload(base: str, exporter: FakeExporter, method: str) -> None:
     assert requests.request(method, f"{base}/-/reload", timeout=5).status_code == 200
     assert exporter.reloads == 1
+
+
+def test_reload_is_off_unless_switched_on(exporter: FakeExporter) -> None:
+    refused: list[str] = []
+    for base in serve(Web(exporter, refused=refused.append)):
+        answer = requests.post(f"{base}/-/reload", timeout=5)
+        assert (answer.status_code, answer.text) == (403, "Lifecycle API is not enabled.\n")
+    assert (exporter.reloads, refused) == (0, ["lifecycle_disabled"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Host": "metrics.example:80", "Origin": "http://metrics.example:80"}, 200),
+        ({"Host": "metrics.example:80", "Origin": "http://metrics.example"}, 403),
+    ],
+)
+def test_pages_of_other_origins_do_not_reload(
+    base: str, exporter: FakeExporter, headers: dict[str, str], code: int
+) -> None:
+    assert requests.post(f"{base}/-/reload", headers=headers, timeout=5).status_code == code
+    assert exporter.reloads == (code == 200)
+
+
+def test_whoever_asks_meanwhile_shares_the_next_page(base: str, exporter: FakeExporter) -> None:
+    exporter.go.clear()
+    answers: list[int] = []
+
+    def scrape(headers: dict[str, str]) -> None:
+        answers.append(requests.get(f"{base}/metrics", headers=headers, timeout=10).status_code)
+
+    first = threading.Thread(target=scrape, args=({},))
+    first.start()
+    wait_for(lambda: len(exporter.asked) == 1)
+    # However oddly they ask.
+    rest = [
+        threading.Thread(target=scrape, args=({"Accept": f"text/plain, x/{n}"},)) for n in range(20)
+    ]
+    for thread in rest:
+        thread.start()
+    assert get(f"{base}/-/healthy").status_code == 200
+    assert get(f"{base}/metrics?name[]=a").status_code == 200
+    time.sleep(0.2)
+    exporter.go.set()
+    for thread in (first, *rest):
+        thread.join(10)
+    assert answers == [200] * 21
+    assert len([names for _, names in exporter.asked if not names]) == 2
 
 
 def test_reload_that_fails_says_why(base: str, exporter: FakeExporter) -> None:

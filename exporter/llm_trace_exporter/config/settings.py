@@ -50,6 +50,8 @@ class WebSettings:
     """Path before all routes, for a reverse proxy."""
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
+    max_connections: int = 512
+    enable_lifecycle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class OtlpHttpSettings:
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
     cors: CorsSettings = CorsSettings()
+    max_connections: int = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class OtlpGrpcSettings:
     """`host:port`, `[v6]:port` or `:port`; empty: off."""
     config_file: str = ""
     """Its web configuration: TLS, users, headers; empty: none."""
+    max_connections: int = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,7 @@ class OtlpSettings:
     """Bytes of one request after decompression."""
     max_concurrent_requests: int = 64
     """Requests under way at once, for each receiver."""
-    tokens: tuple[TokenSettings, ...] = ()
-    """Who may send; empty: everybody."""
+    tokens: tuple[TokenSettings, ...] = ()  # empty: everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +234,7 @@ class LimitSettings:
 class OpenMetricsSettings:
     """The OpenMetrics format."""
 
-    created: bool = False
-    """Whether `_created` lines are rendered."""
+    created: bool = False  # `_created` lines
 
 
 @dataclass(frozen=True, slots=True)

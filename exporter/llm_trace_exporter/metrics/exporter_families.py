@@ -54,7 +54,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
     ),
     _exporter(
         "requests_under_way", "gauge", "", ("source",),
-        "OTLP requests that are being read, or wait to be counted.",
+        "Complete OTLP requests that wait to be counted.",
         "llm_exporter_requests_under_way / llm_exporter_requests_under_way_limit",
     ),
     _exporter(
@@ -71,6 +71,23 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "request_bytes_under_way_limit", "gauge", "", ("source",),
         "Bytes of bodies that may be under way; past it senders are asked to come again.",
         "llm_exporter_request_bytes_under_way >= llm_exporter_request_bytes_under_way_limit",
+    ),
+    _exporter(
+        "connections", "gauge", "", ("source",),
+        "Open connections of the HTTP listeners; gRPC does not tell.",
+        "llm_exporter_connections / llm_exporter_connections_limit",
+    ),
+    _exporter(
+        "connections_limit", "gauge", "", ("source",),
+        "Connections that a listener may have; past it one that is not in use is closed, and on "
+        "gRPC the new one.",
+        "llm_exporter_connections >= llm_exporter_connections_limit",
+    ),
+    _exporter(
+        "connections_closed_total", "counter", "", ("source", "reason"),
+        "Connections of the HTTP listeners closed because their client kept them waiting, or to "
+        "make room for others (limit).",
+        "sum by (source, reason) (rate(llm_exporter_connections_closed_total[5m]))",
     ),
     _exporter(
         "request_bytes_limit", "gauge", "", (),

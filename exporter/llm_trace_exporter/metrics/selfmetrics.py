@@ -169,6 +169,19 @@ class SelfMetrics:
             self._set(f"{name}_under_way", usage[0], source)
             self._set(f"{name}_under_way_limit", usage[1], source)
 
+    def connections(self, listener: str, n: int | None, limit: int) -> None:
+        """Say how many connections a listener has, where that is known, and may have."""
+        listener = listener.replace("-", "_")
+        if n is not None:
+            self._set("connections", n, listener)
+        self._set("connections_limit", limit, listener)
+
+    def connection_closed(self, listener: str, reason: str) -> None:
+        """Count one connection closed that a client had left open."""
+        with self._store.lock:
+            family = self._store.counters(_P + "connections_closed_total")
+            family.get((listener, reason)).add(1, self._clock())
+
     def request_limit(self, size_bytes: int) -> None:
         """Say how large a request may be."""
         self._set("request_bytes_limit", size_bytes)

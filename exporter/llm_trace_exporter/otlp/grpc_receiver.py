@@ -22,6 +22,7 @@ from google.rpc import status_pb2
 from grpc import aio
 
 from .admission import Admission
+from .connections import ConnectionLimits, Standing
 from .gate import Credentials, Gate, OpenGate, credentials_of
 from .refusal import Refusal, refusal_of
 from .sink import SignalName, Sink, Tenant
@@ -50,9 +51,11 @@ class GrpcReceiver:
         max_concurrent_requests: int = 64,
         read_timeout_s: float = 30.0,
         gate: Gate | None = None,
+        limits: ConnectionLimits | None = None,
     ) -> None:
         self._sink = sink
         self._gate = gate or OpenGate()
+        self.limits = limits or ConnectionLimits()
         self._max_bytes = max_request_bytes
         self._read_timeout_s = read_timeout_s
         self.admission = Admission(max_concurrent_requests, 4 * max_request_bytes)
@@ -61,12 +64,21 @@ class GrpcReceiver:
 
     def server(self) -> aio.Server:
         """A server without an address yet; to be made in the event loop that runs it."""
+        silent_ms = round(self.limits.patience_s[Standing.SILENT] * 1000)
         server = aio.server(
             compression=None,
             options=[
                 ("grpc.max_receive_message_length", self._max_bytes),
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_allowed_incoming_connections", self.limits.max_connections),
+                # Until the client's first frame, and until its answer to ours.
+                ("grpc.server_handshake_timeout_ms", silent_ms),
+                ("grpc.http2.settings_timeout", silent_ms),
+                (
+                    "grpc.max_connection_idle_ms",
+                    round(self.limits.patience_s[Standing.IDLE] * 1000),
+                ),
             ],
         )
         methods = {
@@ -93,8 +105,11 @@ class GrpcReceiver:
                 return await self._export(signal, messages, tenant)
             except Refusal as refusal:
                 self._sink.refused("otlp_grpc", refusal.reason)
-                await _abort(context, status(refusal))
-                return b""
+                answer = status(refusal)
+            # Not while the error is handled: its frames hold the body, and would stay in memory in
+            # a ring with the one that the library ends a call with.
+            await _abort(context, answer)
+            return b""
 
         return export
 
@@ -103,19 +118,38 @@ class GrpcReceiver:
     ) -> bytes:
         try:
             with self.admission.enter() as ticket:
-                async with asyncio.timeout(self._read_timeout_s):
-                    body = await anext(messages)
-                ticket.grow(len(body))
+                async with ticket.reading(self._read_timeout_s):
+                    body = await _only(messages)
+                    ticket.grow(len(body))
                 outcome = await asyncio.get_running_loop().run_in_executor(
                     self._workers, self._sink.export, signal, "protobuf", body, "otlp_grpc", tenant
                 )
-        except StopAsyncIteration as error:
-            # The library has turned the message away: that looks as if none had been sent.
-            raise Refusal("too_large", "no message, or one larger than the limit") from error
+        except Refusal:
+            raise  # as its own cause, it would be a ring that holds the body
         except Exception as error:
             raise refusal_of(error) from error
         response: bytes = export_response(signal, outcome).SerializeToString()
         return response
+
+
+async def _only(messages: AsyncIterator[bytes]) -> bytes:
+    """The message of a call, once the client has said that there is no other.
+
+    A stream that is not read to its end stays in memory, in a ring with its call.
+
+    Raises: Refusal where there is not exactly one.
+    """
+    first: bytes | None = None
+    count = 0
+    async for message in messages:
+        count += 1
+        first = message if first is None else first
+    if first is None:
+        # The library has turned the message away: that looks as if none had been sent.
+        raise Refusal("too_large", "no message, or one larger than the limit")
+    if count > 1:
+        raise Refusal("malformed", "an export is one message, and this call had more")
+    return first
 
 
 def _credentials(context: Any) -> Credentials:

@@ -103,7 +103,8 @@ class HttpReceiver:
         """
         try:
             with self.admission.enter() as ticket:
-                body = await self._read(request, ticket)
+                async with ticket.reading(self._read_timeout_s):
+                    body = await self._read(request, ticket)
                 content_encoding = ",".join(request.headers.getlist("content-encoding"))
                 return await asyncio.get_running_loop().run_in_executor(
                     self._workers,
@@ -111,6 +112,8 @@ class HttpReceiver:
                 )
         except ClientDisconnect as error:
             raise Refusal("aborted", "the client left") from error
+        except Refusal:
+            raise  # as its own cause, it would be a ring that holds the body
         except Exception as error:
             raise refusal_of(error) from error
 
@@ -124,11 +127,10 @@ class HttpReceiver:
             raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
         chunks: list[bytes] = []
         size = 0
-        async with asyncio.timeout(self._read_timeout_s):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > self._max_bytes:
-                    raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
-                ticket.grow(len(chunk))
-                chunks.append(chunk)
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
+            ticket.grow(len(chunk))
+            chunks.append(chunk)
         return b"".join(chunks)

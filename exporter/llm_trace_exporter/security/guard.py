@@ -84,6 +84,12 @@ class Guard:
         """Whether connections are encrypted."""
         return self._in_force.context is not None
 
+    @property
+    def asks_for_credentials(self) -> bool:
+        """Whether nobody comes in without a password or a certificate."""
+        auth_type = self._in_force.file.tls_server_config.client_auth_type
+        return bool(self.users) or auth_type == "RequireAndVerifyClientCert"
+
     def context(self) -> ssl.SSLContext | None:
         """A context for a listener over TLS, whose connections get what is in force then."""
         return live_context(self._context) if self.has_tls else None

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Literal
 
 import grpc
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from ..config import Settings
@@ -64,10 +65,16 @@ class Security:
 
         return WithHeaders(Door(app, guard, refused), guard)
 
-    def otlp_app(self, app: ASGIApp, sink: Sink) -> ASGIApp:
-        """Everything that the OTLP/HTTP listener takes, behind its guard."""
+    def otlp_app(self, app: ASGIApp, sink: Sink, origins: tuple[str, ...] = ()) -> ASGIApp:
+        """All that the OTLP/HTTP listener takes, behind its guard; browsers ask before it."""
         guard = self._guards["otlp_http"]
-        return WithHeaders(HttpGate(app, self.gate("otlp_http"), sink), guard)
+        guarded = WithHeaders(HttpGate(app, self.gate("otlp_http"), sink), guard)
+        if not origins:
+            return guarded
+        headers = ["authorization", "content-type", "x-api-key"]
+        return CORSMiddleware(
+            guarded, allow_origins=origins, allow_methods=["POST"], allow_headers=headers
+        )
 
     def gate(self, listener: Listener) -> Gate:
         """Who may send OTLP."""
@@ -80,6 +87,10 @@ class Security:
     def grpc_credentials(self) -> grpc.ServerCredentials | None:
         """For OTLP/gRPC over TLS."""
         return self._guards["otlp_grpc"].grpc_credentials()
+
+    def has_lifecycle(self, settings: Settings) -> bool:
+        """Whether who comes in may reload: as configured, or where nobody comes in unknown."""
+        return settings.web.enable_lifecycle or self._guards["web"].asks_for_credentials
 
     def has_tls(self, listener: Listener) -> bool:
         """Whether a listener's connections are encrypted."""
