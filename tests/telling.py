@@ -37,6 +37,8 @@ PRICES = {"input": 2.0, "output": 8.0}
 """US dollars per million tokens."""
 CONFIG: Mapping[str, Any] = {
     "zero_hold": "0s",
+    # Few: reading a page takes longer than making it.
+    "buckets": {"seconds": [1, 8], "tokens": [1000], "dollars": [0.01], "calls": [1]},
     "pricing": {
         "contracts": [{"provider": "acme", "model": "*", "usd_per_million_tokens": PRICES}]
     },
@@ -150,12 +152,16 @@ class Teller:
         """A verdict or rating, of a call that may be known or not."""
         chance = self._chance
         unseen = (self._ids(), self._span_id())
-        trace, span = chance.choice(self._judged) if self._judged else unseen
+        # Each call once: the same said twice of one call is one verdict.
+        judged = self._judged
+        trace, span = judged.pop(chance.randrange(len(judged))) if judged else unseen
         number = f"{self._name}-{self._tick()}"
         verdict, rating = chance.choice(("pass", "fail")), chance.choice(("positive", "negative"))
         about = {"trace_id": trace.hex(), "span_id": span.hex(), "service": self._name}
         kind = chance.randrange(3)
         if kind == 0:
+            # Ratings with ids of their own are as many, of one call too.
+            self._judged.append((trace, span))
             document = {"id": number, "rating": rating, **about}
             fact = Fact("rating", number, trace, rating)
             return Told("/v1/feedback", json.dumps(document).encode(), (fact,), 1, 0)
@@ -163,9 +169,9 @@ class Teller:
         if kind == 1:
             document = {"id": number, "judge": "grounded", "verdict": verdict, **about}
             return Told("/v1/verdicts", json.dumps(document).encode(), (fact,), 1, 0)
-        return self._log(trace, span, verdict, number, fact)
+        return self._log(trace, span, verdict, fact)
 
-    def _log(self, trace: bytes, span: bytes, verdict: str, number: str, fact: Fact) -> Told:
+    def _log(self, trace: bytes, span: bytes, verdict: str, fact: Fact) -> Told:
         message = ExportLogsServiceRequest()
         group = message.resource_logs.add()
         _write(group.resource.attributes, {"service.name": self._name})
@@ -175,8 +181,7 @@ class Teller:
             time_unix_nano=START_NS, trace_id=trace, span_id=span,
             event_name="gen_ai.evaluation.result",
         )  # fmt: skip
-        # A name of its own: the same judge may say the same of one call once only.
-        told = {"gen_ai.evaluation.name": number, "gen_ai.evaluation.score.label": verdict}
+        told = {"gen_ai.evaluation.name": "grounded", "gen_ai.evaluation.score.label": verdict}
         _write(record.attributes, told)
         return Told("logs", message.SerializeToString(), (fact,), 1, 0)
 
