@@ -13,7 +13,7 @@ from llm_trace_exporter.app import Core
 from llm_trace_exporter.config.load import parse_config
 from tests.e2e.process import ROOT
 from tests.facts import Samples
-from tests.telling import Door, Told
+from tests.telling import COUNTED, Door, Told
 
 Config = dict[str, Any]
 DEADLINE_S = 60.0
@@ -120,7 +120,7 @@ def _serve(end: Connection, config: str, monotonic_s: float, wall_s: float) -> N
             case "reload":
                 core.apply(parse_config(with_, "config"))
             case "page":
-                answer = core.exposition.render().body.decode()
+                answer = core.exposition.render("", COUNTED).body.decode()
         if what == "close":
             door.close()
             core.close()
