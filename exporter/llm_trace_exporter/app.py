@@ -75,7 +75,7 @@ class Core:
         self.recorder = Recorder(self.store, wall_clock=wall_clock)
         self.pricing = Pricing(pricing_policy(settings))
         path = settings.state.path
-        self.state = State(Path(path), settings.limits.max_spans) if path != MEMORY else None
+        self.state = State(Path(path)) if path != MEMORY else None
         self.intake = Intake(
             self.store,
             self.recorder,
@@ -111,10 +111,13 @@ class Core:
         self._take(settings)
         if self.keeper is not None:
             self.keeper.restore()
+        else:
+            self.own.state_size(0)
+            self.own.state_writable(True)
 
     def apply(self, settings: Settings) -> None:
         """Go on with another configuration; what was counted stays."""
-        with self.store.lock:
+        with self.intake.paused():
             self.intake.settle_all(ends_traces=False)
             catalogue = self.pricing.catalogue
             self.pricing = Pricing(pricing_policy(settings), catalogue)
@@ -165,7 +168,7 @@ class Core:
         """Bring the gauges up to date, as before each exposition."""
         self.intake.refresh_gauges()
         if self.keeper is not None:
-            self.keeper.show_size()
+            self.keeper.refresh_gauges()
         for refresh in self.gauges:
             refresh()
         self._show_budgets()
@@ -297,7 +300,7 @@ class Exporter:
 
     def unready(self) -> str:
         """Why traffic should go elsewhere; empty when ready."""
-        return self._state
+        return self._state or (self.core.state.failure if self.core.state else "")
 
     def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
         """The exposition and its content type."""

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
-from .model import Agreement, Feedback, LlmCall, Record, Step, Verdict
+from .model import Agreement, Feedback, LateUsage, LlmCall, Step, Verdict
 from .pipeline import Output, WholeTraces
 from .pricing import Pricing
 from .targets import Budgets
@@ -32,49 +32,52 @@ class Counting:
         self.hearing: Hearing | None = None
         """Who hears of settled calls."""
 
-    def count(self, output: Output, unix_s: float, *, counts: bool) -> None:
-        """Count what came out of the pipeline.
-
-        Args:
-            output: What came out.
-            unix_s: When.
-            counts: False for what a checkpoint holds already: it is only added to its trace.
-        """
+    def count(self, output: Output, unix_s: float) -> None:
+        """Count what came out of the pipeline at a moment."""
         for place, record in enumerate(output.records):
             if isinstance(record, LlmCall):
                 priced = self.pricing.price(record)
                 self.traces.call(priced)
-                if counts:
-                    self._recorder.call(priced)
-                    self.budgets.spend(priced, unix_s)
-                    if self.hearing is not None:
-                        self.hearing.settled(priced, output.tellers[place])
+                self._recorder.call(priced)
+                self.budgets.spend(priced, unix_s)
+                if self.hearing is not None:
+                    self.hearing.settled(priced, output.tellers[place])
             elif isinstance(record, Step):
                 self.traces.step(record)
-                if counts:
-                    self._recorder.step(record)
-            elif counts:
+                self._recorder.step(record)
+            elif isinstance(record, LateUsage):
+                self._late_usage(record, unix_s)
+            else:
                 self._result(record)
-        if counts:
-            for reason, (n, tokens) in output.discarded.items():
-                self._own.discarded(reason, n, tokens)
-            for why, n in output.missing.items():
-                self._own.unjoined(why, n)
+        for reason, (n, tokens) in output.discarded.items():
+            self._own.discarded(reason, n, tokens)
+        for why, n in output.missing.items():
+            self._own.unjoined(why, n)
 
-    def complete(self, now_s: float, *, ends_all: bool, counts: bool) -> None:
+    def complete(self, now_s: float, *, ends_all: bool) -> None:
         """Count the traces that are complete."""
         traces = self.traces
         for trace in traces.complete_all() if ends_all else traces.complete(now_s):
-            if counts:
-                self._recorder.trace(trace)
+            self._recorder.trace(trace)
 
-    def _result(self, record: Record | Agreement) -> None:
+    def _late_usage(self, late: LateUsage, unix_s: float) -> None:
+        before, priced = self.pricing.price(late.counted), self.pricing.price(late.call)
+        told = {line.type for line in before.cost}
+        if told:
+            # A fee was counted with the call; what was told that it cost, as a whole.
+            left = () if told - {"request"} else priced.cost
+            priced = replace(priced, cost=tuple(line for line in left if line.type not in told))
+        self.traces.late_usage(before, priced, is_first=late.is_first)
+        self._recorder.late_usage(before, priced, is_first=late.is_first)
+        self.budgets.spend(priced, unix_s)
+
+    def _result(self, record: Verdict | Feedback | Agreement) -> None:
         if isinstance(record, Verdict):
             self._recorder.verdict(self._named(record))
         elif isinstance(record, Agreement):
             named = replace(record, verdict=self._named(record.verdict))
             self._recorder.agreement(named)
-        elif isinstance(record, Feedback):
+        else:
             self._recorder.feedback(self._named(record))
 
     def _named(self, judged: _J) -> _J:

@@ -1,17 +1,23 @@
 """The core as the receivers see it: a request comes in, what it says is counted.
 
-One lock guards pipeline and store together, so a request is applied whole or not at all and a
-scrape between two requests sees sums that belong together. Decoding happens outside of it.
+Two locks. The outer one makes entries of the journal and what follows from them one sequence; it
+is held while the disk is waited for. The inner one, the store's, guards pipeline and store
+together, so a request is applied whole or not at all and a scrape between two requests sees sums
+that belong together, without waiting for the disk. Decoding happens outside of both.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from .counting import Counting
 from .dialects import INDEXED_KEYS, Context, Readers, Taker, labels_of, moved_to, wanted_keys
@@ -25,10 +31,19 @@ from .otlp.attributes import parse
 from .otlp.decode import logs_of, spans_of
 from .otlp.raw import RawLog, RawSpan
 from .otlp.sink import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
-from .pipeline import Judged, Limits, Pipeline, TraceLimits, WholeTraces
+from .pipeline import (
+    Limits,
+    Part,
+    Pipeline,
+    Saved,
+    TraceLimits,
+    WholeTraces,
+    moved_reading,
+    together,
+)
 from .pricing import Pricing
 from .scores import Read, as_reading
-from .state import Entry, pack_subjects, unpack_subjects
+from .state import Entry, Memory
 from .targets import Budgets
 from .texts import Heard, Hearing, filters
 
@@ -37,6 +52,8 @@ _FROM_JSON = {"traces": from_json.traces, "logs": from_json.logs}
 _R = TypeVar("_R", RawSpan, RawLog)
 
 _MAX_REASONS = 3
+_encode = msgspec.msgpack.Encoder().encode
+_labelled = msgspec.msgpack.Decoder(tuple[list[str], bytes])
 
 
 class Journal(Protocol):
@@ -77,11 +94,13 @@ class Intake:
             clock: Monotonic seconds.
         """
         self._lock = store.lock
+        self._writing = threading.RLock()
         self._own = own
-        self._traces = WholeTraces(trace_limits or TraceLimits())
+        is_kept = journal is not None
+        self._traces = WholeTraces(trace_limits or TraceLimits(), tracks=is_kept)
         self._counting = Counting(recorder, own, pricing, self._traces)
         self._heed(context)
-        self._pipeline = Pipeline(limits, humans)
+        self._pipeline = Pipeline(limits, humans, tracks=is_kept)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
         self._journal = journal
@@ -146,18 +165,20 @@ class Intake:
             read_log = hearing.reading_logs(read_log, self._taker, heard)
         spans = _readings(raw_spans, reader.span, reasons, hear)
         logs = _readings(_dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
-        with self._lock:
+        with self._writing:
             if readers is not self._readers:
                 return None
-            if hearing is not None:
-                hearing.hold(heard, self._clock())
-            self._commit_and_apply(
-                Entry(
-                    now_s=self._clock(), source=source, spans=tuple(spans), logs=tuple(logs),
-                    invalid=len(reasons), wall_ns=self._wall_clock_ns(),
-                )
+            entry = Entry(
+                now_s=self._clock(), source=source, spans=tuple(spans), logs=tuple(logs),
+                invalid=len(reasons), wall_ns=self._wall_clock_ns(),
             )  # fmt: skip
-            self._own.ingest_duration(source, time.perf_counter() - started_s)
+            if spans or logs:
+                self._commit(entry)
+            with self._lock:
+                if hearing is not None:
+                    hearing.hold(heard, self._clock())
+                self._apply(entry)
+                self._own.ingest_duration(source, time.perf_counter() - started_s)
         return Outcome(len(reasons), _message(reasons))
 
     def refused(self, source: Source, reason: RefusalReason) -> None:
@@ -169,14 +190,14 @@ class Intake:
 
         Raises: Overloaded when that cannot be written; it is counted the next time.
         """
-        with self._lock:
+        with self._writing:
             now_s = self._clock()
             if self._pipeline.is_due(now_s) or self._traces.is_due(now_s):
                 self._commit_and_apply(Entry(now_s, wall_ns=self._wall_clock_ns()))
 
     def settle_all(self, *, ends_traces: bool = True) -> None:
         """Count everything that waits, and whole traces as far as they came."""
-        with self._lock:
+        with self._writing:
             if self._pipeline.waiting or (ends_traces and len(self._traces)):
                 entry = Entry(
                     self._clock(),
@@ -186,41 +207,65 @@ class Intake:
                 )
                 self._commit_and_apply(entry)
 
-    def restore(self, entries: Iterable[tuple[Entry, bool]]) -> None:
-        """Apply a journal to an empty pipeline; what a checkpoint holds already is not counted."""
-        with self._lock:
-            newest_s = self._clock()
-            for entry, counts in entries:
-                self._apply(entry, counts=counts)
-                newest_s = max(newest_s, entry.now_s)
-            self._clock = _going_on(self._clock, newest_s)
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep requests and scrapes out for a moment."""
+        with self._writing, self._lock:
+            yield
+
+    def save(self, *, every: bool) -> Saved:
+        """What is remembered, packed: what changed since the last time, or all of it."""
+        saved = together((self._pipeline.save(every=every), self._traces.save(every=every)))
+        labels = labels_of(self._readers.context)
+        packed = (part._replace(value=_encode((labels, part.value))) for part in saved.parts)
+        return saved._replace(parts=tuple(packed))
+
+    def remember(self, part: Memory, ahead_s: float) -> None:
+        """Remember what an earlier process did; the parts in their order, then `restored`.
+
+        Args:
+            part: One of those that `save` gave.
+            ahead_s: How far this process's clock is ahead of that one's.
+
+        Raises: MsgspecError or ValueError where none of ours has written it.
+        """
+        labels, value = _labelled.decode(part.value)
+        now = labels_of(self._readers.context)
+        move = moved_to(labels, self._readers.context) if labels != now else None
+        told = Part(part.name, part.entries, value)
+        if not self._pipeline.restore(told, move, ahead_s):
+            self._traces.restore(told, move, ahead_s)
+
+    def restored(self) -> None:
+        """Let what waited in an earlier process wait on; after the last `remember`."""
+        self._pipeline.restored()
+
+    def replay(self, entry: Entry, ahead_s: float) -> None:
+        """Apply what an earlier process committed after what was remembered.
+
+        Args:
+            entry: From the journal.
+            ahead_s: How far this process's clock is ahead of that one's.
+        """
+        now = labels_of(self._readers.context)
+        spans, logs = entry.spans, entry.logs
+        if list(entry.dimensions) != now:
+            move = moved_to(entry.dimensions, self._readers.context)
+            spans = tuple(moved_reading(reading, move) for reading in spans)
+            logs = tuple(moved_reading(reading, move) for reading in logs)
+        with self._pipeline.settling_after(entry.settle_s):
+            self._apply(replace(entry, now_s=entry.now_s + ahead_s, spans=spans, logs=logs))
+
+    def wait_again(self) -> None:
+        """Let all that waits do so from now on: senders come back when the process does."""
+        now_s = self._clock()
+        self._pipeline.wait_again(now_s)
+        self._traces.wait_again(now_s)
 
     @property
     def budgets(self) -> Budgets:
         """What was spent of each budget; only under the store's lock."""
         return self._counting.budgets
-
-    def pack_subjects(self) -> tuple[bytes, int]:
-        """Calls that can be named since the last time, packed, and how many."""
-        with self._lock:
-            fresh = self._pipeline.subjects.take_fresh()
-            return pack_subjects(fresh, labels_of(self._readers.context)), len(fresh)
-
-    def restore_subjects(self, packed: bytes, age_s: float) -> None:
-        """Remember calls of an earlier process; after `restore`, the newest first.
-
-        Raises: ExporterError where the bytes are none of ours.
-        """
-        with self._lock:
-            rows = unpack_subjects(packed, lambda old: moved_to(old, self._readers.context))
-            found = (Judged(*row) for row in reversed(rows))
-            self._pipeline.subjects.restore(found, self._clock() - age_s)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep requests out for a moment."""
-        with self._lock:
-            yield
 
     def replace(
         self,
@@ -234,22 +279,23 @@ class Intake:
 
         What waits was read under the old one and is counted under it first.
         """
-        with self._lock:
+        with self.paused():
             self.settle_all(ends_traces=False)
-            old = self._readers.context
+            old, new = labels_of(self._readers.context), labels_of(context)
             self._heed(context)
             self._counting.pricing = pricing
-            moved = moved_to(labels_of(old), context)
+            moved = moved_to(old, context) if old != new else None
             self._pipeline.reconfigure(limits, humans, moved)
             self._traces.limit(trace_limits)
-            self._traces.relabel(moved)
+            if moved is not None:
+                self._traces.relabel(moved)
 
     def listen(self, hearing: Hearing | None) -> Hearing | None:
         """Let others hear what is said in calls from now on; None: nobody does.
 
         Texts are read off the wire only while somebody listens. Returns who listened before.
         """
-        with self._lock:
+        with self.paused():
             before, self._counting.hearing = self._counting.hearing, hearing
             self._evicted["texts"] = 0
             self._heed(self._readers.context)
@@ -261,7 +307,7 @@ class Intake:
         Raises: Overloaded when that cannot be written; nothing was counted then.
         """
         readings = tuple(map(_judged, verdicts))
-        with self._lock:
+        with self._writing:
             self._commit_and_apply(
                 Entry(self._clock(), logs=readings, wall_ns=self._wall_clock_ns())
             )
@@ -273,7 +319,7 @@ class Intake:
         """
         readers, now_ns = self._readers, self._wall_clock_ns()
         found = read(readers.of(tenant.labels).context, now_ns)
-        with self._lock:
+        with self._writing:
             if readers is self._readers:
                 self._commit_and_apply(
                     Entry(
@@ -305,17 +351,25 @@ class Intake:
         self._span_keys, self._log_keys = filters(context.dimensions, with_texts=with_texts)
 
     def _commit_and_apply(self, entry: Entry) -> None:
-        if self._journal is not None:
-            started_s = time.perf_counter()
-            try:
-                self._journal.append(entry)
-            except Overloaded:
-                self._own.state_failed("commit")
-                raise
-            self._own.state_committed(time.perf_counter() - started_s)
-        self._apply(entry, counts=True)
+        self._commit(entry)
+        with self._lock:
+            self._apply(entry)
 
-    def _apply(self, entry: Entry, *, counts: bool) -> None:
+    def _commit(self, entry: Entry) -> None:
+        if self._journal is None:
+            return
+        labels = tuple(labels_of(self._readers.context))
+        started_s = time.perf_counter()
+        try:
+            self._journal.append(
+                replace(entry, dimensions=labels, settle_s=self._pipeline.limits.settle_s)
+            )
+        except Overloaded:
+            self._own.state_failed("commit")
+            raise
+        self._own.state_committed(time.perf_counter() - started_s)
+
+    def _apply(self, entry: Entry) -> None:
         for reading in (*entry.spans, *entry.logs):
             self._pipeline.add(reading, entry.now_s)
             self._traces.see(reading, entry.now_s)
@@ -323,10 +377,9 @@ class Intake:
             self._pipeline.settle_all()
         else:
             self._pipeline.settle(entry.now_s)
-        self._counting.count(self._pipeline.drain(), entry.wall_ns / 1e9, counts=counts)
-        self._counting.complete(entry.now_s, ends_all=entry.ends_traces, counts=counts)
-        if counts:
-            self._count_arrival(entry)
+        self._counting.count(self._pipeline.drain(), entry.wall_ns / 1e9)
+        self._counting.complete(entry.now_s, ends_all=entry.ends_traces)
+        self._count_arrival(entry)
 
     def _count_arrival(self, entry: Entry) -> None:
         own, source = self._own, entry.source
@@ -373,12 +426,6 @@ def _readings(
         if hear is not None and reading.records:
             hear(record, reading)
     return found
-
-
-def _going_on(clock: Callable[[], float], from_s: float) -> Callable[[], float]:
-    """The clock, set forward so that it goes on from a moment of an earlier process."""
-    ahead_s = from_s - clock()
-    return clock if ahead_s <= 0 else lambda: clock() + ahead_s
 
 
 def _dated(logs: Iterable[RawLog], now_ns: int) -> Iterator[RawLog]:

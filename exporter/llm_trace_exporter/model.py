@@ -1,9 +1,10 @@
 """The records: all that crosses from the dialects into the pipeline.
 
 A dialect reads attributes and writes these; nothing after it sees an attribute key. Every record
-is frozen, and none of the garbage collector's business, as it cannot hold itself. Written to the
-journal, what has its default is left out. Times are Unix nanoseconds, durations seconds, money US
-dollars, scores 0-1. No record holds prompt or response text or a user id.
+is frozen, and none of the garbage collector's business, as it cannot hold itself. The state file
+holds fields by their place: a new one goes to the end, with a default. Times are Unix
+nanoseconds, durations seconds, money US dollars, scores 0-1. No record holds prompt or response
+text or a user id.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ Direction = Literal["input", "output"]
 ERROR_TYPES: tuple[str, ...] = tuple(e for e in get_args(ErrorType) if e)
 
 
-class Tokens(Struct, frozen=True, gc=False, omit_defaults=True):
+class Tokens(Struct, frozen=True, gc=False, array_like=True):
     """Token counts of one call by DISJOINT type: their plain sum is all tokens of the call."""
 
     input: int = 0
@@ -86,7 +87,7 @@ class Tokens(Struct, frozen=True, gc=False, omit_defaults=True):
 TOKEN_TYPES: tuple[str, ...] = Tokens.__struct_fields__
 
 
-class ReportedCost(Struct, frozen=True, gc=False, omit_defaults=True):
+class ReportedCost(Struct, frozen=True, gc=False, array_like=True):
     """Dollars that the emitter put on the wire."""
 
     total_usd: float
@@ -94,7 +95,7 @@ class ReportedCost(Struct, frozen=True, gc=False, omit_defaults=True):
     """(token type or `request`, dollars); empty when only a total was reported."""
 
 
-class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
+class Origin(Struct, frozen=True, gc=False, array_like=True):
     """Which emitter, deployment and place in a trace a record comes from."""
 
     trace_id: bytes
@@ -114,7 +115,7 @@ class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
     """One value per configured dimension, in configuration order; empty where unknown."""
 
 
-class LlmCall(Struct, frozen=True, gc=False, omit_defaults=True):
+class LlmCall(Struct, frozen=True, gc=False, array_like=True, tag=1):
     """One request to a model as one emitter told it: chat, embeddings, rerank, ..."""
 
     origin: Origin
@@ -154,7 +155,7 @@ class LlmCall(Struct, frozen=True, gc=False, omit_defaults=True):
         return self.response_model or self.request_model
 
 
-class Step(Struct, frozen=True, gc=False, omit_defaults=True):
+class Step(Struct, frozen=True, gc=False, array_like=True, tag=2):
     """One step of a pipeline that is not a model call: it has neither tokens nor cost."""
 
     origin: Origin
@@ -178,7 +179,7 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
         return max(0, self.end_ns - self.start_ns) / 1e9
 
 
-class Subject(Struct, frozen=True, gc=False, omit_defaults=True):
+class Subject(Struct, frozen=True, gc=False, array_like=True):
     """Who and what was judged: what a result takes over from the call that it is about."""
 
     service: str
@@ -192,7 +193,7 @@ class Subject(Struct, frozen=True, gc=False, omit_defaults=True):
     purpose: Literal["", "judge"] = ""
 
 
-class Finding(Struct, frozen=True, gc=False, omit_defaults=True):
+class Finding(Struct, frozen=True, gc=False, array_like=True):
     """Something that a judge came upon in what was said, without the text itself."""
 
     category: str
@@ -202,7 +203,7 @@ class Finding(Struct, frozen=True, gc=False, omit_defaults=True):
     """How many different ones."""
 
 
-class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
+class Verdict(Struct, frozen=True, gc=False, array_like=True, tag=3):
     """One result of one judge.
 
     `origin` names what was judged: a span, or a whole trace where it has no span id.
@@ -228,7 +229,7 @@ class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the verdict rests on, where the judge names it."""
 
 
-class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):
+class Feedback(Struct, frozen=True, gc=False, array_like=True, tag=4):
     """One rating by an end user."""
 
     origin: Origin
@@ -255,7 +256,18 @@ class Agreement(Struct, frozen=True, gc=False):
     agrees: bool
 
 
-class Root(Struct, frozen=True, gc=False, omit_defaults=True):
+class LateUsage(Struct, frozen=True, gc=False):
+    """Usage that came after its call was counted without."""
+
+    counted: LlmCall
+    """The call as it was counted."""
+    call: LlmCall
+    """The same with its usage."""
+    is_first: bool
+    """False where some of its usage came late before."""
+
+
+class Root(Struct, frozen=True, gc=False, array_like=True):
     """The span that a trace, or a process's part of one, began with."""
 
     span_id: bytes
@@ -302,7 +314,7 @@ Standing = Literal["counts", "lends", "fallback"]
 (see Reading.group) sends no spans."""
 
 
-class Reading(Struct, frozen=True, gc=False, omit_defaults=True):
+class Reading(Struct, frozen=True, gc=False, array_like=True):
     """All that one span or log record said."""
 
     trace_id: bytes
@@ -326,7 +338,7 @@ class Reading(Struct, frozen=True, gc=False, omit_defaults=True):
     """Spans: set where a trace, or a process's part of it, begins."""
 
 
-class CostLine(Struct, frozen=True, gc=False, omit_defaults=True):
+class CostLine(Struct, frozen=True, gc=False):
     """Dollars of one call of one type."""
 
     type: str
@@ -338,7 +350,7 @@ class CostLine(Struct, frozen=True, gc=False, omit_defaults=True):
 UnpricedReason = Literal["no_model", "unknown_model", "no_usage", "per_request"]
 
 
-class PricedCall(Struct, frozen=True, gc=False, omit_defaults=True):
+class PricedCall(Struct, frozen=True, gc=False):
     """A settled call with its labels made canonical and its price; what the store counts."""
 
     call: LlmCall

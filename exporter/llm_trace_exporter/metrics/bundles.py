@@ -122,6 +122,7 @@ class CallSeries:
         "output_tokens",
         "overflows",
         "per_token",
+        "repriced",
         "requests",
         "siblings",
         "tokens",
@@ -162,6 +163,7 @@ class CallSeries:
         self.cost = Children(store.counters("llm_cost_usd_total"), head, tail)
         self.cost_per_call = Children(store.histograms("llm_request_cost_usd"), head, tail)
         self.unpriced = Children(store.counters("llm_unpriced_requests_total"), head, tail)
+        self.repriced = Children(store.counters("llm_repriced_requests_total"), head, tail)
         self.unpriced_tokens = Children(store.counters("llm_unpriced_tokens_total"), head, tail)
         self.finish = Children(store.counters("llm_finish_reasons_total"), head, tail)
         self.gateway = Children(store.counters("llm_gateway_events_total"), head, tail)

@@ -143,6 +143,13 @@ FAMILIES: tuple[Family, ...] = (
         reasons=UNPRICED_REASONS,
     ),
     _requests(
+        "llm_repriced_requests_total", "counter", "", ("reason",),
+        "Calls that were counted as unpriced, by why, and have a price now: their usage came late. "
+        "Unpriced calls less these are still without a price.",
+        "sum by (model) (increase(llm_unpriced_requests_total[1h])) "
+        "- (sum by (model) (increase(llm_repriced_requests_total[1h])) or vector(0))",
+    ),
+    _requests(
         "llm_unpriced_tokens_total", "counter", "tokens", ("reason", "type"),
         "Tokens without a price, by disjoint type.",
         "sum by (model, type) (increase(llm_unpriced_tokens_total[1h]))",

@@ -120,6 +120,18 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         buckets="work_seconds",
     ),
     _exporter(
+        "state_writable", "gauge", "", (),
+        "Whether the state file can be written: 1 or 0; 1 when state is in memory. While it is 0 "
+        "nothing can be kept, and senders are asked to come again.",
+        "min(llm_exporter_state_writable) == 0",
+    ),
+    _exporter(
+        "clock_jumps_total", "counter", "", ("direction",),
+        "Jumps of the machine's clock by more than a minute, while the exporter ran or between "
+        "two of its processes.",
+        "sum by (direction) (increase(llm_exporter_clock_jumps_total[1h]))",
+    ),
+    _exporter(
         "state_bytes", "gauge", "bytes", (),
         "Size of the state file and its companions; 0 when state is in memory.",
         "max(llm_exporter_state_bytes)",
@@ -127,7 +139,8 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
     _exporter(
         "state_errors_total", "counter", "", ("reason",),
         "Trouble with the state file: commit (a request was pushed back), checkpoint, unusable "
-        "(a damaged or foreign file was moved aside).",
+        "(a damaged or foreign file was moved aside), damaged (rows that were not what was "
+        "written and are left out).",
         "sum by (reason) (increase(llm_exporter_state_errors_total[15m]))",
         reasons=STATE_ERRORS,
     ),

@@ -95,20 +95,10 @@ class Recorder:
     def call(self, priced: PricedCall) -> None:
         """Count one settled call."""
         call = priced.call
-        origin = call.origin
         now_s = self._clock()
-        key = (
-            origin.service,
-            origin.environment,
-            priced.provider,
-            priced.model,
-            call.operation,
-            call.purpose,
-            origin.dimensions,
-        )
-        series = _bound(self._calls, key, now_s)
+        series = self._series_of(priced, now_s)
         weight = _weight(call.weight)
-        mark = self._mark(origin)
+        mark = self._mark(call.origin)
         self._count_latency(call, series, weight, now_s, mark)
         if call.tokens is not None:
             _count_tokens(call.tokens, series, weight, now_s)
@@ -122,6 +112,39 @@ class Recorder:
             self._count_route(priced, weight, now_s)
         if self._store.options.profiles:
             self._profiles.count(priced, weight, now_s)
+
+    def late_usage(self, before: PricedCall, priced: PricedCall, *, is_first: bool) -> None:
+        """Count the usage of a call that was counted without it.
+
+        Args:
+            before: The call as it was counted.
+            priced: The same with its usage.
+            is_first: False where some of its usage came late before.
+        """
+        call = priced.call
+        now_s = self._clock()
+        series = self._series_of(priced, now_s)
+        weight = _weight(call.weight)
+        if call.tokens is not None:
+            _count_tokens(call.tokens, series, weight, now_s)
+        _count_cost(priced, series, weight, now_s, self._mark(call.origin))
+        _count_unpriced_tokens(priced, series, weight, now_s)
+        if is_first and before.unpriced is not None and priced.unpriced is None:
+            counted = self._series_of(before, now_s)
+            counted.repriced[(before.unpriced,)].add(weight, now_s)
+
+    def _series_of(self, priced: PricedCall, now_s: float) -> CallSeries:
+        call, origin = priced.call, priced.call.origin
+        key = (
+            origin.service,
+            origin.environment,
+            priced.provider,
+            priced.model,
+            call.operation,
+            call.purpose,
+            origin.dimensions,
+        )
+        return _bound(self._calls, key, now_s)
 
     def _count_latency(
         self, call: LlmCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
@@ -311,13 +334,25 @@ def _count_tokens(tokens: Tokens, series: CallSeries, weight: float, now_s: floa
 def _count_money(
     priced: PricedCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
 ) -> None:
+    _count_cost(priced, series, weight, now_s, mark)
+    if priced.unpriced is not None:
+        series.unpriced[(priced.unpriced,)].add(weight, now_s)
+    _count_unpriced_tokens(priced, series, weight, now_s)
+
+
+def _count_cost(
+    priced: PricedCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
+) -> None:
     for line in priced.cost:
         series.cost[line.type, line.source].add(line.usd * weight, now_s)
     usd = priced.cost_usd
     if usd is not None:
         series.cost_per_call[NO_LABELS].observe(usd, weight, now_s, mark)
-    reason = priced.unpriced
-    if reason is not None:
-        series.unpriced[(reason,)].add(weight, now_s)
+
+
+def _count_unpriced_tokens(
+    priced: PricedCall, series: CallSeries, weight: float, now_s: float
+) -> None:
+    if priced.unpriced is not None:
         for name, count in priced.unpriced_tokens:
-            series.unpriced_tokens[reason, name].add(count * weight, now_s)
+            series.unpriced_tokens[priced.unpriced, name].add(count * weight, now_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from llm_trace_exporter.metrics.series import NOT_NEW, Counter, Histogram, label_text
+from llm_trace_exporter.metrics.series import Counter, Histogram, label_text
 from llm_trace_exporter.metrics.store import FamilySeries, Store
 from llm_trace_exporter.metrics.vocabulary import capped_as, is_open_label
 
@@ -25,11 +25,18 @@ class Restorer:
         self._values: dict[str, dict[str, _Shown]] = {}
         self._families: dict[str, tuple[FamilySeries[Any], list[dict[str, _Shown]]] | None] = {}
 
-    def series(self, name: str, labels: Mapping[str, str]) -> Counter | Histogram | None:
+    def series(
+        self, name: str, labels: Mapping[str, str], born_s: float
+    ) -> Counter | Histogram | None:
         """Return the series of a saved label set; None if there is no such family now.
 
-        It is not new: it is never held at 0. Labels that do not exist any more are left out, so
-        series may come together.
+        Labels that do not exist any more are left out, so series may come together; the oldest
+        then tells when they appeared.
+
+        Args:
+            name: The family.
+            labels: The label set.
+            born_s: When it appeared.
         """
         found = self._families[name] if name in self._families else self._find(name)
         if found is None:
@@ -48,7 +55,7 @@ class Restorer:
         if series is None:
             is_full = len(family.series) >= family.limit
             series = family.get(values) if is_full else family.add(values, ",".join(texts))
-        series.born_s = NOT_NEW
+        series.born_s = min(series.born_s, born_s)
         return series
 
     def _find(self, name: str) -> tuple[FamilySeries[Any], list[dict[str, _Shown]]] | None:

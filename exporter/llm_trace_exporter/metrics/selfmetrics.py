@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
 from llm_trace_exporter.metrics.store import Store
-from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, STATE_ERRORS
+from llm_trace_exporter.metrics.vocabulary import CLOCK_DIRECTIONS, DISCARD_REASONS, STATE_ERRORS
 
 _P = "llm_exporter_"
 
@@ -57,6 +57,8 @@ class SelfMetrics:
                 for reason in DISCARD_REASONS:
                     self._store.counters(_P + name).get((reason,))
             self._store.counters(_P + "late_records_total").get(())
+            for direction in CLOCK_DIRECTIONS:
+                self._store.counters(_P + "clock_jumps_total").get((direction,))
             for reason in STATE_ERRORS:
                 self._store.counters(_P + "state_errors_total").get((reason,))
             overflows = self._store.counters(_P + "label_overflow_total")
@@ -128,6 +130,16 @@ class SelfMetrics:
     def state_size(self, size_bytes: int) -> None:
         """Say how big the state file is."""
         self._set("state_bytes", size_bytes)
+
+    def state_writable(self, is_writable: bool) -> None:
+        """Say whether the state file can be written."""
+        self._set("state_writable", 1 if is_writable else 0)
+
+    def clock_jumped(self, direction: str) -> None:
+        """Count a jump of the wall clock."""
+        with self._store.lock:
+            family = self._store.counters(_P + "clock_jumps_total")
+            family.get((direction,)).add(1, self._clock())
 
     def pending_calls(self, n: int, limit: int) -> None:
         """Say how many calls wait to settle, and how many may."""

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
@@ -106,17 +107,24 @@ def _bucket_problems(buckets: Mapping[str, tuple[float, ...]]) -> Iterator[str]:
             yield f"buckets {kind!r}: bounds must ascend"
 
 
+@dataclass(slots=True)
+class Births:
+    """When a new series appears: now, unless what is counted happened before."""
+
+    clock: Callable[[], float]
+
+
 class FamilySeries(Generic[S]):
     """The series of one family by their label values.
 
     A key holds one value per `label_names`, in that order, already cleaned and capped.
     """
 
-    def __init__(self, family: Family, options: StoreOptions, clock: Callable[[], float]) -> None:
+    def __init__(self, family: Family, options: StoreOptions, births: Births) -> None:
         """Start without series."""
         self.family = family
         self.series: dict[tuple[str, ...], S] = {}
-        self._clock = clock
+        self._births = births
         self._apply(options)
 
     def _apply(self, options: StoreOptions) -> None:
@@ -153,7 +161,7 @@ class FamilySeries(Generic[S]):
         return born
 
     def _new(self, text: str) -> S:
-        now_s = self._clock()
+        now_s = self._births.clock()
         made: Series
         if self.family.type == "histogram":
             made = Histogram(text, now_s, self.bounds)
@@ -210,8 +218,10 @@ class Store:
         self.clock = clock
         self.lock = threading.RLock()
         self.policy = LabelPolicy(self.options.all_caps(), self.options.default_cap)
+        self._births = Births(clock)
+        self._gone: float = 0
         self._families: dict[str, FamilySeries[Any]] = {
-            family.name: FamilySeries(family, self.options, clock) for family in FAMILIES
+            family.name: FamilySeries(family, self.options, self._births) for family in FAMILIES
         }
         self._watchers: list[Callable[[], None]] = []
         self._next_sweep_s = clock()
@@ -239,6 +249,7 @@ class Store:
             self.policy.set_caps(options.all_caps(), options.default_cap)
             for family in self._families.values():
                 family.reconfigure(options)
+            self._gone = float("inf")
             self._forget()
 
     def expire(self) -> int:
@@ -260,6 +271,7 @@ class Store:
         with self.lock:
             dropped = family.drop_idle(before_s)
             if dropped:
+                self._gone += dropped
                 self._forget()
             return dropped
 
@@ -289,12 +301,36 @@ class Store:
         family = self._families.get(name)
         return family if family is not None and family.is_shown else None
 
-    def age_all(self) -> None:
-        """Make no series new any more: what was restored was seen before."""
+    def has_lost_most(self) -> bool:
+        """Whether more label sets have gone than are left, or moved, since `mark_saved`."""
+        return self._gone > self.series_total()
+
+    def mark_saved(self) -> None:
+        """Count what goes from here on."""
+        self._gone = 0
+
+    @contextmanager
+    def born_at(self, clock: Callable[[], float]) -> Iterator[None]:
+        """Have series appear when `clock` says, while what happened before is counted again."""
+        self._births.clock = clock
+        try:
+            yield
+        finally:
+            self._births.clock = self.clock
+
+    def age(self, seen_s: float) -> None:
+        """Tell series that a scrape may have shown with their value from those that are new.
+
+        Args:
+            seen_s: When the process before was last known to serve. What appeared before it and
+                was still held at 0 then is held for the whole time again.
+        """
+        now_s, hold_s = self.clock(), self.options.zero_hold_s
         for family in self._families.values():
             for series in family.series.values():
-                if not isinstance(series, Gauge):
-                    series.born_s = NOT_NEW
+                if not isinstance(series, Gauge) and series.born_s <= seen_s:
+                    is_held = series.born_s + hold_s > seen_s
+                    series.born_s = now_s if is_held else NOT_NEW
 
     def open_labels(self, name: str) -> list[str]:
         """Return the labels of a family whose values come from outside."""

@@ -143,7 +143,8 @@ LABEL: Mapping[str, Label] = {label.name: label for label in LABELS}
 FINISH_REASONS: tuple[str, ...] = get_args(FinishReason)
 UNPRICED_REASONS: tuple[str, ...] = get_args(UnpricedReason)
 UNJOINED_REASONS = ("unnamed", "unknown")
-STATE_ERRORS = ("commit", "checkpoint", "unusable")
+STATE_ERRORS = ("commit", "checkpoint", "unusable", "damaged")
+CLOCK_DIRECTIONS = ("forward", "back")
 
 DISCARD_REASONS = ("rollup", "duplicate", "late", "invalid", "not_llm")
 

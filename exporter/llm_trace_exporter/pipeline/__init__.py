@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from .limits import Limits, Memory, Output
+from .memory import Part, Saved, UnreadablePart, moved_reading, together
 from .pipeline import Pipeline
-from .subjects import Judged
 from .whole_traces import TraceLimits, WholeTraces
 
-__all__ = ["Judged", "Limits", "Memory", "Output", "Pipeline", "TraceLimits", "WholeTraces"]
+__all__ = [
+    "Limits",
+    "Memory",
+    "Output",
+    "Part",
+    "Pipeline",
+    "Saved",
+    "TraceLimits",
+    "UnreadablePart",
+    "WholeTraces",
+    "moved_reading",
+    "together",
+]

@@ -7,7 +7,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import LlmCall, Reading, Step
-from .trace_table import Pending, Trace
+from .trace import Pending, Trace
 
 _R = TypeVar("_R", LlmCall, Step)
 

@@ -15,7 +15,7 @@ from ..model import LlmCall
 from .merge import SLACK_NS, lend
 from .nesting import Leaf
 from .pairing import lanes, order, pairs
-from .trace_table import Content, Pending
+from .trace import Content, Pending
 
 _K = TypeVar("_K")
 _Teller = tuple[str, str]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from ..model import Agreement, Record
+from ..model import Agreement, LateUsage, Record
 from .results import Missing
 
 DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
@@ -50,7 +50,7 @@ class Memory(NamedTuple):
 class Output:
     """What a round of settling came to."""
 
-    records: list[Record | Agreement] = field(default_factory=list)
+    records: list[Record | Agreement | LateUsage] = field(default_factory=list)
     tellers: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
     """Place of a call in `records` -> (trace id, span id) of everyone who told it."""
     missing: Counter[Missing] = field(default_factory=Counter)

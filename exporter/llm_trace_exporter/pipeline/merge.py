@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -51,6 +52,25 @@ def lend(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost: bool) -
         purpose=inner.purpose or outer.purpose,
         # Where one teller is sampled and the other is not, the other tells the rest as well.
         weight=min(inner.weight, outer.weight),
+    )
+
+
+def with_late_usage(counted: LlmCall, late: LlmCall) -> LlmCall:
+    """A call whose usage came after it was counted without, under the labels it was counted with.
+
+    The cost that was told with it was counted then.
+    """
+    origin = counted.origin
+    return replace(
+        late,
+        origin=replace(origin, dimensions=filled(origin.dimensions, late.origin.dimensions)),
+        operation=counted.operation,
+        provider=counted.provider or late.provider,
+        request_model=counted.request_model or late.request_model,
+        response_model=counted.response_model or late.response_model,
+        purpose=counted.purpose,
+        reported_cost=late.reported_cost if counted.reported_cost is None else None,
+        weight=counted.weight,
     )
 
 
@@ -146,7 +166,19 @@ def _same_outcome(one: str, other: str) -> bool:
     return one == other or (bool(one) and bool(other) and "other" in (one, other))
 
 
-def overlap(one: LlmCall, other: LlmCall) -> bool:
+class Timed(Protocol):
+    """What ran for a while, Unix nanoseconds."""
+
+    @property
+    def start_ns(self) -> int:
+        """When it began."""
+
+    @property
+    def end_ns(self) -> int:
+        """When it ended."""
+
+
+def overlap(one: Timed, other: Timed) -> bool:
     """Whether two calls ran at one time: some servers give an id again after a while."""
     return one.start_ns <= other.end_ns + SLACK_NS and other.start_ns <= one.end_ns + SLACK_NS
 

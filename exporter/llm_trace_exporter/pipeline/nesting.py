@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..model import LlmCall
 from .merge import lend
-from .trace_table import Pending, Trace
+from .trace import Pending, Trace
 
 
 class Leaf(Struct, eq=False, gc=False):
@@ -19,6 +19,10 @@ class Leaf(Struct, eq=False, gc=False):
     scopes: set[str]
     late: bool = False
     """Told after the call, or the one enclosing it, was applied."""
+    lacking: Pending | None = None
+    """Late: a report of the call that was applied, where that was without usage."""
+    late_call: LlmCall | None = None
+    """Late: who tells that usage."""
 
     @property
     def naive_tokens(self) -> int:
@@ -127,6 +131,8 @@ def _leaves_at(twig: _Twig) -> list[Leaf]:
             return [*beneath, own]
     if twig.pending.settled:
         for leaf in told:
+            if not leaf.late:
+                leaf.lacking, leaf.late_call = twig.pending, leaf.call
             leaf.late = True
         return beneath
     _absorb(own, told)
@@ -155,10 +161,12 @@ def _absorb(outer: Leaf, beneath: list[Leaf]) -> None:
     target = max(answered, key=lambda leaf: (leaf.call.end_ns, leaf.call.origin.span_id))
     target.tellers.extend(outer.tellers)
     target.scopes |= outer.scopes
+    unknown = all(leaf.call.tokens is None for leaf in beneath)
     if target.late:
+        if unknown and target.lacking is None:
+            target.lacking, target.late_call = target.tellers[0], outer.call
         return
     sole = len(answered) == 1
-    unknown = all(leaf.call.tokens is None for leaf in beneath)
     target.call = lend(
         target.call, outer.call, with_usage=unknown or sole, with_cost=sole or len(beneath) == 1
     )

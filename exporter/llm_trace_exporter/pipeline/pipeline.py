@@ -7,23 +7,39 @@ trace table, so what comes out does not depend on the order in which the tellers
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
-from ..model import Feedback, LlmCall, Reading, Step, Verdict
+from ..model import Feedback, LateUsage, LlmCall, Reading, Step, Tokens, Verdict
 from .binding import bound, is_held, told_by
 from .copies import CopyIndex, distinct, is_linked, merge_copies
+from .frozen import freeze, thaw
 from .limits import DiscardReason, Limits, Memory, Output
-from .merge import overlap
+from .memory import (
+    Move,
+    Part,
+    Saved,
+    log_of,
+    relabelled,
+    together,
+    unpacked,
+    whole_of,
+)
+from .merge import overlap, with_late_usage
 from .nesting import Leaf, leaves_of, with_details
 from .remembered import Remembered
-from .results import Comparison, Joined, Results
+from .results import Answer, Comparison, Joined, Results
 from .steps import StepsOfTrace, absorb
-from .subjects import Subjects
-from .trace_table import MAX_WAITING_IN_TRACE, Node, Pending, Trace, TraceTable
+from .subjects import Subjects, subject_of
+from .trace import MAX_WAITING_IN_TRACE, Node, Pending, Trace
+from .trace_table import QUIET_S, TraceTable
 
 _R = TypeVar("_R", LlmCall, Step)
 
@@ -31,27 +47,42 @@ _HOLD_S = 1.0
 """How often it is looked whether the root of a trace came."""
 
 
+_ANSWERS, _APART, _FINGERPRINTS = "answers", "apart", "fingerprints"
+_VERDICTS, _GROUPS = "verdicts", "groups"
+_encode = msgspec.msgpack.Encoder().encode
+_bytes = msgspec.msgpack.Decoder(list[bytes])
+_texts = msgspec.msgpack.Decoder(list[str])
+_answers = msgspec.msgpack.Decoder(list[tuple[str, str, Answer]])
+
+
 class Pipeline:
     """Not safe for threads: one caller at a time."""
 
     def __init__(
-        self, limits: Limits | None = None, humans: Mapping[str, Iterable[str]] | None = None
+        self,
+        limits: Limits | None = None,
+        humans: Mapping[str, Iterable[str]] | None = None,
+        *,
+        tracks: bool = False,
     ) -> None:
         """Remember nothing yet.
 
         Args:
+            limits: How long and how much is waited for and remembered.
             humans: Judge -> further names under which people judge the same; all lower case.
+            tracks: Whether to note what changes, for `save`.
         """
         self.limits = limits = limits or Limits()
-        self._table = TraceTable(limits.max_spans, limits.max_age_s)
+        most = limits.max_remembered
+        self._table = TraceTable(limits.max_spans, limits.max_age_s, tracks=tracks)
         self._queue: deque[Pending] = deque()
         self._index = CopyIndex()
-        self._applied_ids = Remembered(limits.max_remembered)
-        self._fingerprints = Remembered(limits.max_remembered)
-        self._verdicts = Remembered(limits.max_remembered)
-        self._span_groups = Remembered(limits.max_remembered)
-        self.subjects = Subjects(limits.max_subjects, limits.subject_age_s)
-        self.comparison = Comparison(humans or {}, limits.max_remembered)
+        self._answers: Remembered[tuple[str, str], Answer] = Remembered(most, tracks=tracks)
+        self._fingerprints: Remembered[bytes, None] = Remembered(most, tracks=tracks)
+        self._verdicts: Remembered[bytes, None] = Remembered(most, tracks=tracks)
+        self._span_groups: Remembered[str, None] = Remembered(most, tracks=tracks)
+        self.subjects = Subjects(limits.max_subjects, limits.subject_age_s, tracks=tracks)
+        self.comparison = Comparison(humans or {}, most, tracks=tracks)
         self._results = Results(self._table, self.subjects, self._answered, self.comparison)
         self._output = Output()
         self._waiting = 0
@@ -66,8 +97,8 @@ class Pipeline:
     def memories(self) -> dict[str, Memory]:
         """What is remembered, by its name in `llm_exporter_trace_table_entries`."""
         table, subjects = self._table, self.subjects
-        sets = {
-            "response_ids": self._applied_ids,
+        sets: dict[str, Remembered[Any, Any]] = {
+            "response_ids": self._answers,
             "fingerprints": self._fingerprints,
             "verdicts": self._verdicts,
             "sessions": self._span_groups,
@@ -84,17 +115,16 @@ class Pipeline:
         self,
         limits: Limits,
         humans: Mapping[str, Iterable[str]],
-        dimensions: Callable[[tuple[str, ...]], tuple[str, ...]],
+        dimensions: Move | None,
     ) -> None:
-        """Go on with other limits and dimensions; nothing may wait."""
+        """Go on with other limits and dimensions (None: the same); nothing may wait."""
         self.limits = limits
         self._table.max_spans, self._table.max_age_s = limits.max_spans, limits.max_age_s
-        for remembered in (
-            self._applied_ids, self._fingerprints, self._verdicts, self._span_groups
-        ):  # fmt: skip
-            remembered.limit = limits.max_remembered
+        self._answers.limit = self._fingerprints.limit = limits.max_remembered
+        self._verdicts.limit = self._span_groups.limit = limits.max_remembered
         self.comparison.configure(humans)
-        self.subjects.relabel(dimensions)
+        if dimensions is not None:
+            self._relabel(dimensions)
         self.subjects.limit, self.subjects.max_age_s = limits.max_subjects, limits.subject_age_s
 
     def add(self, reading: Reading, now_s: float) -> None:
@@ -129,8 +159,9 @@ class Pipeline:
         self._now_s = now_s
         self._settle(due)
         self._let_out(self._results.join(now_s, limits.settle_s, limits.max_pending))
-        for trace in self._table.overdue(now_s):
-            self._forget(trace)
+        self._table.freeze_quiet(now_s, max(QUIET_S, 2 * limits.settle_s))
+        for trace_id in self._table.overdue(now_s):
+            self._forget(trace_id)
         self.subjects.forget(now_s)
 
     def settle_all(self) -> None:
@@ -139,6 +170,109 @@ class Pipeline:
         self._queue.clear()
         self._settle(due)
         self._let_out(self._results.join_all())
+
+    @contextmanager
+    def settling_after(self, settle_s: float) -> Iterator[None]:
+        """Let calls wait as long as they did in an earlier process."""
+        limits, self.limits = self.limits, dataclasses.replace(self.limits, settle_s=settle_s)
+        try:
+            yield
+        finally:
+            self.limits = limits
+
+    def wait_again(self, now_s: float) -> None:
+        """Let all that waits do so from now on: nobody could tell more in between."""
+        limits = self.limits
+        for pending in self._queue:
+            pending.deadline_s = now_s + limits.settle_s
+            pending.held_until_s = now_s + limits.bind_wait_s
+        self._results.wait_again(now_s, limits.settle_s, limits.patience_s)
+
+    def save(self, *, every: bool) -> Saved:
+        """What is remembered: what changed since the last time, or all of it."""
+        most = self.limits.max_remembered
+        logs: dict[str, list[Any]] = {
+            _ANSWERS: [(*key, answer) for key, answer in self._answers.take_fresh(every=every)],
+            _FINGERPRINTS: [key for key, _ in self._fingerprints.take_fresh(every=every)],
+            _VERDICTS: [key for key, _ in self._verdicts.take_fresh(every=every)],
+            _GROUPS: [key for key, _ in self._span_groups.take_fresh(every=every)],
+        }
+        apart = {id(p.trace): p.trace for p in self._queue if not (p.settled or p.trace.trace_id)}
+        return together(
+            (
+                self._table.save(every=every),
+                whole_of(_APART, [freeze(trace) for trace in apart.values()]),
+                *(log_of(name, fresh, most, is_all=every) for name, fresh in logs.items()),
+                self.subjects.save(every=every),
+                self._results.save(),
+                self.comparison.save(every=every),
+            )
+        )
+
+    def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
+        """Remember what a part holds, into an empty pipeline; the parts in their order.
+
+        Args:
+            part: One of those that `save` gave.
+            move: Where the dimensions had other labels then.
+            ahead_s: How far this process's clock is ahead of the one that saved it.
+
+        Returns: Whether it is one of the pipeline's.
+
+        Raises: UnreadablePart.
+        """
+        value = part.value
+        match part.name:
+            case "traces":
+                self._table.restore(value, move, ahead_s)
+            case "apart":
+                for frozen in unpacked(value, _bytes):
+                    self._queue.extend(thaw(b"", frozen, move, ahead_s).unsettled())
+            case "answers":
+                self._answers.restore(
+                    ((service, told), self._shared(answer, move))
+                    for service, told, answer in unpacked(value, _answers)
+                )
+            case "fingerprints":
+                self._fingerprints.restore((key, None) for key in unpacked(value, _bytes))
+            case "verdicts":
+                self._verdicts.restore((key, None) for key in unpacked(value, _bytes))
+            case "groups":
+                self._span_groups.restore((key, None) for key in unpacked(value, _texts))
+            case "subjects":
+                self.subjects.restore(value, move, ahead_s)
+            case "results":
+                self._results.restore(value, move, ahead_s)
+            case "comparison":
+                self.comparison.restore(value, move)
+            case _:
+                return False
+        return True
+
+    def restored(self) -> None:
+        """Let what waited when it was saved wait on; after the last `restore`."""
+        waiting = [p for trace in self._table.live_traces() for p in trace.unsettled()]
+        self._queue = deque(sorted((*self._queue, *waiting), key=lambda p: p.deadline_s))
+        self._waiting = len(self._queue)
+        for pending in self._queue:
+            if isinstance(pending.record, LlmCall):
+                self._index.add(pending, pending.record)
+
+    def _relabel(self, dimensions: Move) -> None:
+        self._table.relabel(dimensions)
+        self.subjects.relabel(dimensions)
+        self.comparison.relabel(dimensions)
+        self._answers.restore(
+            [(key, self._shared(answer, dimensions)) for key, answer in self._answers.items()]
+        )
+
+    def _shared(self, answer: Answer, move: Move | None) -> Answer:
+        """The answer under the labels in force, its subject once in memory."""
+        subject, unmeasured = answer.subject, answer.unmeasured
+        if move is not None:
+            subject = replace(subject, dimensions=move(subject.dimensions))
+            unmeasured = relabelled(unmeasured, move) if unmeasured is not None else None
+        return replace(answer, subject=self.subjects.share(subject), unmeasured=unmeasured)
 
     def drain(self) -> Output:
         """What came out since the last call."""
@@ -151,7 +285,7 @@ class Pipeline:
             self._output.discard("duplicate", 1, reading.naive_tokens)
             return
         if reading.group:
-            self._span_groups.add(reading.group)
+            self._span_groups.add(reading.group, None)
         node = Node(reading.parent_span_id, reading.role)
         self._table.add(trace, reading.span_id, node)
         if self.limits.inherited:
@@ -174,7 +308,7 @@ class Pipeline:
         if reading.drop == "not_llm":
             self._output.discard("not_llm", 1, 0)
             return
-        if not self._fingerprints.add(reading.fingerprint):
+        if not self._fingerprints.add(reading.fingerprint, None):
             self._output.discard("duplicate", 1, reading.naive_tokens)
             return
         trace = self._table.trace(reading.trace_id, now_s) if reading.trace_id else Trace(b"")
@@ -225,7 +359,8 @@ class Pipeline:
                 continue
             said = _said(record)
             told[said] = told.get(said, 0) + 1
-            if record.origin.trace_id and not self._verdicts.add((said, told[said])):
+            key = _digest((said, told[said]))
+            if record.origin.trace_id and not self._verdicts.add(key, None):
                 self._output.discard("duplicate", 1, 0)
                 continue
             limits = self.limits
@@ -235,9 +370,8 @@ class Pipeline:
         self._output.records.extend(joined.results)
         self._output.missing.update(joined.missing)
 
-    def _answered(self, service: str, response_id: str) -> LlmCall | None:
-        call = self._applied_ids.get((service, response_id))
-        return call if isinstance(call, LlmCall) else None
+    def _answered(self, service: str, response_id: str) -> Answer | None:
+        return self._answers.get((service, response_id))
 
     def _settle(self, due: list[Pending]) -> None:
         if not due:
@@ -254,6 +388,7 @@ class Pipeline:
                 self._settle_step(pending, pending.record, view)
         for trace in {id(p.trace): p.trace for p in due}.values():
             trace.forget_settled()
+            self._table.changed(trace)
 
     def _settle_calls(self, due: list[Pending]) -> None:
         if not due:
@@ -276,17 +411,72 @@ class Pipeline:
             self._done(teller)
         reason = self._refusal(leaf)
         if reason is not None:
-            self._output.discard(reason, len(waiting), sum(t.naive_tokens for t in waiting))
+            told = sum(t.naive_tokens for t in waiting)
+            added = self._late_usage(leaf)
+            if added is not None:
+                reason, told = "rollup", max(0, told - added.total)
+            self._output.discard(reason, len(waiting), told)
             return
-        call = leaf.call
-        if is_linked(call):
-            self._applied_ids.add((call.origin.service, call.response_id), call)
         self._discard_others(leaf)
         call = self._bound(_with_purpose(leaf), tellers)
-        told = [(t.trace.trace_id, t.span_id) for t in tellers]
-        self.subjects.remember(call, told, self._now_s)
-        self._output.tellers[len(self._output.records)] = told
+        if is_linked(leaf.call):
+            self._remember_answer(leaf.call, call)
+        if call.tokens is None:
+            for teller in tellers:
+                teller.unmeasured = call
+        told_by = [(t.trace.trace_id, t.span_id) for t in tellers]
+        self.subjects.remember(call, told_by, self._now_s)
+        self._output.tellers[len(self._output.records)] = told_by
         self._output.records.append(call)
+
+    def _remember_answer(self, linked: LlmCall, counted: LlmCall) -> None:
+        answer = Answer(
+            linked.start_ns,
+            linked.end_ns,
+            self.subjects.share(subject_of(linked)),
+            counted if counted.tokens is None else None,
+        )
+        self._answers.add((linked.origin.service, linked.response_id), answer)
+
+    def _late_usage(self, leaf: Leaf) -> Tokens | None:
+        """Add usage that comes after its call was counted without; None where there is none."""
+        late = leaf.late_call or leaf.call
+        found = self._unmeasured(leaf, late) if late.tokens is not None else None
+        if found is None:
+            return None
+        counted, lacking = found
+        link = (counted.origin.service, counted.response_id)
+        answer = self._answers.get(link) if counted.response_id else None
+        if answer is not None:
+            if answer.unmeasured is None:
+                return None
+            self._answers.add(link, replace(answer, unmeasured=None))
+        is_first = lacking is None or not lacking.is_measured
+        added = LateUsage(counted, with_late_usage(counted, late), is_first)
+        self._output.records.append(added)
+        if lacking is not None:
+            lacking.is_measured = True
+            if lacking in leaf.tellers or leaf.call.origin.signal == "log":
+                # Told by who encloses the call, or about its span: there is no more to come.
+                lacking.unmeasured = None
+        if is_linked(late) and self._answered(late.origin.service, late.response_id) is None:
+            # Whoever tells this call as well comes too late.
+            self._remember_answer(late, late)
+        return late.tokens
+
+    def _unmeasured(self, leaf: Leaf, late: LlmCall) -> tuple[LlmCall, Pending | None] | None:
+        """The call that late usage belongs to, as it was counted, and who told it in this trace."""
+        lacking = leaf.lacking
+        if lacking is None and not leaf.late:
+            lacking = _span_told_of(leaf.tellers[0])
+        if lacking is not None:
+            return (lacking.unmeasured, lacking) if lacking.unmeasured is not None else None
+        if leaf.late or not is_linked(late):
+            return None
+        answer = self._answered(late.origin.service, late.response_id)
+        if answer is None or answer.unmeasured is None or not overlap(late, answer):
+            return None
+        return answer.unmeasured, None
 
     def _bound(self, record: _R, tellers: Iterable[Pending]) -> _R:
         if self.limits.inherited:
@@ -316,11 +506,11 @@ class Pipeline:
             seen = any(t.group in self._span_groups for t in leaf.tellers if t.group)
             if seen or "fallback" not in standings:
                 return "duplicate"
-        if call.origin.signal == "log" and _told_by_span(leaf.tellers[0]):
+        if call.origin.signal == "log" and _span_told_of(leaf.tellers[0]) is not None:
             return "duplicate"
         if is_linked(call):
-            applied = self._answered(call.origin.service, call.response_id)
-            if applied is not None and overlap(call, applied):
+            answer = self._answered(call.origin.service, call.response_id)
+            if answer is not None and overlap(call, answer):
                 return "late"
         if call.tokens is None and not call.model and not call.error_type:
             return "not_llm"
@@ -362,9 +552,11 @@ class Pipeline:
         if not trace.trace_id and not trace.waiting:
             trace.clear()
 
-    def _forget(self, trace: Trace) -> None:
-        self._settle(trace.unsettled())
-        self._table.drop(trace)
+    def _forget(self, trace_id: bytes) -> None:
+        trace = self._table.live(trace_id)
+        if trace is not None:
+            self._settle(trace.unsettled())
+        self._table.drop(trace_id)
 
 
 def _said(record: Verdict | Feedback) -> tuple[object, ...]:
@@ -381,10 +573,15 @@ def _with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
     return members + [p for p in trace.calls if not p.settled and p.span_id in spans]
 
 
-def _told_by_span(log: Pending) -> bool:
-    """Whether the span that a log record names was a call, and is settled already."""
-    node = log.trace.nodes.get(log.span_id)
-    return node is not None and node.call is not None and node.call.settled
+def _span_told_of(log: Pending) -> Pending | None:
+    """The call on the span that a log record names, where that is settled already."""
+    node = log.trace.nodes.get(log.span_id) if log.signal == "log" else None
+    return node.call if node is not None and node.call is not None and node.call.settled else None
+
+
+def _digest(said: object) -> bytes:
+    """What tells one result from another, in 16 bytes."""
+    return blake2b(_encode(said), digest_size=16).digest()
 
 
 def _with_purpose(leaf: Leaf) -> LlmCall:

@@ -11,23 +11,39 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from ..model import Agreement, Feedback, LlmCall, Step, Verdict
+from ..model import Agreement, Feedback, LlmCall, Step, Subject, Verdict
+from .memory import Move, Saved, log_of, relabelled, unpacked, whole_of
 from .merge import filled
-from .subjects import Judged, Subjects, subject_of, together
-from .trace_table import MAX_DEPTH, Node, Pending, Trace, TraceTable
+from .subjects import Judged, Subjects, together
+from .trace import MAX_DEPTH, Node, Pending, Trace
+from .trace_table import TraceTable
 
 Result = Verdict | Feedback
 Missing = Literal["unnamed", "unknown"]
 """Why a result is counted without its subject: it names none, or one that is not known."""
 
-Answered = Callable[[str, str], LlmCall | None]
+_RESULTS, _COMPARISON = "results", "comparison"
+
+
+class Answer(Struct, frozen=True, gc=False, array_like=True):
+    """A call that was counted, as its response id leads to it."""
+
+    start_ns: int
+    end_ns: int
+    subject: Subject
+    unmeasured: LlmCall | None = None
+    """The call, where it was counted without its usage."""
+
+
+Answered = Callable[[str, str], Answer | None]
 """(service, response id) -> the call that was answered so."""
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct, array_like=True, gc=False):
     result: Result
     deadline_s: float
     give_up_s: float
@@ -61,6 +77,33 @@ class Results:
     def add(self, result: Result, now_s: float, settle_s: float, patience_s: float) -> None:
         """Let a result wait."""
         self._queue.append(_Waiting(result, now_s + settle_s, now_s + max(settle_s, patience_s)))
+
+    def save(self) -> Saved:
+        """All that wait."""
+        return whole_of(_RESULTS, list(self._queue))
+
+    def restore(self, value: bytes, move: Move | None, ahead_s: float) -> None:
+        """Let those of a part wait on.
+
+        Args:
+            value: One of those that `save` gave.
+            move: Where the dimensions had other labels then.
+            ahead_s: How far this process's clock is ahead of the one that saved it.
+
+        Raises: UnreadablePart.
+        """
+        for waiting in unpacked(value, _waiting):
+            waiting.deadline_s += ahead_s
+            waiting.give_up_s += ahead_s
+            if move is not None:
+                waiting.result = relabelled(waiting.result, move)
+            self._queue.append(waiting)
+
+    def wait_again(self, now_s: float, settle_s: float, patience_s: float) -> None:
+        """Let all that wait do so from now on."""
+        for waiting in self._queue:
+            waiting.deadline_s = now_s + settle_s
+            waiting.give_up_s = now_s + max(settle_s, patience_s)
 
     def is_due(self, now_s: float) -> bool:
         """Whether one has waited long enough."""
@@ -108,7 +151,7 @@ class Results:
         origin = result.origin
         call = self._answered(origin.service, result.response_id) if result.response_id else None
         if call is not None:
-            return Judged(b"", b"", subject_of(call), call.start_ns, call.end_ns)
+            return Judged(b"", b"", call.subject, call.start_ns, call.end_ns)
         if not origin.trace_id:
             return "unnamed"
         trace = self._table.peek(origin.trace_id)
@@ -157,17 +200,51 @@ class _Round:
 class Comparison:
     """Verdicts of machines beside those of people on the same subject; bounded."""
 
-    def __init__(self, humans: Mapping[str, Iterable[str]], limit: int) -> None:
+    def __init__(
+        self, humans: Mapping[str, Iterable[str]], limit: int, *, tracks: bool = False
+    ) -> None:
         """Compare each judge with people's verdicts under its own name.
 
         Args:
             humans: Judge -> further names under which people judge the same; all lower case.
             limit: Subjects remembered.
+            tracks: Whether to note what changes, for `save`.
         """
         self._limit = limit
-        self._told: OrderedDict[tuple[bytes, bytes, str], Verdict | bool] = OrderedDict()
+        self._changed: dict[_Key, None] | None = {} if tracks else None
+        self._saved = 0
+        self._told: OrderedDict[_Key, Verdict | bool] = OrderedDict()
         self._judges: dict[str, tuple[str, ...]] = {}
         self.configure(humans)
+
+    def save(self, *, every: bool) -> Saved:
+        """What changed since the last time; all there is where that is asked for, or shorter."""
+        every = every or self._saved > 2 * len(self._told) + _SLACK
+        keys: Iterable[_Key] = self._told if every else self._changed or ()
+        told = [(key, self._told.get(key)) for key in keys]
+        self._saved = len(told) + (0 if every else self._saved)
+        if self._changed is not None:
+            self._changed.clear()
+        return log_of(_COMPARISON, told, is_all=every)
+
+    def restore(self, value: bytes, move: Move | None) -> None:
+        """Remember what a part holds; the parts in their order.
+
+        Raises: UnreadablePart.
+        """
+        for key, told in unpacked(value, _compared):
+            self._saved += 1
+            self._told.pop(key, None)
+            if isinstance(told, Verdict) and move is not None:
+                self._told[key] = relabelled(told, move)
+            elif told is not None:
+                self._told[key] = told
+
+    def relabel(self, move: Move) -> None:
+        """Go on with other dimensions."""
+        for key, told in self._told.items():
+            if isinstance(told, Verdict):
+                self._told[key] = relabelled(told, move)
 
     def configure(self, humans: Mapping[str, Iterable[str]]) -> None:
         """Replace the further names."""
@@ -194,17 +271,29 @@ class Comparison:
         for judge in (*own, *self._judges.get(name, ())):
             yield from self._meet((origin.trace_id, origin.span_id, judge), passed)
 
-    def _meet(self, key: tuple[bytes, bytes, str], told: Verdict | bool) -> Iterable[Agreement]:
+    def _meet(self, key: _Key, told: Verdict | bool) -> Iterable[Agreement]:
+        if self._changed is not None:
+            self._changed[key] = None
         before = self._told.get(key)
         if before is None:
             self._told[key] = told
             if len(self._told) > self._limit:
-                self._told.popitem(last=False)
+                oldest, _ = self._told.popitem(last=False)
+                if self._changed is not None:
+                    self._changed[oldest] = None
             return
         machine, human = (before, told) if isinstance(told, bool) else (told, before)
         if isinstance(machine, Verdict) and isinstance(human, bool):
             del self._told[key]
             yield Agreement(machine, agrees=(machine.verdict == "pass") is human)
+
+
+_Key = tuple[bytes, bytes, str]
+"""(trace id, span id, judge)."""
+
+_SLACK = 1_000
+_waiting = msgspec.msgpack.Decoder(list[_Waiting])
+_compared = msgspec.msgpack.Decoder(list[tuple[_Key, Verdict | bool | None]])
 
 
 def _passed(result: Result) -> bool | None:

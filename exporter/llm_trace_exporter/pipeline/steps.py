@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..model import LlmCall, Step
-from .trace_table import Pending, Trace
+from .trace import Pending, Trace
 
 
 def _merged_into(trace: Trace, pending: Pending) -> Pending | None:

@@ -6,20 +6,22 @@ Kept apart from the trace table, which forgets sooner because it remembers more:
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
+from .memory import Move, Saved, log_of, unpacked
 
 _WORDLESS = frozenset(("embeddings", "rerank", "moderation"))
 _MAX_IN_TRACE = 500
 _MAX_SUBJECTS = 50_000
 
 
-class Judged(Struct, frozen=True, gc=False):
+class Judged(Struct, frozen=True, gc=False, array_like=True):
     """One call that can be named."""
 
     trace_id: bytes
@@ -30,6 +32,13 @@ class Judged(Struct, frozen=True, gc=False):
     end_ns: int
 
 
+_Saved = tuple[float, Judged]
+"""(when it was remembered, what), as it is saved."""
+
+_SUBJECTS = "subjects"
+_decoder = msgspec.msgpack.Decoder(list[_Saved])
+
+
 class _OfTrace(Struct, eq=False, gc=False):
     calls: list[Judged] = []
     seen_s: float = 0.0
@@ -38,11 +47,14 @@ class _OfTrace(Struct, eq=False, gc=False):
 class Subjects:
     """Calls by trace; not safe for threads."""
 
-    def __init__(self, limit: int, max_age_s: float) -> None:
-        """Remember at most `limit` tellers of calls for `max_age_s` each."""
+    def __init__(self, limit: int, max_age_s: float, *, tracks: bool = False) -> None:
+        """Remember at most `limit` tellers of calls for `max_age_s` each.
+
+        `tracks` notes what is added, for `save`.
+        """
         self._traces: OrderedDict[bytes, _OfTrace] = OrderedDict()
         self._shared: dict[Subject, Subject] = {}
-        self._fresh: deque[Judged] = deque()
+        self._fresh: list[_Saved] | None = [] if tracks else None
         self.limit = limit
         self.max_age_s = max_age_s
         self.count = 0
@@ -51,39 +63,43 @@ class Subjects:
 
     def remember(self, call: LlmCall, tellers: Iterable[tuple[bytes, bytes]], now_s: float) -> None:
         """Remember a call under the (trace id, span id) of everyone who told it."""
-        subject = self._share(subject_of(call))
+        subject = self.share(subject_of(call))
         for trace_id, span_id in tellers:
             if trace_id:
                 judged = Judged(trace_id, span_id, subject, call.start_ns, call.end_ns)
                 self._put(judged, now_s)
-                self._fresh.append(judged)
-        while len(self._fresh) > self.limit:
-            self._fresh.popleft()
+                if self._fresh is not None:
+                    self._fresh.append((now_s, judged))
 
-    def restore(self, found: Iterable[Judged], seen_s: float) -> None:
-        """Remember what an earlier process did before all that is remembered; the newest first."""
-        for judged in found:
-            is_new = judged.trace_id not in self._traces
-            if not is_new and self.of_span(judged.trace_id, judged.span_id) is not None:
-                continue
-            if is_new:
-                self._traces[judged.trace_id] = _OfTrace(seen_s=seen_s)
-                self._traces.move_to_end(judged.trace_id, last=False)
-            shared = replace(judged, subject=self._share(judged.subject))
-            self._traces[judged.trace_id].calls.append(shared)
-            self.count += 1
+    def save(self, *, every: bool) -> Saved:
+        """What was remembered since the last time; or all there is."""
+        fresh = self._fresh or []
+        if every:
+            fresh = [(t.seen_s, judged) for t in self._traces.values() for judged in t.calls]
+        if self._fresh is not None:
+            self._fresh.clear()
+        return log_of(_SUBJECTS, fresh[-self.limit :], self.limit, is_all=every)
 
-    def take_fresh(self) -> list[tuple[bytes, bytes, Subject, int, int]]:
-        """What was remembered since the last time: the fields of each Judged."""
-        fresh, self._fresh = self._fresh, deque()
-        return [astuple(judged) for judged in fresh]
+    def restore(self, value: bytes, move: Move | None, ahead_s: float) -> None:
+        """Remember what a part holds; the parts in their order.
 
-    def relabel(self, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+        Args:
+            value: One of those that `save` gave.
+            move: Where the dimensions had other labels then.
+            ahead_s: How far this process's clock is ahead of the one that saved it.
+
+        Raises: UnreadablePart.
+        """
+        for seen_s, judged in unpacked(value, _decoder):
+            subject = judged.subject if move is None else _relabelled(judged.subject, move)
+            self._put(replace(judged, subject=self.share(subject)), seen_s + ahead_s)
+
+    def relabel(self, dimensions: Move) -> None:
         """Go on with other dimensions."""
         self._shared.clear()
         for trace in self._traces.values():
             trace.calls = [
-                replace(judged, subject=self._share(_relabelled(judged.subject, dimensions)))
+                replace(judged, subject=self.share(_relabelled(judged.subject, dimensions)))
                 for judged in trace.calls
             ]
 
@@ -124,7 +140,8 @@ class Subjects:
             self.count -= len(trace.calls) - _MAX_IN_TRACE
             del trace.calls[:-_MAX_IN_TRACE]
 
-    def _share(self, subject: Subject) -> Subject:
+    def share(self, subject: Subject) -> Subject:
+        """The same subject, once in memory."""
         if len(self._shared) >= _MAX_SUBJECTS:
             self._shared.clear()
         return self._shared.setdefault(subject, subject)
@@ -190,7 +207,5 @@ def _common(dimensions: Iterable[tuple[str, ...]]) -> Iterator[str]:
         yield values[0] if len(set(values)) == 1 else ""
 
 
-def _relabelled(
-    subject: Subject, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]
-) -> Subject:
+def _relabelled(subject: Subject, dimensions: Move) -> Subject:
     return replace(subject, dimensions=dimensions(subject.dimensions))

@@ -1,134 +1,79 @@
-"""What is remembered of traces: who encloses whom, and what still waits to be settled.
+"""The traces that are remembered, bounded in number, spans and age.
 
-Hundreds of thousands of these live for an hour. The garbage collector, which would walk all of them
-again and again, does not know them; a trace that is forgotten is taken apart by `Trace.clear`.
+Most of them have gone quiet: those are kept frozen, hundreds of thousands of them for an hour.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+import msgspec
 
-from ..model import LlmCall, Role, Signal, Standing, Step
+from .frozen import freeze, is_waiting, seen_s, shifted, spans_in, thaw
+from .memory import Move, Saved, UnreadablePart, log_of, unpacked
+from .trace import Node, Trace
 
-MAX_DEPTH = 64
-"""Enclosing spans that are looked at; a deeper nest reads as unknown."""
+QUIET_S = 60.0
+"""Silence after which a trace in which nothing waits is frozen."""
 
-MAX_WAITING_IN_TRACE = 5_000
-"""Calls and steps of one trace that wait; beyond it the trace is settled early."""
+_LIVE_SHARE = 8
+"""One in so many spans may be of traces that are not frozen; beyond it they freeze sooner."""
+_MIN_LIVE = 1_000
+_SLACK = 10_000
+_TRACES = "traces"
 
-MAX_SETTLED_IN_TRACE = 500
-"""Settled calls, and steps, that a trace remembers by the list."""
+_Frozen = bytes | tuple[int, bytes]
+"""A frozen trace; with the number of its labels where those are not the ones in force."""
 
-
-Content = tuple[str, bool, int, int]
-"""What copies must agree on: service, whether it failed, and the usage of answered calls."""
-
-
-class Pending(Struct, eq=False, gc=False):
-    """A call or step as one record told it, until it is settled; then the memory of it."""
-
-    record: LlmCall | Step
-    trace: Trace
-    span_id: bytes
-    signal: Signal
-    standing: Standing
-    group: str
-    deadline_s: float
-    naive_tokens: int = 0
-    """Calls: what they claim to have used."""
-    content: Content | None = None
-    """What a copy of a waiting call, as it came, would say as well."""
-    settled: bool = False
-    """Settled one way or the other: applied, merged or discarded."""
-    applied: bool = False
-    """Steps: counted under its own name."""
-    held_until_s: float = 0.0
-    """Until when it may wait for the root of its trace."""
-
-
-class Node(Struct, eq=False, gc=False):
-    """One span's place in its trace."""
-
-    parent: bytes
-    role: Role
-    call: Pending | None = None
-    step: Pending | None = None
-    dimensions: tuple[str, ...] = ()
-    """Values on it, where dimensions are inherited."""
-
-
-class Trace(Struct, eq=False, gc=False):
-    """The spans of one trace that were seen."""
-
-    trace_id: bytes
-    nodes: dict[bytes, Node] = {}
-    """Span id -> node."""
-    calls: list[Pending] = []
-    steps: list[Pending] = []
-    has_evaluators: bool = False
-    waiting: int = 0
-    """How many of them are not settled yet."""
-    seen_s: float = 0.0
-    root_dimensions: tuple[str, ...] = ()
-    """Values on its root, where dimensions are inherited and the root came."""
-
-    def unsettled(self) -> list[Pending]:
-        """What still waits."""
-        return [p for p in (*self.calls, *self.steps) if not p.settled]
-
-    def clear(self) -> None:
-        """Let go of everything: the collector does not see the cycles of references in here."""
-        self.nodes.clear()
-        self.calls.clear()
-        self.steps.clear()
-
-    def forget_settled(self) -> None:
-        """Keep but the newest of what is settled: a late teller may still ask for it."""
-        for told in (self.calls, self.steps):
-            if len(told) > 2 * MAX_SETTLED_IN_TRACE:
-                old = told[:-MAX_SETTLED_IN_TRACE]
-                told[: len(old)] = [p for p in old if not p.settled]
-
-    def above(self, span_id: bytes) -> Iterator[tuple[bytes, Node]]:
-        """The spans that enclose this one, inside out, as far as they were seen."""
-        node = self.nodes.get(span_id)
-        for _ in range(MAX_DEPTH):
-            if node is None or not node.parent:
-                return
-            span_id = node.parent
-            node = self.nodes.get(span_id)
-            if node is None:
-                return
-            yield span_id, node
+_decoder = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
 
 
 class TraceTable:
-    """Traces by id, the longest unseen first; bounded in number, spans and age."""
+    """Traces by id, the longest unseen first."""
 
-    def __init__(self, max_spans: int, max_age_s: float) -> None:
-        self._traces: OrderedDict[bytes, Trace] = OrderedDict()
+    def __init__(self, max_spans: int, max_age_s: float, *, tracks: bool = False) -> None:
+        """Remember nothing yet; `tracks` notes what changes, for `save`."""
+        self._live: OrderedDict[bytes, Trace] = OrderedDict()
+        self._frozen: OrderedDict[bytes, _Frozen] = OrderedDict()
+        self._changed: dict[bytes, None] | None = {} if tracks else None
+        self._moves: list[Move] = []
+        self._live_spans = 0
+        self._saved_spans = 0
         self.max_spans = max_spans
         self.max_age_s = max_age_s
         self.spans = 0
         self.evicted = 0
         """Traces forgotten for want of room, before their age was up."""
 
+    def __len__(self) -> int:
+        """How many traces are remembered."""
+        return len(self._live) + len(self._frozen)
+
     def trace(self, trace_id: bytes, now_s: float) -> Trace:
         """The trace with this id, made if need be; it counts as seen now."""
-        trace = self._traces.get(trace_id)
-        if trace is None:
-            trace = self._traces[trace_id] = Trace(trace_id)
+        trace = self._live.get(trace_id)
+        if trace is not None:
+            self._live.move_to_end(trace_id)
         else:
-            self._traces.move_to_end(trace_id)
+            trace = self._thawed(trace_id) if trace_id in self._frozen else Trace(trace_id)
+            self._live[trace_id] = trace
         trace.seen_s = now_s
+        if self._changed is not None:
+            self._changed[trace_id] = None
         return trace
 
     def peek(self, trace_id: bytes) -> Trace | None:
         """The trace with this id, if it is remembered."""
-        return self._traces.get(trace_id)
+        trace = self._live.get(trace_id)
+        if trace is None and trace_id in self._frozen:
+            trace = self._live[trace_id] = self._thawed(trace_id)
+            self._live.move_to_end(trace_id, last=False)
+        return trace
+
+    def live(self, trace_id: bytes) -> Trace | None:
+        """The trace with this id, if it is not frozen."""
+        return self._live.get(trace_id)
 
     def add(self, trace: Trace, span_id: bytes, node: Node) -> None:
         """Remember a span."""
@@ -136,25 +81,148 @@ class TraceTable:
         if node.role == "evaluator":
             trace.has_evaluators = True
         self.spans += 1
+        self._live_spans += 1
 
-    def overdue(self, now_s: float) -> Iterator[Trace]:
-        """Traces that must go now: too many spans, or too long unseen. Caller drops each."""
-        while self._traces:
-            oldest = next(iter(self._traces.values()))
+    def changed(self, trace: Trace) -> None:
+        """Note that something in a trace was settled."""
+        if self._changed is not None and trace.trace_id in self._live:
+            self._changed[trace.trace_id] = None
+
+    def freeze_quiet(self, now_s: float, quiet_s: float) -> None:
+        """Freeze the traces that nothing was seen of for long; sooner where there are many."""
+        live = self._live
+        most = max(_MIN_LIVE, self.max_spans // _LIVE_SHARE)
+        while live:
+            trace_id, oldest = next(iter(live.items()))
+            is_crowded = max(self._live_spans, len(live)) > most
+            if oldest.waiting or not (is_crowded or now_s - oldest.seen_s > quiet_s):
+                return
+            self._frozen[trace_id] = freeze(oldest)
+            del live[trace_id]
+            self._live_spans -= len(oldest.nodes)
+            oldest.clear()
+
+    def overdue(self, now_s: float) -> Iterator[bytes]:
+        """Ids of traces that must go now: too many spans, or too long unseen. Caller drops each."""
+        while self._frozen or self._live:
+            if self._frozen:
+                trace_id, frozen = next(iter(self._frozen.items()))
+                seen = seen_s(_bytes(frozen))
+            else:
+                trace_id, oldest = next(iter(self._live.items()))
+                seen = oldest.seen_s
             # Log records name traces whose spans never come: those count, too.
-            crowded = max(self.spans, len(self._traces)) > self.max_spans
-            if not crowded and now_s - oldest.seen_s <= self.max_age_s:
+            crowded = max(self.spans, len(self)) > self.max_spans
+            if not crowded and now_s - seen <= self.max_age_s:
                 return
             if crowded:
                 self.evicted += 1
-            yield oldest
+            yield trace_id
 
-    def __len__(self) -> int:
-        """How many traces are remembered."""
-        return len(self._traces)
-
-    def drop(self, trace: Trace) -> None:
+    def drop(self, trace_id: bytes) -> None:
         """Forget a trace."""
-        if self._traces.pop(trace.trace_id, None) is not None:
+        self._forget(trace_id)
+        if self._changed is not None:
+            self._changed[trace_id] = None
+
+    def relabel(self, move: Move) -> None:
+        """Go on with other dimensions: what is frozen follows when it thaws."""
+        for trace in self._live.values():
+            trace.relabel(move)
+        self._moves = [_one_after_the_other(old, move) for old in self._moves]
+        number = self._number(move)
+        for trace_id, frozen in self._frozen.items():
+            if isinstance(frozen, bytes):
+                self._frozen[trace_id] = (number, frozen)
+
+    def live_traces(self) -> tuple[Trace, ...]:
+        """The traces that are not frozen."""
+        return tuple(self._live.values())
+
+    def save(self, *, every: bool) -> Saved:
+        """What changed since the last time; all there is where that is asked for, or shorter."""
+        every = every or self._saved_spans > 2 * self.spans + _SLACK
+        ids: Iterable[bytes] = self._changed or ()
+        if every:
+            ids = (*self._frozen, *self._live)
+            self._saved_spans = 0
+        told = [(trace_id, self._packed(trace_id)) for trace_id in ids]
+        self._saved_spans += sum(map(_weight, told))
+        if self._changed is not None:
+            self._changed.clear()
+        return log_of(_TRACES, told, is_all=every)
+
+    def restore(self, value: bytes, move: Move | None, ahead_s: float) -> None:
+        """Remember what a part holds; the parts in their order.
+
+        Args:
+            value: One of those that `save` gave.
+            move: Where the dimensions had other labels then.
+            ahead_s: How far this process's clock is ahead of the one that saved it.
+
+        Raises: UnreadablePart.
+        """
+        number = None if move is None else self._number(move)
+        for told in unpacked(value, _decoder):
+            trace_id, frozen = told
+            self._saved_spans += _weight(told)
+            self._forget(trace_id)
+            if not frozen:
+                continue
+            if is_waiting(frozen):
+                trace = self._live[trace_id] = thaw(trace_id, frozen, move, ahead_s)
+                self._live_spans += len(trace.nodes)
+            else:
+                later = shifted(frozen, ahead_s) if ahead_s else frozen
+                self._frozen[trace_id] = later if number is None else (number, later)
+            self.spans += spans_in(frozen)
+
+    def _forget(self, trace_id: bytes) -> None:
+        trace = self._live.pop(trace_id, None)
+        if trace is not None:
+            self._live_spans -= len(trace.nodes)
             self.spans -= len(trace.nodes)
             trace.clear()
+        elif (frozen := self._frozen.pop(trace_id, None)) is not None:
+            self.spans -= spans_in(_bytes(frozen))
+
+    def _thawed(self, trace_id: bytes) -> Trace:
+        frozen = self._frozen.pop(trace_id)
+        try:
+            if isinstance(frozen, bytes):
+                trace = thaw(trace_id, frozen)
+            else:
+                trace = thaw(trace_id, frozen[1], self._moves[frozen[0]])
+        except UnreadablePart:
+            self.spans -= spans_in(_bytes(frozen))
+            return Trace(trace_id)
+        self._live_spans += len(trace.nodes)
+        return trace
+
+    def _packed(self, trace_id: bytes) -> bytes:
+        """A trace as it is now; empty where it is forgotten."""
+        trace = self._live.get(trace_id)
+        if trace is not None:
+            return freeze(trace)
+        frozen = self._frozen.get(trace_id, b"")
+        if not isinstance(frozen, bytes):
+            frozen = freeze(thaw(trace_id, frozen[1], self._moves[frozen[0]]))
+            self._frozen[trace_id] = frozen
+        return frozen
+
+    def _number(self, move: Move) -> int:
+        self._moves.append(move)
+        return len(self._moves) - 1
+
+
+def _bytes(frozen: _Frozen) -> bytes:
+    return frozen if isinstance(frozen, bytes) else frozen[1]
+
+
+def _weight(told: tuple[bytes, bytes]) -> int:
+    """How many spans an entry is about; one where it says that a trace is forgotten."""
+    return max(1, spans_in(told[1])) if told[1] else 1
+
+
+def _one_after_the_other(first: Move, second: Move) -> Move:
+    return lambda values: second(first(values))

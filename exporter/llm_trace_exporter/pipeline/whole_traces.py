@@ -8,14 +8,16 @@ when it was quiet for longer, or at an age. Calls that judges made are not part 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..model import LlmCall, PricedCall, Reading, Root, Step, TraceSummary
+from ..model import PricedCall, Reading, Root, Step, TraceSummary
 from .limits import Memory
+from .memory import Move, Part, Saved, log_of, together, unpacked, whole_of
 from .merge import filled
 from .remembered import Remembered
 
@@ -36,7 +38,7 @@ class TraceLimits:
     """Complete traces that are remembered, so that none is complete twice."""
 
 
-class _Open(Struct, eq=False, gc=False):
+class _Open(Struct, eq=False, gc=False, array_like=True):
     """A trace so far."""
 
     first_s: float
@@ -44,8 +46,16 @@ class _Open(Struct, eq=False, gc=False):
     root: Root | None = None
     start_ns: int = 0
     end_ns: int = 0
-    first_call: LlmCall | None = None
-    last_call: LlmCall | None = None
+    first_ns: int = 0
+    """Start of the first call."""
+    sender: tuple[str, str] = ("", "")
+    """Service and environment of the first call."""
+    weight: float = 1.0
+    """Of the first call."""
+    last_ns: int = -1
+    """End of the last call."""
+    has_failed: bool = False
+    """The last call did."""
     dimensions: tuple[str, ...] | None = None
     """On which its calls agree."""
     calls: int = 0
@@ -54,10 +64,10 @@ class _Open(Struct, eq=False, gc=False):
     usd: float = 0.0
     priced: int = 0
     """Calls with a price."""
-    is_priced: bool = True
-    """No call is without a price that it should have."""
-    is_measured: bool = True
-    """No answered call is without usage."""
+    unpriced: int = 0
+    """Calls without a price that they should have."""
+    unmeasured: int = 0
+    """Answered calls without usage."""
 
     def spans(self, start_ns: int, end_ns: int) -> None:
         """Note when something ran."""
@@ -65,22 +75,38 @@ class _Open(Struct, eq=False, gc=False):
             self.start_ns = start_ns
         self.end_ns = max(self.end_ns, end_ns)
 
+    def add(self, priced: PricedCall, sign: int = 1) -> None:
+        """Add tokens and dollars of a call; take them off where `sign` is -1."""
+        call = priced.call
+        if call.tokens is not None:
+            self.tokens += sign * call.tokens.total
+        elif not call.error_type and priced.unpriced != "per_request":
+            self.unmeasured += sign
+        usd = priced.cost_usd
+        if usd is not None:
+            self.usd += sign * usd
+            self.priced += sign
+        if priced.unpriced is not None and not (call.error_type and call.tokens is None):
+            self.unpriced += sign
+
 
 @dataclass(slots=True)
 class WholeTraces:
     """Traces that are not complete yet; not safe for threads."""
 
     limits: TraceLimits = field(default_factory=TraceLimits)
+    tracks: bool = False
+    """Whether to note what changes, for `save`."""
     evicted: int = 0
     """Traces taken as complete for want of room."""
     _rooted: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
     _rootless: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
     _ready: list[tuple[bytes, _Open]] = field(default_factory=list)
-    _done: Remembered = field(init=False)
+    _done: Remembered[bytes, None] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make room for what is complete."""
-        self._done = Remembered(self.limits.max_remembered)
+        self._done = Remembered(self.limits.max_remembered, tracks=self.tracks)
 
     def __len__(self) -> int:
         """How many traces are open."""
@@ -123,22 +149,24 @@ class WholeTraces:
             return
         trace.spans(call.start_ns, call.end_ns)
         trace.calls += 1
-        if trace.first_call is None or call.start_ns < trace.first_call.start_ns:
-            trace.first_call = call
-        if trace.last_call is None or call.end_ns > trace.last_call.end_ns:
-            trace.last_call = call
-        own = call.origin.dimensions
+        origin = call.origin
+        if trace.calls == 1 or call.start_ns < trace.first_ns:
+            trace.first_ns, trace.weight = call.start_ns, call.weight
+            trace.sender = (origin.service, origin.environment)
+        if call.end_ns > trace.last_ns:
+            trace.last_ns, trace.has_failed = call.end_ns, bool(call.error_type)
+        own = origin.dimensions
         trace.dimensions = own if trace.dimensions is None else _common(trace.dimensions, own)
-        if call.tokens is not None:
-            trace.tokens += call.tokens.total
-        elif not call.error_type and priced.unpriced != "per_request":
-            trace.is_measured = False
-        usd = priced.cost_usd
-        if usd is not None:
-            trace.usd += usd
-            trace.priced += 1
-        if priced.unpriced is not None and not (call.error_type and call.tokens is None):
-            trace.is_priced = False
+        trace.add(priced)
+
+    def late_usage(self, counted: PricedCall, priced: PricedCall, *, is_first: bool) -> None:
+        """Add the usage of a call that was added without it."""
+        trace = self._open(counted.call.origin.trace_id)
+        if trace is None or counted.call.purpose:
+            return
+        if is_first:
+            trace.add(counted, -1)
+        trace.add(priced)
 
     def step(self, step: Step) -> None:
         """Add a settled step."""
@@ -187,21 +215,60 @@ class WholeTraces:
         self.limits = limits
         self._done.limit = limits.max_remembered
 
-    def relabel(self, dimensions: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+    def save(self, *, every: bool) -> Saved:
+        """What is open, and what was completed since the last time, or all that is known to be."""
+        # What is ready but was not let out yet has not been counted.
+        held = [*self._rooted.items(), *self._rootless.items()]
+        done = [trace_id for trace_id, _ in self._done.take_fresh(every=every)]
+        return together(
+            (
+                whole_of(_OPEN, held),
+                log_of(_COMPLETE, done, self.limits.max_remembered, is_all=every),
+            )
+        )
+
+    def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
+        """Remember what a part holds; the parts in their order.
+
+        Args:
+            part: One of those that `save` gave.
+            move: Where the dimensions had other labels then.
+            ahead_s: How far this process's clock is ahead of the one that saved it.
+
+        Returns: Whether it is one of these.
+
+        Raises: UnreadablePart.
+        """
+        if part.name == _COMPLETE:
+            self._done.restore((trace_id, None) for trace_id in unpacked(part.value, _ids))
+            return True
+        if part.name != _OPEN:
+            return False
+        for trace_id, trace in unpacked(part.value, _opened):
+            trace.first_s += ahead_s
+            trace.seen_s += ahead_s
+            if move is not None:
+                _relabel(trace, move)
+            is_rooted = trace.root is not None and not trace.root.is_local
+            (self._rooted if is_rooted else self._rootless)[trace_id] = trace
+        return True
+
+    def wait_again(self, now_s: float) -> None:
+        """Let what is open be quiet from now on: nobody could tell more in between."""
+        for trace in (*self._rooted.values(), *self._rootless.values()):
+            trace.seen_s = now_s
+
+    def relabel(self, dimensions: Move) -> None:
         """Go on with other dimensions."""
         for trace in (*self._rooted.values(), *self._rootless.values()):
-            if trace.dimensions is not None:
-                trace.dimensions = dimensions(trace.dimensions)
-            if trace.root is not None:
-                told = dimensions(trace.root.dimensions)
-                trace.root = replace(trace.root, dimensions=told)
+            _relabel(trace, dimensions)
 
     def _open(self, trace_id: bytes) -> _Open | None:
         return self._rooted.get(trace_id) or self._rootless.get(trace_id)
 
     def _complete(self, trace_id: bytes, held: OrderedDict[bytes, _Open]) -> None:
         self._ready.append((trace_id, held.pop(trace_id)))
-        self._done.add(trace_id)
+        self._done.add(trace_id, None)
 
     def _let_out(self) -> Iterator[TraceSummary]:
         ready, self._ready = self._ready, []
@@ -209,6 +276,19 @@ class WholeTraces:
             # A trace without a call is not a language model's.
             if trace.calls:
                 yield _summary(trace_id, trace)
+
+
+_OPEN, _COMPLETE = "open_traces", "complete_traces"
+_ids = msgspec.msgpack.Decoder(list[bytes])
+_opened = msgspec.msgpack.Decoder(list[tuple[bytes, _Open]])
+
+
+def _relabel(trace: _Open, dimensions: Move) -> None:
+    if trace.dimensions is not None:
+        trace.dimensions = dimensions(trace.dimensions)
+    if trace.root is not None:
+        told = dimensions(trace.root.dimensions)
+        trace.root = replace(trace.root, dimensions=told)
 
 
 def _is_further_out(root: Root, known: Root | None) -> bool:
@@ -225,7 +305,7 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
-    root, first, last = trace.root, trace.first_call, trace.last_call
+    root = trace.root
     agreed = trace.dimensions or ()
     start_ns, end_ns = (trace.start_ns, trace.end_ns)
     if root is not None:
@@ -234,10 +314,7 @@ def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
         sender = (root.service, root.environment, filled(root.dimensions, agreed))
         weight = root.weight
     else:
-        failed = last is not None and bool(last.error_type)
-        origin = first.origin if first is not None else None
-        sender = (origin.service if origin else "", origin.environment if origin else "", agreed)
-        weight = first.weight if first is not None else 1.0
+        failed, sender, weight = trace.has_failed, (*trace.sender, agreed), trace.weight
     return TraceSummary(
         trace_id=trace_id,
         span_id=root.span_id if root is not None else b"",
@@ -249,7 +326,7 @@ def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
         duration_s=max(0, end_ns - start_ns) / 1e9,
         llm_calls=trace.calls,
         tool_calls=trace.tools,
-        tokens=trace.tokens if trace.is_measured else None,
-        cost_usd=trace.usd if trace.is_priced and trace.priced else None,
+        tokens=trace.tokens if not trace.unmeasured else None,
+        cost_usd=trace.usd if trace.priced and not trace.unpriced else None,
         weight=weight,
     )

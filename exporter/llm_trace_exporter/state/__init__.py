@@ -1,9 +1,9 @@
-"""What must survive a restart: a journal of requests and checkpoints of the series."""
+"""What must survive a restart: checkpoints of series and memories, a journal of what came since."""
 
 from __future__ import annotations
 
-from .file import Kept, SavedSeries, State
+from .file import Checkpoint, Found, State
 from .journal import Entry
-from .packed import pack_subjects, unpack_subjects
+from .rows import Memory, SavedSeries
 
-__all__ = ["Entry", "Kept", "SavedSeries", "State", "pack_subjects", "unpack_subjects"]
+__all__ = ["Checkpoint", "Entry", "Found", "Memory", "SavedSeries", "State"]

@@ -1,9 +1,8 @@
-"""What must survive: a SQLite file with a journal of requests and checkpoints of the series.
+"""What must survive: a SQLite file with checkpoints and a journal of requests.
 
-A request is in the journal before it is acknowledged. Every so often the changed series are
-written as a checkpoint; after a crash they are loaded and the journal since then is applied again.
-The journal before the checkpoint is kept as long as the pipeline would remember its spans, and
-applied without counting.
+A request is in the journal before it is acknowledged. Every so often the changed series, and what
+the pipeline remembers, are written as a checkpoint, and the journal up to it is dropped; after a
+crash the checkpoint is loaded and the journal since then is applied again.
 
 WAL with synchronous=NORMAL: a commit survives the death of the process, not of the power supply.
 """
@@ -11,103 +10,156 @@ WAL with synchronous=NORMAL: a commit survives the death of the process, not of 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from ..errors import ExporterError, Overloaded
+from .database import (
+    KEYS,
+    SUFFIXES,
+    Connect,
+    Damaged,
+    Unreachable,
+    move,
+    open_database,
+    reason_of,
+    remove,
+    save_rows,
+)
 from .journal import Codec, Entry
+from .rows import (
+    DamagedRow,
+    Mark,
+    Memory,
+    Pulse,
+    SavedSeries,
+    Start,
+    in_batches,
+    memory_of,
+    memory_row,
+    seal,
+    series_of,
+    series_row,
+    unseal,
+)
 
 _logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
-APPLICATION_ID = 0x4C4C4D54
-"""Marks the file as ours (`LLMT`)."""
-
 _RETRY_AFTER_S = 5
 _ROWS_AT_ONCE = 2_000
-_SUFFIXES = ("", "-wal", "-shm")
+_PARTS_AT_ONCE = 16
+_MAX_SET_ASIDE = 1_000
+_MAX_STARTS = 1_000
+_FREE_SHARE = 0.25
+"""Share of unused pages from which they are given back."""
 
-_KEPT = """
-CREATE TABLE kept (
-  name TEXT NOT NULL, part INTEGER NOT NULL, unix_s REAL NOT NULL, entries INTEGER NOT NULL,
-  value BLOB NOT NULL, PRIMARY KEY (name, part)
-) WITHOUT ROWID;
-"""
-_TABLES = f"""
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE journal (seq INTEGER PRIMARY KEY, spans INTEGER NOT NULL, entry BLOB NOT NULL);
-CREATE TABLE series (
-  family TEXT NOT NULL, labels TEXT NOT NULL, checkpoint INTEGER NOT NULL,
-  touched REAL NOT NULL, value BLOB NOT NULL,
-  PRIMARY KEY (family, labels, checkpoint)
-) WITHOUT ROWID;
-{_KEPT}
-"""
-_LABELS = msgspec.json.Decoder(dict[str, str])
-_VALUES = msgspec.msgpack.Decoder(list[float])
-_KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)"
+_MARKS = (0, 1)
+"""A mark is written twice: without one, nobody knows what the journal adds to the series."""
+_PULSE = 2
+_STARTS = 10
+"""Places in the table of marks: that of a process's start is this and its number."""
+
+_INSERT_SERIES = "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?)"
+_INSERT_MEMORY = "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?)"
+_INSERT_MARK = "INSERT OR REPLACE INTO marks VALUES (?, ?)"
 _DROP_OLDER = "DELETE FROM series WHERE family = ? AND labels = ? AND checkpoint < ?"
-_MIGRATIONS: dict[int, str] = {1: _KEPT}
-"""Schema version -> statements that lead from it to the next."""
+_DROP_VOID = (
+    "DELETE FROM series WHERE (family, labels, checkpoint) IN "
+    "(SELECT family, labels, checkpoint FROM series WHERE checkpoint < ? LIMIT ?)"
+)
+
+_M = TypeVar("_M", Mark, Pulse, Start)
 
 
-class SavedSeries(NamedTuple):
-    """One series as a checkpoint holds it."""
+class Checkpoint(NamedTuple):
+    """What a checkpoint writes."""
 
-    family: str
-    labels: dict[str, str]
-    values: list[float]
-    """A counter's value; or a histogram's sum, counts and bounds, one after the other."""
-    touched_unix_s: float
-    """When it was last updated."""
-
-
-class Kept(NamedTuple):
-    """Something else that a checkpoint holds, in one part or in many."""
-
-    name: str
-    part: int
-    """A part that is written again replaces itself."""
+    series: Iterable[SavedSeries]
+    """Those that changed since the last one; all of them where it is whole."""
+    is_whole: bool
+    """Whether all earlier series are void."""
+    memories: Sequence[Memory]
+    replaces: frozenset[str]
+    """Names of memories whose earlier parts are void."""
+    max_entries: Mapping[str, int]
+    """Name -> how many of its newest entries are of use."""
+    seq: int
+    """The newest entry that was applied when it was taken."""
+    now_s: float
     unix_s: float
-    entries: int
-    """How many things are in it."""
-    value: bytes
+
+
+class Found(NamedTuple):
+    """When a process before this one was last known to live."""
+
+    run: int
+    """Which one, counted from the file's first; 0: there was none."""
+    now_s: float
+    """On its monotonic clock."""
+    unix_s: float
+    """The same moment, Unix seconds."""
 
 
 class State:
-    """One file, one writer; `append` and `checkpoint` may run in two threads at once."""
+    """One file, one writer; `append` and `checkpoint` may run in two threads at once.
 
-    def __init__(self, path: Path, max_spans: int) -> None:
-        """Open or create the file; what is not ours or damaged is moved aside.
+    Where the disk does not let it, nothing is kept and `failure` says why, until `recover` works.
+    """
+
+    def __init__(self, path: Path, *, connect: Connect = sqlite3.connect) -> None:
+        """Open or create the file; from one that is damaged, what can be read is taken over.
 
         Args:
             path: The file.
-            max_spans: How many spans of the journal are worth keeping.
+            connect: Opens a connection, as `sqlite3.connect` does.
 
-        Raises: ExporterError when no file can be had there.
+        Raises: ExporterError where another process has it, or a newer version wrote it.
         """
         self._path = path
-        self._max_spans = max_spans
+        self._connect = connect
         self._codec = Codec()
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._identity: _Identity | None = None
+        self._seq = 0
+        self.mark = _FIRST
+        """How far the newest checkpoint goes."""
+        self._has_leftovers = False
+        self._has_void = False
+        self._start: Start | None = None
+        self._unusable: list[tuple[str, tuple[Any, ...], object]] = []
+        self.run = 1
+        """Which process this is, counted from the file's first."""
+        self.failure = ""
+        """Why nothing can be kept; empty when all is well."""
         self.moved_aside = 0
-        """Files that could not be used."""
-        self._db = self._open()
-        self._lock = threading.Lock()
-        self._seq: int = self._number("SELECT max(seq) FROM journal")
-        self._checkpoint: int = self._meta("checkpoint")
+        """Files that could not be used as they were."""
+        self.damaged_rows = 0
+        """Rows that were not what was written."""
+        try:
+            self._open()
+        except Unreachable as error:
+            self._fail(error)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file."""
+        return self._db is not None
 
     @property
     def size_bytes(self) -> int:
         """What the file and its companions take on disk."""
         total = 0
-        for suffix in _SUFFIXES:
+        for suffix in SUFFIXES:
             with suppress(OSError):
                 total += Path(f"{self._path}{suffix}").stat().st_size
         return total
@@ -117,244 +169,360 @@ class State:
         """Number of the newest entry."""
         return self._seq
 
+    def found(self) -> Found:
+        """When the process before this one was last known to live."""
+        with self._lock:
+            moments = [Pulse(self.mark.run, self.mark.now_s, self.mark.unix_s)]
+            if (pulse := self._sign(_PULSE, Pulse)) is not None:
+                moments.append(pulse)
+            if (entry := self._newest_entry()) is not None:
+                moments.append(Pulse(entry.run, entry.now_s, entry.wall_ns / 1e9))
+        last = max(moments, key=lambda pulse: (pulse.run, pulse.now_s))
+        return Found(last.run, last.now_s, last.unix_s)
+
+    def starts(self) -> dict[int, float]:
+        """Process -> its clock less that of the one before, at one moment."""
+        places = self._rows("SELECT place FROM marks WHERE place >= ?", (_STARTS,))
+        found = [self._sign(place, Start) for (place,) in list(places)]
+        return {start.run: start.rebased_s for start in found if start is not None}
+
+    def begin(self, found: Found, rebased_s: float) -> None:
+        """Go on as the process after `found`.
+
+        Args:
+            found: The process before.
+            rebased_s: This process's clock less that one's, at one moment.
+        """
+        with self._lock:
+            self.run = found.run + 1
+            self._start = Start(self.run, rebased_s)
+
     def append(self, entry: Entry) -> None:
         """Commit an entry; only then may the request be acknowledged.
 
         Raises: Overloaded when it cannot be written; nothing has changed then.
         """
-        packed = self._codec.pack(entry)
-        spans = len(entry.spans) + len(entry.logs)
         with self._lock:
             seq = self._seq + 1
-            try:
-                with self._db:
-                    self._db.execute("INSERT INTO journal VALUES (?, ?, ?)", (seq, spans, packed))
-            except sqlite3.Error as error:
-                raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
+            sealed = seal(f"journal/{seq}", self._codec.pack(structs.replace(entry, run=self.run)))
+            with self._writing() as db:
+                db.execute("INSERT INTO journal VALUES (?, ?)", (seq, sealed))
             self._seq = seq
 
-    def checkpoint(
-        self, series: Iterable[SavedSeries], seq: int, kept: Iterable[Kept] = ()
-    ) -> None:
-        """Save changed series, and what else is kept, as of when entry `seq` was the newest.
+    def beat(self, now_s: float, unix_s: float) -> None:
+        """Note that the process lives.
+
+        Raises: Overloaded when it cannot be written.
+        """
+        with self._lock, self._writing() as db:
+            db.execute(_INSERT_MARK, _sealed(_PULSE, Pulse(self.run, now_s, unix_s)))
+
+    def checkpoint(self, told: Checkpoint) -> None:
+        """Save changed series and memories as of when entry `told.seq` was the newest.
 
         Written in small transactions, so that no request waits for long; valid with the last one.
 
         Raises: Overloaded when it cannot be written; the previous checkpoint stays valid.
         """
-        number = self._checkpoint + 1
+        self._drop_leftovers()
+        before, number = self.mark, self.mark.number + 1
+        self._has_leftovers = True
         written: list[list[tuple[str, str, int]]] = []
-        try:
-            for rows in _batches(series):
-                with self._lock, self._db:
-                    self._db.executemany(
-                        "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)",
-                        [
-                            (s.family, _labels(s), number, s.touched_unix_s, _pack(s.values))
-                            for s in rows
-                        ],
-                    )
-                written.append([(s.family, _labels(s), number) for s in rows])
-            with self._lock, self._db:
-                self._set("checkpoint", number)
-                self._set("seq", seq)
-                self._db.executemany(_KEEP, map(_row, kept))
-            self._checkpoint = number
-            for keys in written:
-                with self._lock, self._db:
-                    self._db.executemany(_DROP_OLDER, keys)
-            self._prune(seq)
-        except sqlite3.Error as error:
-            raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
+        for batch in in_batches(told.series, _ROWS_AT_ONCE):
+            rows = [series_row(one, number) for one in batch]
+            with self._lock, self._writing() as db:
+                db.executemany(_INSERT_SERIES, rows)
+            written.append([row[:3] for row in rows])
+        parts = [
+            memory_row(one._replace(run=self.run), number, part)
+            for part, one in enumerate(told.memories)
+        ]
+        for start in range(0, len(parts), _PARTS_AT_ONCE):
+            with self._lock, self._writing() as db:
+                db.executemany(_INSERT_MEMORY, parts[start : start + _PARTS_AT_ONCE])
+        whole_since = number if told.is_whole else before.whole_since
+        mark = Mark(number, told.seq, whole_since, self.run, told.now_s, told.unix_s)
+        with self._lock:
+            with self._writing() as db:
+                db.executemany(_INSERT_MARK, [_sealed(place, mark) for place in _MARKS])
+                db.execute("DELETE FROM journal WHERE seq <= ?", (told.seq,))
+                _drop_memories(db, told, number)
+            self.mark = mark
+            self._has_leftovers = False
+            self._has_void |= told.is_whole
+        self._tidy([] if told.is_whole else written)
 
-    def series(self) -> Iterator[SavedSeries]:
-        """The series of the newest valid checkpoint."""
-        rows = self._db.execute(
-            "SELECT family, labels, max(checkpoint), touched, value FROM series "
-            "WHERE checkpoint <= ? GROUP BY family, labels",
-            (self._checkpoint,),
-        )
-        for family, labels, _, touched, value in rows:
-            yield SavedSeries(
-                family,
-                _LABELS.decode(labels),
-                _VALUES.decode(value),
-                touched,
-            )
-
-    def kept(self, name: str) -> Iterator[Kept]:
-        """The parts of something kept, the newest first."""
-        yield from (
-            Kept(*row)
-            for row in self._db.execute(
-                "SELECT name, part, unix_s, entries, value FROM kept WHERE name = ? "
-                "ORDER BY part DESC",
-                (name,),
-            )
-        )
-
-    def keep(self, kept: Kept) -> None:
-        """Replace one thing kept, between checkpoints.
+    def keep(self, one: Memory) -> None:
+        """Replace one small memory between checkpoints.
 
         Raises: Overloaded when it cannot be written.
         """
-        try:
-            with self._lock, self._db:
-                self._db.execute(_KEEP, _row(kept))
-        except sqlite3.Error as error:
-            raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
+        # Parts of a checkpoint count from 0.
+        row = memory_row(one._replace(run=self.run), self.mark.number, -1)
+        with self._lock, self._writing() as db:
+            db.execute("DELETE FROM memory WHERE name = ?", (one.name,))
+            db.execute(_INSERT_MEMORY, row)
 
-    def thin(self, name: str, max_entries: int, since_unix_s: float) -> None:
-        """Drop the oldest parts past a number of entries, and those before a time.
+    def series(self) -> Iterator[SavedSeries]:
+        """The series of the newest valid checkpoint."""
+        for row in self._rows(
+            "SELECT family, labels, max(checkpoint), value FROM series "
+            "WHERE checkpoint BETWEEN ? AND ? GROUP BY family, labels",
+            (self.mark.whole_since, self.mark.number),
+        ):
+            try:
+                yield series_of(*row)
+            except DamagedRow as error:
+                self._set_aside("series", row[:3], row[3], error)
 
-        Raises: Overloaded when that cannot be written.
+    def memories(self) -> Iterator[Memory]:
+        """The parts of everything remembered, each name's oldest first."""
+        for row in self._rows(
+            "SELECT name, checkpoint, part, entries, value FROM memory "
+            "WHERE checkpoint <= ? ORDER BY name, checkpoint, part",
+            (self.mark.number,),
+        ):
+            try:
+                yield memory_of(*row)
+            except DamagedRow as error:
+                self._set_aside("memory", row[:3], row[4], error)
+
+    def entries(self) -> Iterator[Entry]:
+        """The journal since the checkpoint, in order."""
+        query = "SELECT seq, value FROM journal WHERE seq > ? ORDER BY seq"
+        for seq, value in self._rows(query, (self.mark.seq,)):
+            try:
+                yield self._codec.unpack(unseal(f"journal/{seq}", value))
+            except ExporterError as error:
+                self._set_aside("journal", (seq,), value, error)
+
+    def put_aside(self) -> None:
+        """Move damaged rows out of the way, within the file, for whoever wants to look."""
+        if not self._unusable:
+            return
+        with suppress(Overloaded), self._lock, self._writing() as db:
+            for table, key, value in self._unusable:
+                where = " AND ".join(f"{column} IS ?" for column in KEYS[table])
+                db.execute(f"DELETE FROM {table} WHERE {where}", key)  # noqa: S608
+                db.execute("INSERT INTO unusable VALUES (?, ?, ?)", (table, repr(key), value))
+            db.execute(
+                "DELETE FROM unusable WHERE rowid <= (SELECT max(rowid) FROM unusable) - ?",
+                (_MAX_SET_ASIDE,),
+            )
+            self._unusable.clear()
+
+    def recover(self) -> bool:
+        """Try again to have a file; whether it is another one than before.
+
+        Raises: ExporterError when it is still not possible.
         """
-        try:
-            with self._lock, self._db:
-                total, oldest = 0, 0
-                rows = self._db.execute(
-                    "SELECT part, entries FROM kept WHERE name = ? ORDER BY part DESC", (name,)
-                )
-                for part, entries in rows:
-                    total += entries
-                    if total > max_entries:
-                        oldest = part
-                        break
-                self._db.execute(
-                    "DELETE FROM kept WHERE name = ? AND (part <= ? OR unix_s < ?)",
-                    (name, oldest, since_unix_s),
-                )
-        except sqlite3.Error as error:
-            raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
-
-    def entries(self) -> Iterator[tuple[Entry, bool]]:
-        """The journal in order, and whether each entry is newer than the checkpoint."""
-        counted = self._meta("seq")
-        for seq, packed in self._db.execute("SELECT seq, entry FROM journal ORDER BY seq"):
-            yield self._codec.unpack(packed), seq > counted
+        with self._lock:
+            if self._db is not None and self._is_there():
+                return False
+            self._close()
+            if self._identity is not None and self._path.exists():
+                self._move_aside("replaced", f"state {self._path}: not the file that was written")
+            try:
+                self._open()
+            except ExporterError as error:
+                self._fail(error)
+                raise
+            self.failure = ""
+            return True
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock, suppress(sqlite3.Error):
-            self._db.close()
+        with self._lock:
+            self._close()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> None:
+        first = dict(_sealed(place, _FIRST) for place in _MARKS)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            return self._opened()
-        except OSError as error:
-            raise ExporterError(f"state {self._path}: {error.strerror or error}") from error
-        except sqlite3.OperationalError as error:
-            raise ExporterError(f"state {self._path}: {error}") from error
-        except (sqlite3.DatabaseError, _ForeignFileError) as error:
-            self._move_aside(error)
-            try:
-                return self._opened()
-            except sqlite3.Error as again:
-                raise ExporterError(f"state {self._path}: {again}") from again
+            db = open_database(self._path, self._connect, first)
+        except Damaged as error:
+            db = self._renewed(error, first)
+        self._db = db
+        # Whatever a checkpoint that was not finished has left is in the way of the next.
+        self._has_leftovers = self._has_void = True
+        self._find_mark()
+        self._seq = max(self.mark.seq, self._number("SELECT max(seq) FROM journal"))
+        self._identity = self._look()
 
-    def _opened(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, check_same_thread=False, timeout=5.0)
+    def _renewed(self, error: Damaged, first: Mapping[int, bytes]) -> sqlite3.Connection:
+        """A new file with what can be read of the damaged one, which is moved aside."""
+        aside = self._move_aside("unusable", str(error))
+        db = None
         try:
-            is_new = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if not is_new:
-                _require_ours(db)
-                self._require_whole(db)
-            db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
-            if is_new:
-                db.executescript(_TABLES)
-                db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            _migrate(db)
-            # The exclusive lock is taken by the first write.
-            with db:
-                db.execute("INSERT OR IGNORE INTO meta VALUES ('checkpoint', 0), ('seq', 0)")
-        except BaseException:
-            db.close()
+            db = open_database(self._path, self._connect, first)
+            saved = save_rows(aside, db)
+        except (sqlite3.Error, ExporterError) as failure:
+            # Half a copy would be taken for all of it the next time.
+            if db is not None:
+                db.close()
+            remove(self._path)
+            move(aside, self._path)
+            if isinstance(failure, sqlite3.Error):
+                raise Unreachable(f"state {self._path}: {failure}") from failure
             raise
+        self.moved_aside += 1
+        _logger.error("state %s: %d rows of the old file could be read", self._path, saved)
         return db
 
-    def _require_whole(self, db: sqlite3.Connection) -> None:
-        for seq, packed in db.execute("SELECT seq, entry FROM journal"):
-            if not self._codec.is_whole(packed):
-                raise _ForeignFileError(f"it is damaged: entry {seq} of the journal")
-
-    def _move_aside(self, error: Exception) -> None:
+    def _move_aside(self, why: str, error: str) -> Path:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        for suffix in _SUFFIXES:
-            old = Path(f"{self._path}{suffix}")
-            with suppress(FileNotFoundError):
-                old.rename(f"{self._path}.unusable-{stamp}{suffix}")
-        self.moved_aside += 1
-        _logger.error(
-            "state %s cannot be used (%s); moved aside, counters start from 0", self._path, error
-        )
+        target = self._path.with_name(f"{self._path.name}.{why}-{stamp}")
+        move(self._path, target)
+        _logger.error("%s; moved aside to %s", error, target)
+        return target
 
-    def _prune(self, counted: int) -> None:
-        """Drop what the pipeline would have forgotten."""
-        with self._lock, self._db:
-            total, oldest = 0, counted + 1
-            rows = self._db.execute("SELECT seq, spans FROM journal ORDER BY seq DESC")
-            for seq, spans in rows:
-                total += spans
-                if total > self._max_spans and seq <= counted:
-                    break
-                oldest = seq
-            self._db.execute("DELETE FROM journal WHERE seq < ?", (oldest,))
+    def _find_mark(self) -> None:
+        marks = [mark for place in _MARKS if (mark := self._sign(place, Mark)) is not None]
+        if marks:
+            self.mark = max(marks, key=lambda mark: mark.number)
+            return
+        # What the journal adds is unknown: too little is told then, never too much.
+        number = self._number(
+            "SELECT max(n) FROM (SELECT max(checkpoint) AS n FROM series "
+            "UNION SELECT max(checkpoint) FROM memory)"
+        )
+        seq = self._number("SELECT max(seq) FROM journal")
+        self.mark = structs.replace(_FIRST, number=number, seq=seq)
+        self.damaged_rows += 1
+
+    def _sign(self, place: int, kind: type[_M]) -> _M | None:
+        """A mark, a pulse or a start; None where there is none, or none that is whole."""
+        for (value,) in self._rows("SELECT value FROM marks WHERE place = ?", (place,)):
+            try:
+                return msgspec.msgpack.decode(unseal(f"marks/{place}", value), type=kind)
+            except (DamagedRow, msgspec.MsgspecError) as error:
+                self._set_aside("marks", (place,), value, error)
+        return None
+
+    def _newest_entry(self) -> Entry | None:
+        query = "SELECT seq, value FROM journal ORDER BY seq DESC"
+        for seq, value in self._rows(query, ()):
+            with suppress(ExporterError):
+                return self._codec.unpack(unseal(f"journal/{seq}", value))
+        return None
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
+        if self._db is None:
+            return
+        try:
+            yield from self._db.execute(query, values)
+        except sqlite3.Error as error:
+            # The file was found whole: it is the disk that does not give it.
+            self._fail(reason_of(self._path, error))
+            self.damaged_rows += 1
 
     def _number(self, query: str) -> int:
-        return int(self._db.execute(query).fetchone()[0] or 0)
+        (found,) = next(self._rows(query, ()), (0,))
+        return found if isinstance(found, int) else 0
 
-    def _meta(self, name: str) -> int:
-        return int(self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0])
+    def _set_aside(self, table: str, key: tuple[Any, ...], value: object, error: Exception) -> None:
+        one = (table, key, value)
+        if one not in self._unusable:
+            self.damaged_rows += 1
+            self._unusable.append(one)
+            _logger.error("state %s: a row of %s is set aside: %s", self._path, table, error)
 
-    def _set(self, name: str, value: int) -> None:
-        self._db.execute("UPDATE meta SET value = ? WHERE name = ?", (value, name))
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction.
+
+        Raises: Overloaded where it cannot be had; nothing is written then.
+        """
+        if self._db is None or not self._is_there():
+            raise Overloaded(self.failure, _RETRY_AFTER_S)
+        try:
+            with self._db as db:
+                if self._start is not None:
+                    place = _STARTS + self._start.run
+                    db.execute(_INSERT_MARK, _sealed(place, self._start))
+                    db.execute(
+                        "DELETE FROM marks WHERE place BETWEEN ? AND ?",
+                        (_STARTS, place - _MAX_STARTS),
+                    )
+                yield db
+        except sqlite3.Error as error:
+            reason = reason_of(self._path, error)
+            if isinstance(reason, Damaged):
+                # All that matters is in memory: a new file is better than this one.
+                self._close()
+            self._fail(reason)
+            raise Overloaded(f"state cannot be written: {error}", _RETRY_AFTER_S) from error
+        self._start = None
+        if self.failure:
+            _logger.warning("state %s can be written again", self._path)
+            self.failure = ""
+
+    def _is_there(self) -> bool:
+        """Whether the path still leads to the open file."""
+        if self._look() == self._identity:
+            return True
+        self._fail(Unreachable(f"state {self._path}: the file was deleted or replaced"))
+        return False
+
+    def _look(self) -> _Identity | None:
+        try:
+            status = os.stat(self._path)  # noqa: PTH116  # a third of the time
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _fail(self, error: Exception) -> None:
+        if str(error) != self.failure:
+            self.failure = str(error)
+            _logger.error("%s: nothing can be kept", error)
+
+    def _drop_leftovers(self) -> None:
+        """Drop what a checkpoint that failed has left: its number is given again."""
+        if self._has_leftovers:
+            with self._lock, self._writing() as db:
+                for table in ("series", "memory"):
+                    db.execute(
+                        f"DELETE FROM {table} WHERE checkpoint > ?",  # noqa: S608
+                        (self.mark.number,),
+                    )
+
+    def _tidy(self, written: Iterable[list[tuple[str, str, int]]]) -> None:
+        """Drop series that are void, a few at a time, and give pages back to the disk."""
+        for keys in written:
+            with self._lock, self._writing() as db:
+                db.executemany(_DROP_OLDER, keys)
+        while self._has_void:
+            with self._lock, self._writing() as db:
+                gone = db.execute(_DROP_VOID, (self.mark.whole_since, _ROWS_AT_ONCE)).rowcount
+            self._has_void = gone == _ROWS_AT_ONCE
+        if self._number("PRAGMA freelist_count") > self._number("PRAGMA page_count") * _FREE_SHARE:
+            with self._lock, self._writing() as db:
+                db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _close(self) -> None:
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+        self._db = None
 
 
-class _ForeignFileError(Exception):
-    """A SQLite file that is not ours, or of a version to come."""
+_Identity = tuple[int, int]
+_FIRST = Mark(0, 0, 0, 0, 0.0, 0.0)
 
 
-def _require_ours(db: sqlite3.Connection) -> None:
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise _ForeignFileError("it belongs to another program")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise _ForeignFileError(f"it was written by a newer version (schema {version})")
-    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _ForeignFileError(f"it is damaged: {found}")
+def _sealed(place: int, sign: Mark | Pulse | Start) -> tuple[int, bytes]:
+    return place, seal(f"marks/{place}", msgspec.msgpack.encode(sign))
 
 
-def _migrate(db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    while version < SCHEMA_VERSION:
-        db.executescript(_MIGRATIONS[version])
-        version += 1
-        db.execute(f"PRAGMA user_version={version}")
-
-
-def _batches(series: Iterable[SavedSeries]) -> Iterator[list[SavedSeries]]:
-    batch: list[SavedSeries] = []
-    for one in series:
-        batch.append(one)
-        if len(batch) == _ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _labels(series: SavedSeries) -> str:
-    return msgspec.json.encode(series.labels, order="sorted").decode()
-
-
-def _pack(values: list[float]) -> bytes:
-    return msgspec.msgpack.encode(values)
-
-
-def _row(kept: Kept) -> tuple[str, int, float, int, bytes]:
-    return kept.name, kept.part, kept.unix_s, kept.entries, kept.value
+def _drop_memories(db: sqlite3.Connection, told: Checkpoint, number: int) -> None:
+    """Drop the parts that are void, and those older than what is of use."""
+    for name in told.replaces:
+        db.execute("DELETE FROM memory WHERE name = ? AND checkpoint < ?", (name, number))
+    for name, most in told.max_entries.items():
+        total = 0
+        for rowid, entries in db.execute(
+            "SELECT rowid, entries FROM memory WHERE name = ? ORDER BY checkpoint DESC, part DESC",
+            (name,),
+        ).fetchall():
+            if total >= most:
+                db.execute("DELETE FROM memory WHERE rowid = ?", (rowid,))
+            total += entries if isinstance(entries, int) else 0

@@ -1,0 +1,118 @@
+"""How what is remembered is written down and read again: packed parts, each under a name.
+
+Times in a part are those of the process that wrote it; whoever reads it says how far its own
+clock is ahead of that one's. Values of dimensions belong to the labels that a part names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from ..model import Feedback, LlmCall, Reading, Step, Verdict
+
+Move = Callable[[tuple[str, ...]], tuple[str, ...]]
+"""From values of the dimensions under some labels to values of those in force."""
+
+ENTRIES_AT_ONCE = 1_000
+"""Things in a part: what a damaged row takes along."""
+
+_R = TypeVar("_R", bound=LlmCall | Step | Verdict | Feedback)
+_T = TypeVar("_T")
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+class UnreadablePart(ValueError):
+    """A part that none of ours has written."""
+
+
+class Part(NamedTuple):
+    """One packed piece of a memory."""
+
+    name: str
+    entries: int
+    """How many things are in it."""
+    value: bytes
+
+
+class Saved(NamedTuple):
+    """What of a memory is to be written."""
+
+    parts: tuple[Part, ...] = ()
+    replaces: frozenset[str] = frozenset()
+    """Names whose earlier parts are void."""
+    max_entries: tuple[tuple[str, int], ...] = ()
+    """(name, how many of its newest entries are of use)."""
+
+
+def together(saved: Iterable[Saved]) -> Saved:
+    """Several memories as one."""
+    all_of = list(saved)
+    return Saved(
+        tuple(part for one in all_of for part in one.parts),
+        frozenset().union(*(one.replaces for one in all_of)),
+        tuple(pair for one in all_of for pair in one.max_entries),
+    )
+
+
+def log_of(name: str, fresh: Sequence[Any], limit: int | None = None, *, is_all: bool) -> Saved:
+    """What was added to a memory, or all of it.
+
+    Args:
+        name: The memory.
+        fresh: What was added.
+        limit: How many of its newest entries are of use; None: all.
+        is_all: Whether that is all of it.
+    """
+    return Saved(
+        parts_of(name, fresh),
+        frozenset((name,)) if is_all else frozenset(),
+        ((name, limit),) if limit is not None else (),
+    )
+
+
+def whole_of(name: str, every: Sequence[Any]) -> Saved:
+    """All of a memory that is small or changes as a whole."""
+    return Saved(parts_of(name, every), frozenset((name,)))
+
+
+def parts_of(name: str, things: Sequence[Any]) -> tuple[Part, ...]:
+    """Things, packed."""
+    return tuple(
+        Part(name, len(some), _ENCODE(some))
+        for start in range(0, len(things), ENTRIES_AT_ONCE)
+        for some in (list(things[start : start + ENTRIES_AT_ONCE]),)
+    )
+
+
+def unpacked(value: bytes, decoder: msgspec.msgpack.Decoder[list[_T]]) -> Iterator[_T]:
+    """The things in a part.
+
+    Raises: UnreadablePart.
+    """
+    try:
+        yield from decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise UnreadablePart(str(error)) from error
+
+
+def moved_reading(reading: Reading, move: Move) -> Reading:
+    """All that one span or log record said, under other labels."""
+    root = reading.root
+    return replace(
+        reading,
+        records=tuple(relabelled(record, move) for record in reading.records),
+        root=replace(root, dimensions=move(root.dimensions)) if root is not None else None,
+    )
+
+
+def relabelled(record: _R, move: Move) -> _R:
+    """A record with its dimension values, and those of its subject, under other labels."""
+    origin = replace(record.origin, dimensions=move(record.origin.dimensions))
+    if isinstance(record, Verdict | Feedback) and record.subject is not None:
+        subject = replace(record.subject, dimensions=move(record.subject.dimensions))
+        return replace(record, origin=origin, subject=subject)
+    return replace(record, origin=origin)
