@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from llm_trace_exporter.state import State
+
 _READS = ("SELECT", "PRAGMA QUICK_CHECK", "PRAGMA INTEGRITY_CHECK", "EXPLAIN")
 
 
@@ -76,12 +78,16 @@ class _Connection(sqlite3.Connection):
 def faulty_disk() -> Iterator[Disk]:
     """Every database that is opened meanwhile fails when its disk is told to."""
     disk = Disk()
-    connect = sqlite3.connect
 
     class Connection(_Connection):
         pass
 
     Connection.disk = disk
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, factory=Connection, **k))
+        # A core makes its state itself.
+        patched.setitem(
+            State.__init__.__kwdefaults__,  # type: ignore[arg-type]
+            "connect",
+            lambda *a, **k: sqlite3.connect(*a, factory=Connection, **k),
+        )
         yield disk
