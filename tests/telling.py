@@ -329,13 +329,24 @@ class Ledger:
         sums["llm_trace_duration_seconds_count", ()] = len(traces)
         return dict(sums)
 
-    def differences(self, at: Samples) -> list[str]:
-        """What a page shows otherwise than it must; empty where all is right."""
+    def differences(self, at: Samples, service: str = "") -> list[str]:
+        """What a page shows otherwise than it must; empty where all is right.
+
+        Args:
+            at: What is shown.
+            service: Only what is shown of this sender's calls: others send as well.
+        """
+        only = {"service": service} if service else {}
         wrong = [
             f"{name}{dict(labels)}: {shown!r} for {right!r}"
             for (name, labels), right in self.sums().items()
-            if not _equal(shown := at.total(name, **dict(labels)), right, exact="usd" not in name)
+            if not service or name.startswith(("llm_request", "llm_tokens", "llm_cost"))
+            if not _equal(
+                shown := at.total(name, **dict(labels), **only), right, exact="usd" not in name
+            )
         ]
+        if service:
+            return wrong
         received = sum(
             at.total(f"llm_exporter_{kind}_received_total") for kind in ("spans", "log_records")
         )

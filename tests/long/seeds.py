@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import zstandard
-from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -19,6 +18,7 @@ from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.dialects import Context, Reader, wanted_keys
 from llm_trace_exporter.state import Entry
+from tests.e2e.wire import to_otlp_json
 from tests.spans import chat, raw_span
 from tests.telling import Door, Teller
 
@@ -83,7 +83,10 @@ def _understood(target: str) -> list[bytes]:
     if target in ("traces", "logs", "traces-json", "logs-json"):
         signal, _, form = target.partition("-")
         bodies = _requests(signal)
-        return [_as_json(signal, body) for body in bodies] if form else bodies
+        if not form:
+            return bodies
+        kind = ExportTraceServiceRequest if signal == "traces" else ExportLogsServiceRequest
+        return [to_otlp_json(kind.FromString(body)) for body in bodies]
     if target == "compression":
         plain = b"hello" * 50
         return [
@@ -134,12 +137,6 @@ def words(target: str) -> list[bytes]:
 def _requests(signal: str) -> list[bytes]:
     files = sorted(CORPUS.glob(f"*/*.{signal}.pb"))
     return [body for file in files if len(body := file.read_bytes()) <= SMALL]
-
-
-def _as_json(signal: str, body: bytes) -> bytes:
-    kind = ExportTraceServiceRequest if signal == "traces" else ExportLogsServiceRequest
-    plain = json_format.MessageToDict(kind.FromString(body), use_integers_for_enums=True)
-    return json.dumps(plain).encode()
 
 
 def _names(schema: object) -> set[str]:

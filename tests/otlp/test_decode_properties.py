@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -31,6 +28,7 @@ from llm_trace_exporter.otlp.decode import (
     decode_traces_json,
 )
 from llm_trace_exporter.otlp.raw import Batch
+from tests.e2e.wire import to_otlp_json
 from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain
 
 DECODERS = (decode_traces, decode_logs, decode_traces_json, decode_logs_json)
@@ -180,26 +178,6 @@ def log_requests(draw: st.DrawFn) -> ExportLogsServiceRequest:
             attributes=draw(attributes),
         )
     return message
-
-
-def to_otlp_json(message: Any) -> bytes:
-    """The message as OTLP/JSON by protobuf's own mapping, with its ids turned to hex."""
-
-    def walk(node: Any) -> Any:
-        if isinstance(node, list):
-            return [walk(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        return {
-            name: base64.b64decode(value).hex().upper()
-            if name in ("traceId", "spanId", "parentSpanId")
-            else walk(value)
-            for name, value in node.items()
-        }
-
-    return json.dumps(
-        walk(json_format.MessageToDict(message, use_integers_for_enums=True))
-    ).encode()
 
 
 @given(message=trace_requests())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import sys
 
@@ -60,12 +61,28 @@ def test_forgotten_traces_leave_nothing_behind(late_logs: bool) -> None:
     assert blocks() - before < 1_000
 
 
-def test_of_calls_that_nobody_keeps_only_the_newest_wait() -> None:
+def test_without_a_file_nothing_is_noted_for_one() -> None:
     pipeline = Pipeline(LIMITS)
-    told = [read_span(raw_span(chat()), CONTEXT) for _ in range(25)]
-    for reading in told:
-        pipeline.add(reading, 0.0)
+    for number in range(25):
+        for reading in of_trace(number):
+            pipeline.add(reading, 0.0)
     pipeline.settle(1.0)
-    newest = [(reading.trace_id, reading.span_id) for reading in told[-LIMITS.max_subjects :]]
-    assert [row[:2] for row in pipeline.subjects.take_fresh()] == newest
-    assert pipeline.subjects.take_fresh() == []
+    assert not any(part.entries for part in pipeline.save(every=False).parts)
+
+
+def test_what_nobody_saves_is_bounded() -> None:
+    """A disk that is full for long: what is noted for the next checkpoint does not pile up."""
+    pipeline = Pipeline(dataclasses.replace(LIMITS, max_spans=5), tracks=True)
+
+    def pass_through(round_number: int) -> None:
+        for number in range(3_000):
+            pipeline.add(read_span(raw_span(chat(), scope=str(number)), CONTEXT), 10.0)
+            if number % 100 == 0:
+                pipeline.settle(10.0 * round_number + 9)
+                pipeline.drain()
+
+    pass_through(1)
+    before = blocks()
+    for n in range(2, 12):
+        pass_through(n)
+    assert blocks() - before < 15_000

@@ -1,206 +1,203 @@
-"""A state file whose bytes are not what was written: started from what can be read, and told.
-
-Every sum that is then shown is at most what it was. A thousand damages by `make test-long`; here
-a few.
-"""
+"""A damaged file: what can be read is kept, what cannot is told, and the exporter starts."""
 
 from __future__ import annotations
 
 import random
-import shutil
 import sqlite3
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llm_trace_exporter.app import Core
-from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.errors import ExporterError
-from tests.facts import Samples
-from tests.state.test_faults import Clock, settings, settle
-from tests.telling import COUNTED, RISING, Door, Teller
+from tests.spans import chat, raw_log, raw_span
+from tests.state.machine import Machine
 
-CALLS = 150
-ERRORS = "llm_exporter_state_errors_total"
-SUFFIXES = ("", "-wal")
-Sums = dict[str, float]
+CALLS = 12
+TABLES = ("marks", "journal", "series", "memory")
+FOLLOWED = ("llm_requests_total", "llm_tokens_total", "llm_cost_usd_total", "llm_tool_calls_total")
+DAMAGES = 60
+TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a file as a crash leaves it: checkpoints, a journal since, a write-ahead log."""
-    folder = tmp_path_factory.mktemp("written")
-    clock, teller = Clock(), Teller(11)
-    core = clock.core(settings(folder / "live.db"))
-    door = Door(core)
-    assert core.keeper is not None and core.state is not None
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, float]]:
+    """A file with every kind of row, as a crash left it, and what it holds."""
+    machine = Machine(tmp_path_factory.mktemp("written") / "state.db")
     for number in range(CALLS):
-        assert door.send(teller.next())
-        clock.now_s += 0.7
-        core.intake.settle()
-        if number % 40 == 39 and number < CALLS - 20:
-            core.keeper.checkpoint()
-    for suffix in SUFFIXES:
-        shutil.copy(folder / f"live.db{suffix}", folder / f"state.db{suffix}")
-    door.close()
-    core.close()
-    return folder
+        call = raw_span(chat() | {"gen_ai.response.id": f"id-{number}"})
+        told = {"gen_ai.evaluation.name": "good", "gen_ai.evaluation.score.label": "pass"}
+        verdict = raw_log(
+            told, event="gen_ai.evaluation.result", trace=call.trace_id, span=call.span_id
+        )
+        machine.send(call, verdict, raw_span(TOOL, trace=call.trace_id, parent=call.span_id))
+        if number == CALLS // 2:
+            machine.settle()
+            machine.checkpoint()
+    machine.settle()
+    expected = {name: machine.total(name) for name in FOLLOWED}
+    assert expected["llm_requests_total"] == CALLS
+    machine.tick()
+    machine.kill()
+    return machine.path.read_bytes(), expected
 
 
-def any_bytes(path: Path, chance: random.Random) -> None:
-    """A few bytes anywhere."""
-    content = bytearray(path.read_bytes())
-    for _ in range(chance.choice((1, 1, 4))):
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+@pytest.fixture
+def ended(written: tuple[bytes, dict[str, float]], tmp_path: Path) -> Machine:
+    """A machine whose exporter has been killed."""
+    machine = Machine(tmp_path / "state.db")
+    machine.kill()
+    machine.path.write_bytes(written[0])
+    return machine
+
+
+def trouble(machine: Machine) -> float:
+    """What is told of the file."""
+    return sum(
+        machine.total("llm_exporter_state_errors_total", reason=reason)
+        for reason in ("unusable", "damaged")
+    )
+
+
+def check(machine: Machine, expected: dict[str, float]) -> None:
+    """Never more than the truth; less only where that is told."""
+    machine.settle()
+    for name, truth in expected.items():
+        found = machine.total(name)
+        assert found <= truth * (1 + 1e-9), name
+        assert found == pytest.approx(truth) or trouble(machine), name
+
+
+def test_the_file_of_these_tests_has_every_kind_of_row(ended: Machine) -> None:
+    for table in TABLES:
+        assert ended.rows(f"SELECT 1 FROM {table}"), table
+    ended.start()
+    assert trouble(ended) == 0
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_flipped_bit_in_a_row_costs_that_row(
+    ended: Machine, written: tuple[bytes, dict[str, float]], table: str
+) -> None:
+    """Each row in turn: told, set aside, and all others are there."""
+    count = len(ended.rows(f"SELECT 1 FROM {table}"))
+    chance = random.Random(table)
+    for place in range(0, count, max(1, count // 12)):
+        ended.path.write_bytes(written[0])
+
+        def flip(db: sqlite3.Connection, place: int = place) -> None:
+            select = f"SELECT value FROM {table} LIMIT 1 OFFSET {place}"
+            (value,) = db.execute(select).fetchone()
+            changed = bytearray(value)
+            changed[chance.randrange(len(value))] ^= 1 << chance.randrange(8)
+            db.execute(f"UPDATE {table} SET value = ? WHERE value = ?", (bytes(changed), value))
+
+        ended.write(flip)
+        ended.start()
+        check(ended, written[1])
+        assert trouble(ended) == 1
+        ended.kill()
+        ended.start()
+        ended.checkpoint()
+        ended.restart()
+        assert trouble(ended) == 0, "it is told once, and set aside"
+        check(ended, {name: ended.total(name) for name in FOLLOWED})
+        ended.kill()
+
+
+def test_a_row_that_strayed_is_not_taken(ended: Machine) -> None:
+    """Two values in each other's place: each is whole, neither is what was written there."""
+
+    def swap(db: sqlite3.Connection) -> None:
+        query = "SELECT rowid, value FROM memory WHERE name IN ('traces', 'open_traces') LIMIT 2"
+        (one, first), (other, second) = db.execute(query).fetchall()
+        db.execute("UPDATE memory SET value = ? WHERE rowid = ?", (second, one))
+        db.execute("UPDATE memory SET value = ? WHERE rowid = ?", (first, other))
+
+    ended.write(swap)
+    ended.start()
+    assert trouble(ended) == 2
+
+
+@pytest.mark.parametrize("seed", range(DAMAGES))
+def test_random_damage_never_stops_the_start(
+    ended: Machine, written: tuple[bytes, dict[str, float]], seed: int
+) -> None:
+    """Bytes changed, cut off or zeroed anywhere in the file."""
+    chance = random.Random(seed)
+    content = bytearray(written[0])
+    match seed % 4:
+        case 0 | 1:
+            for _ in range(chance.choice((1, 1, 8))):
+                content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        case 2:
+            del content[chance.randrange(len(content)) :]
+        case 3:
+            start = chance.randrange(len(content))
+            length = min(chance.choice((1, 100, 4096)), len(content) - start)
+            content[start : start + length] = bytes(length)
+    ended.path.write_bytes(bytes(content))
+    ended.start()
+    if not content:
+        return
+    check(ended, written[1])
+    before = ended.total("llm_requests_total")
+    ended.send(raw_span(chat()))
+    ended.settle()
+    ended.restart()
+    assert ended.total("llm_requests_total") == before + 1
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0"])
+def test_an_empty_file_and_the_head_of_one_are_begun_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "state.db"
     path.write_bytes(content)
+    machine = Machine(path)
+    machine.send(raw_span(chat()))
+    machine.settle()
+    machine.crash()
+    assert machine.calls() == (1, 15)
 
 
-def the_log(path: Path, chance: random.Random) -> None:
-    """A byte of the write-ahead log, or all past some byte."""
-    log = path.with_name(f"{path.name}-wal")
-    content = bytearray(log.read_bytes())
-    at = chance.randrange(len(content))
-    if chance.random() < 0.5:
-        content[at] ^= 1 << chance.randrange(8)
-    else:
-        del content[at:]
-    log.write_bytes(content)
-
-
-def a_sector(path: Path, chance: random.Random) -> None:
-    """512 bytes that read as zeros, or as noise."""
-    content = bytearray(path.read_bytes())
-    start = chance.randrange(len(content)) // 512 * 512
-    content[start : start + 512] = chance.choice((bytes(512), chance.randbytes(512)))
-    path.write_bytes(content[: path.stat().st_size])
-
-
-def the_end(path: Path, chance: random.Random) -> None:
-    """Everything past some byte is missing."""
-    with path.open("r+b") as file:
-        file.truncate(chance.randrange(path.stat().st_size))
-
-
-def a_value(path: Path, chance: random.Random) -> None:
-    """One bit of one value of one row of any table: the database itself is sound."""
-    db = sqlite3.connect(path)
-    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
-    filled = [t for t in sorted(tables) if db.execute(f"SELECT 1 FROM {t}").fetchone()]
-    table = chance.choice(filled)
-    columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-    rows = db.execute(f"SELECT * FROM {table}").fetchall()
-    row = chance.choice(rows)
-    place = chance.randrange(len(columns))
-    where = " AND ".join(f"{column} IS ?" for column in columns)
-    update = f"UPDATE OR IGNORE {table} SET {columns[place]} = ? WHERE {where}"
-    db.execute(update, (_flipped(row[place], chance), *row))
-    db.commit()
+def test_a_file_of_another_program_is_moved_aside(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    machine = Machine(path)
+    assert trouble(machine) == 1
+    (aside,) = tmp_path.glob("*.unusable-*")
+    with sqlite3.connect(aside) as db:
+        assert db.execute("SELECT count(*) FROM theirs").fetchone() == (0,)
     db.close()
 
 
-def _flipped(value: object, chance: random.Random) -> object:
-    if isinstance(value, int):
-        return value ^ (1 << chance.randrange(len(DAMAGES)))
-    raw = value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]
-    if not raw:
-        return value
-    changed = bytearray(raw)
-    changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
-    return changed.decode(errors="replace") if isinstance(value, str) else bytes(changed)
+def test_a_newer_file_is_left_to_the_newer_version(ended: Machine) -> None:
+    def become_newer(db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA user_version = 999")
+        for place, value in db.execute("SELECT place, value FROM marks").fetchall():
+            newer = (99).to_bytes(1) + value[1:]
+            db.execute("UPDATE marks SET value = ? WHERE place = ?", (newer, place))
+
+    ended.write(become_newer)
+    content = ended.path.read_bytes()
+    with pytest.raises(ExporterError, match=r"newer version \(schema 999; this one reads 3\)"):
+        ended.start()
+    assert ended.path.read_bytes() == content
+    assert list(ended.path.parent.glob("*.unusable-*")) == []
 
 
-DAMAGES: tuple[Callable[[Path, random.Random], None], ...] = (
-    any_bytes, any_bytes, a_value, a_value, a_sector, the_end, the_log,
-)  # fmt: skip
-SILENT = (the_log,)
-"""SQLite takes a log up to the first byte that is wrong: as if what follows was never written."""
+@pytest.mark.parametrize("pragma", ["user_version", "application_id"])
+def test_a_flipped_bit_in_the_head_costs_nothing(
+    ended: Machine, written: tuple[bytes, dict[str, float]], pragma: str
+) -> None:
+    """The rows know better what they are."""
 
+    def flip(db: sqlite3.Connection) -> None:
+        (number,) = db.execute(f"PRAGMA {pragma}").fetchone()
+        db.execute(f"PRAGMA {pragma} = {number ^ (1 << 20)}")
 
-def started(folder: Path, path: Path) -> tuple[Sums, float]:
-    """What is shown after a start on a file, and how many errors it tells."""
-    clock = Clock()
-    clock.now_s += 1_000
-    base = settings(folder / "x")
-    core = clock.core(replace(base, state=StateSettings(str(path))))
-    try:
-        settle(core, clock)
-        at = Samples(core.exposition.render("", [*COUNTED, ERRORS]).body.decode())
-        return sums(at), at.total(ERRORS)
-    finally:
-        core.close()
-
-
-def sums(at: Samples) -> Sums:
-    """Sums of what is counted, and of every bucket."""
-    found: Sums = {}
-    for name, samples in at.by_name.items():
-        if name.startswith(RISING) and not name.startswith("llm_exporter_"):
-            for sample in samples:
-                key = f"{name} {sample.labels.get('le', '')} {sample.labels.get('outcome', '')}"
-                found[key] = found.get(key, 0.0) + sample.value
-    return found
-
-
-def damaged(written: Path, folder: Path, seed: int) -> None:
-    """Start on a damaged copy; now and then again: nothing more is lost or found."""
-    chance = random.Random(seed)
-    path = folder / "state.db"
-    for suffix in SUFFIXES:
-        shutil.copy(written / f"state.db{suffix}", f"{path}{suffix}")
-    damage = DAMAGES[seed % len(DAMAGES)]
-    damage(path, chance)
-    try:
-        now, told = started(folder, path)
-    except ExporterError as error:
-        assert "newer version" in str(error), error
-        return
-    right, _ = whole(written, folder)
-    over = {k: (v, right.get(k, 0.0)) for k, v in now.items() if v > right.get(k, 0.0) * (1 + 1e-9)}
-    assert not over, f"more than the truth: {over}"
-    lost = {k for k, v in right.items() if now.get(k, 0.0) < v * (1 - 1e-9)}
-    assert told or not lost or damage in SILENT, f"lost without a word: {sorted(lost)[:5]}"
-    if seed % 5:
-        return
-    again, _ = started(folder, path)
-    assert again == pytest.approx(now, rel=1e-9)
-
-
-_whole: dict[Path, tuple[Sums, float]] = {}
-
-
-def whole(written: Path, folder: Path) -> tuple[Sums, float]:
-    """What is shown after a start on the file as it was written."""
-    if written not in _whole:
-        path = folder / "whole.db"
-        for suffix in SUFFIXES:
-            shutil.copy(written / f"state.db{suffix}", f"{path}{suffix}")
-        _whole[written] = started(folder, path)
-    return _whole[written]
-
-
-def test_the_undamaged_file_is_right(written: Path, tmp_path: Path) -> None:
-    right, told = whole(written, tmp_path)
-    assert not told
-    assert right["llm_tokens_total  "] > 1_000
-
-
-@pytest.mark.parametrize("seed", range(len(DAMAGES)))
-def test_some_damages(seed: int, written: Path, tmp_path: Path) -> None:
-    damaged(written, tmp_path, seed)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("block", range(10))
-def test_a_thousand_damages(block: int, written: Path, tmp_path: Path) -> None:
-    wrong: list[str] = []
-    for seed in range(100 * block, 100 * (block + 1)):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        try:
-            damaged(written, folder, seed)
-        except Exception as error:
-            wrong.append(f"seed {seed}, {DAMAGES[seed % len(DAMAGES)].__name__}: {error!r}")
-        shutil.rmtree(folder)
-    assert not wrong, "\n".join(wrong)
+    ended.write(flip)
+    ended.start()
+    assert trouble(ended) == 1
+    for name, truth in written[1].items():
+        assert ended.total(name) == pytest.approx(truth), name

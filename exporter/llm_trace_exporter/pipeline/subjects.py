@@ -70,10 +70,12 @@ class Subjects:
                 self._put(judged, now_s)
                 if self._fresh is not None:
                     self._fresh.append((now_s, judged))
+        if self._fresh is not None and len(self._fresh) > 2 * self.limit:
+            del self._fresh[: -self.limit]
 
     def save(self, *, every: bool) -> Saved:
         """What was remembered since the last time; or all there is."""
-        fresh = self._fresh or []
+        fresh = list(self._fresh or ())
         if every:
             fresh = [(t.seen_s, judged) for t in self._traces.values() for judged in t.calls]
         if self._fresh is not None:

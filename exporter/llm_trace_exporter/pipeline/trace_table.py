@@ -40,6 +40,7 @@ class TraceTable:
         self._moves: list[Move] = []
         self._live_spans = 0
         self._saved_spans = 0
+        self._saves_every = False
         self.max_spans = max_spans
         self.max_age_s = max_age_s
         self.spans = 0
@@ -122,8 +123,13 @@ class TraceTable:
     def drop(self, trace_id: bytes) -> None:
         """Forget a trace."""
         self._forget(trace_id)
-        if self._changed is not None:
-            self._changed[trace_id] = None
+        if self._changed is None:
+            return
+        self._changed[trace_id] = None
+        if len(self._changed) > 2 * self.max_spans + _SLACK:
+            # Nobody has saved for long: all there is will be less than all that changed.
+            self._changed.clear()
+            self._saves_every = True
 
     def relabel(self, move: Move) -> None:
         """Go on with other dimensions: what is frozen follows when it thaws."""
@@ -141,7 +147,8 @@ class TraceTable:
 
     def save(self, *, every: bool) -> Saved:
         """What changed since the last time; all there is where that is asked for, or shorter."""
-        every = every or self._saved_spans > 2 * self.spans + _SLACK
+        every = every or self._saves_every or self._saved_spans > 2 * self.spans + _SLACK
+        self._saves_every = False
         ids: Iterable[bytes] = self._changed or ()
         if every:
             ids = (*self._frozen, *self._live)

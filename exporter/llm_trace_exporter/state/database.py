@@ -136,10 +136,9 @@ def _opened(path: Path, connect: Connect, first: Mapping[int, bytes]) -> sqlite3
 
 
 def _require_ours(db: sqlite3.Connection, path: Path) -> None:
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
     version = db.execute("PRAGMA user_version").fetchone()[0]
     is_marked = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-    if not is_marked and not tables & KEYS.keys():
+    if not is_marked and not _tables(db) & KEYS.keys():
         raise Damaged(f"state {path}: it belongs to another program")
     found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
@@ -195,12 +194,22 @@ def save_rows(damaged: Path, db: sqlite3.Connection) -> int:
     except sqlite3.Error:
         return 0
     old.text_factory = db.text_factory
-    with db:
-        db.execute("DELETE FROM marks")
     try:
+        if not _tables(old) & KEYS.keys():
+            return 0
+        with db:
+            db.execute("DELETE FROM marks")
         return sum(_copy(table, old, db) for table in KEYS)
     finally:
         old.close()
+
+
+def _tables(db: sqlite3.Connection) -> set[str]:
+    try:
+        found = db.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
+    except sqlite3.Error:
+        return set()
+    return {name for (name,) in found}
 
 
 def _copy(table: str, old: sqlite3.Connection, db: sqlite3.Connection) -> int:
