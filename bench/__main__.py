@@ -61,7 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds, of which the best counts")
     parser.add_argument(
-        "--only", nargs="+", choices=[*PARTS, *ASKED_FOR], metavar="PART",
+        "--only",
+        nargs="+",
+        choices=[*PARTS, *ASKED_FOR],
+        metavar="PART",
         help=f"parts: {', '.join(PARTS)}; only where named: {', '.join(ASKED_FOR)}",
     )
     return parser

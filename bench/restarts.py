@@ -70,9 +70,7 @@ def restarted(folder: Path, series: int, spans: int) -> Restarted:
         found, before_mb = _series(process), process.resident_mb
         process.kill()
     with exporter(folder, config) as again:
-        return Restarted(
-            found, spans, before_mb, again.resident_mb, again.cpu_s, again.start_s
-        )
+        return Restarted(found, spans, before_mb, again.resident_mb, again.cpu_s, again.start_s)
 
 
 def _fill(process: Process, series: int, spans: int) -> None:

@@ -19,9 +19,7 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @contextmanager
-def http_sender(
-    address: str, media_type: str = "application/x-protobuf"
-) -> Iterator[Send]:
+def http_sender(address: str, media_type: str = "application/x-protobuf") -> Iterator[Send]:
     """Over OTLP/HTTP, with one connection; servers close it after some seconds without a request.
 
     Raises: RuntimeError where a request is refused.

@@ -164,7 +164,7 @@ class Templates:
         """Make them; they are of now."""
         messages = [_marked(seed) for seed in range(len(SERVICES))]
         binary = [message.SerializeToString() for message in messages]
-        self._bodies = {protocol: binary for protocol in PROTOCOLS}
+        self._bodies = dict.fromkeys(PROTOCOLS, binary)
         self._bodies[_JSON] = [_as_json(message) for message in messages]
 
     def body(self, protocol: str, number: int, name: int) -> bytes:

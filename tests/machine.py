@@ -75,7 +75,9 @@ class Machine(RuleBasedStateMachine):
     steps = 0
     """Of all machines so far."""
 
-    @initialize(seed=SEEDS, choice=CHOICES, kind=st.sampled_from(("roomy", "roomy", "tight", "old")))
+    @initialize(
+        seed=SEEDS, choice=CHOICES, kind=st.sampled_from(("roomy", "roomy", "tight", "old"))
+    )
     def begin(self, seed: int, choice: dict[str, Any], kind: str) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="machine-")
         self.path = Path(self.folder.name) / "state.db"

@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -227,9 +227,7 @@ class Teller:
             _write(added.attributes, span.attrs)
             if span.fact.value == "error":
                 added.status.code = 2  # type: ignore[assignment]
-        tokens = sum(
-            n for s in spans for k, n in s.attrs.items() if k.startswith("gen_ai.usage.")
-        )
+        tokens = sum(n for s in spans for k, n in s.attrs.items() if k.startswith("gen_ai.usage."))
         body = message.SerializeToString()
         return Told("traces", body, tuple(span.fact for span in spans), len(spans), tokens)
 

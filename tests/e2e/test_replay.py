@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.e2e.process import DEADLINE_S, ROOT, command, environment, run, running
-from tests.e2e.wire import Log, call, logs, traces
+from tests.e2e.wire import Log, call, logs, to_otlp_json, traces
 from tests.facts import Samples
 
 SAMPLES = ROOT / "examples" / "traces"

@@ -30,14 +30,14 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.dialects import DIALECTS, Context, Reader
     from llm_trace_exporter.dialects.registry import TABLES, wanted_keys
     from llm_trace_exporter.errors import ConfigError, DecodeError, ExporterError, RejectedRecord
+    from llm_trace_exporter.keeping import Rebase, _load
     from llm_trace_exporter.metrics.catalogue import FAMILIES
+    from llm_trace_exporter.metrics.restoring import Restorer
     from llm_trace_exporter.metrics.series import Histogram
     from llm_trace_exporter.otlp.compression import ENCODINGS, decompress
     from llm_trace_exporter.otlp.decode import decode_traces
     from llm_trace_exporter.otlp.files import iter_requests
     from llm_trace_exporter.otlp.raw import RawSpan
-    from llm_trace_exporter.keeping import Rebase, _load
-    from llm_trace_exporter.metrics.restoring import Restorer
     from llm_trace_exporter.otlp.sink import Encoding, SignalName
     from llm_trace_exporter.state import Entry, Found, Memory
     from llm_trace_exporter.state.journal import Codec

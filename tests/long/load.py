@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import grpc
 import requests
@@ -30,6 +31,13 @@ SERVICES = {
 ASKED_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
+class At(NamedTuple):
+    """Where a process listens: base URL, and host:port."""
+
+    http: str
+    grpc: str
+
+
 class Load:
     """Senders that go on until told to stop; what is under way is then brought home."""
 
@@ -44,7 +52,7 @@ class Load:
         self._simple = simple
         self.refused = 0
         """Requests that were asked to come again."""
-        self._exporter: Exporter | None = None
+        self._at = At("", "")
         self._stop = threading.Event()
         self._failures: list[BaseException] = []
         self._scrapes = Scrapes()
@@ -60,7 +68,8 @@ class Load:
 
     def send_to(self, exporter: Exporter) -> None:
         """Send to this process from now on."""
-        self._exporter = exporter
+        # A later process of the same folder overwrites what tells its addresses.
+        self._at = At(exporter.http, exporter.grpc)
 
     def start(self) -> None:
         for thread in self._threads:
@@ -103,11 +112,9 @@ class Load:
         told.append(one)
 
     def _acknowledged(self, protocol: str, told: Told) -> bool:
-        exporter = self._exporter
-        assert exporter is not None
-        send = PROTOCOLS[protocol] if told.signal in MESSAGES else _posted
+        send = PROTOCOLS[protocol] if told.signal in MESSAGES else _score
         try:
-            taken = send(exporter, told)
+            taken = send(self._at, told)
         except requests.RequestException:
             self._ledgers[protocol].unanswered(told)
             return False
@@ -141,19 +148,24 @@ def _name(protocol: str) -> str:
     return f"sender-{protocol}"
 
 
-def _protobuf(exporter: Exporter, told: Told) -> bool:
-    return _is_taken(exporter.post(told.body, told.signal))
+def _protobuf(at: At, told: Told) -> bool:
+    return _posted(at, f"/v1/{told.signal}", told.body, "application/x-protobuf")
 
 
-def _json(exporter: Exporter, told: Told) -> bool:
+def _json(at: At, told: Told) -> bool:
     body = to_otlp_json(MESSAGES[told.signal].FromString(told.body))
-    return _is_taken(exporter.post(body, told.signal, "application/json"))
+    return _posted(at, f"/v1/{told.signal}", body, "application/json")
 
 
-def _posted(exporter: Exporter, told: Told) -> bool:
-    headers = {"Content-Type": "application/json"}
-    url = f"{exporter.http}{told.signal}"
-    return _is_taken(requests.post(url, data=told.body, headers=headers, timeout=10))
+def _score(at: At, told: Told) -> bool:
+    return _posted(at, told.signal, told.body, "application/json")
+
+
+def _posted(at: At, path: str, body: bytes, media_type: str) -> bool:
+    answer = requests.post(
+        at.http + path, data=body, headers={"Content-Type": media_type}, timeout=10
+    )
+    return _is_taken(answer)
 
 
 def _is_taken(answer: requests.Response) -> bool:
@@ -163,9 +175,9 @@ def _is_taken(answer: requests.Response) -> bool:
     return answer.status_code == 200
 
 
-def _grpc(exporter: Exporter, told: Told) -> bool:
+def _grpc(at: At, told: Told) -> bool:
     options = [("grpc.use_local_subchannel_pool", 1)]
-    with grpc.insecure_channel(exporter.grpc, options=options) as channel:
+    with grpc.insecure_channel(at.grpc, options=options) as channel:
         export = channel.unary_unary(SERVICES[told.signal], bytes, bytes)
         try:
             export(told.body, timeout=10)
@@ -177,7 +189,7 @@ def _grpc(exporter: Exporter, told: Told) -> bool:
     return True
 
 
-PROTOCOLS: dict[str, Callable[[Exporter, Told], bool]] = {
+PROTOCOLS: dict[str, Callable[[At, Told], bool]] = {
     "protobuf": _protobuf,
     "json": _json,
     "grpc": _grpc,

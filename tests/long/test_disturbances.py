@@ -25,7 +25,12 @@ pytestmark = pytest.mark.long
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 DISK_MB = 2
-QUICK = {**CONFIG, "settle": "50ms", "traces": {"quiet": "1s", "rootless_quiet": "1s"}}
+QUICK = {
+    **CONFIG,
+    "settle": "50ms",
+    "traces": {"quiet": "1s", "rootless_quiet": "1s"},
+    "limits": {"patience": "1s"},
+}
 
 
 @pytest.fixture
@@ -118,7 +123,11 @@ def variant(chance: random.Random) -> dict[str, Any]:
         **QUICK,
         "settle": chance.choice(["0s", "50ms", "300ms"]),
         "dimensions": [{"label": label, "keys": [label]} for label in labels],
-        "limits": {"max_pending": chance.choice([100, 1000]), "max_spans": 10_000},
+        "limits": {
+            "patience": "1s",
+            "max_pending": chance.choice([100, 1000]),
+            "max_spans": 10_000,
+        },
         "series": {"max_per_family": chance.choice([100, 20_000])},
         "labels": {"default_cap": chance.choice([20, 100])},
     }

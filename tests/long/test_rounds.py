@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -33,7 +32,11 @@ def configured(chance: random.Random, path: Path) -> Config:
     """A configuration that differs in what series are made of, and how many there may be."""
     dimensions = [
         # Renamed: the same attribute under another label.
-        {"label": chance.choice((label, f"{label}_name")), "keys": [label], "cap": chance.choice((2, 100))}
+        {
+            "label": chance.choice((label, f"{label}_name")),
+            "keys": [label],
+            "cap": chance.choice((2, 100)),
+        }
         for label in chance.sample(LABELS, chance.randrange(4))
     ]
     return {

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.errors import ExporterError
 from tests.facts import Samples
@@ -30,7 +29,7 @@ Sums = dict[str, float]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a file as a crash leaves it: checkpoints, a journal since, a write-ahead log."""
+    """The folder of a file as a crash leaves it: checkpoints, a journal, a write-ahead log."""
     folder = tmp_path_factory.mktemp("written")
     clock, teller = Clock(), Teller(11)
     core = clock.core(settings(folder / "live.db"))
@@ -154,8 +153,9 @@ def damaged(written: Path, folder: Path, seed: int) -> None:
     try:
         now, told = started(folder, path)
     except ExporterError as error:
-        assert "newer version" in str(error), error
-        return
+        if "newer version" in str(error):
+            return
+        raise
     right, _ = whole(written, folder)
     over = {k: (v, right.get(k, 0.0)) for k, v in now.items() if v > right.get(k, 0.0) * (1 + 1e-9)}
     assert not over, f"more than the truth: {over}"
