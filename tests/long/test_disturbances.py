@@ -105,7 +105,7 @@ def test_a_disk_that_fills_up_and_empties_again(disk: Path, tmp_path: Path) -> N
     # A start on a full disk serves what is in memory, and comes back by itself.
     filler = fill(disk)
     with running(tmp_path / "full", config=config) as exporter:
-        assert exporter.get("/-/ready").status_code == 503
+        wait_for(lambda: exporter.get("/-/ready").status_code == 503, "not ready")
         assert exporter.post(traces(Span(chat()), service="full")).status_code == 503
         assert exporter.metrics().total("llm_exporter_state_writable") == 0
         filler.unlink()
