@@ -120,7 +120,7 @@ def test_saved_series_come_back_under_the_profile_in_force(new_meter: NewMeter) 
     without, with_semconv = new_meter(), new_meter(profiles=SEMCONV)
     for name, labels, series in kept:
         assert Restorer(without.store).series(name, labels, 0.0) is None
-        restored: Any = Restorer(with_semconv.store).series(name, labels)
+        restored: Any = Restorer(with_semconv.store).series(name, labels, 0.0)
         restored.absorb(series)
     assert meter_keys(with_semconv) == {tuple(sorted(LABELS.items())): 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,11 @@ def copy(_: RawSpan) -> RawSpan | RawLog:
     return raw_span(chat() | {"gen_ai.response.id": "chatcmpl-1"}, scope="sdk", duration_s=2)
 
 
-CASES = {
-    "inner": (lambda: unmeasured(), inner),
+Case = tuple[Callable[[], RawSpan], Callable[[RawSpan], RawSpan | RawLog]]
+CASES: dict[str, Case] = {
+    "inner": (unmeasured, inner),
     "around": (lambda: within(raw_span({}), None), around),
-    "details": (lambda: unmeasured(), details),
+    "details": (unmeasured, details),
     "copy": (lambda: unmeasured(**{"gen_ai.response.id": "chatcmpl-1"}), copy),
 }
 
@@ -90,7 +92,7 @@ def test_a_second_report_of_the_same_usage_adds_nothing(machine: Machine) -> Non
     outer = unmeasured(**{"gen_ai.response.id": "chatcmpl-1"})
     machine.send(outer)
     machine.settle()
-    sdk = within(outer, **{"gen_ai.response.id": "chatcmpl-1"})
+    sdk = within(outer, (10, 5), **{"gen_ai.response.id": "chatcmpl-1"})
     machine.send(sdk)
     machine.settle()
     own = raw_span(chat(), scope="http", trace=sdk.trace_id, parent=sdk.span_id, start_s=0.6)

@@ -131,7 +131,7 @@ def test_random_damage_never_stops_the_start(
                 content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         case 2:
             del content[chance.randrange(len(content)) :]
-        case 3:
+        case _:
             start = chance.randrange(len(content))
             length = min(chance.choice((1, 100, 4096)), len(content) - start)
             content[start : start + length] = bytes(length)

@@ -115,3 +115,24 @@ def test_targets_replace_only_their_own_default() -> None:
     assert found["error_ratio", ()] == 0.01
     assert found["ttft_p95_seconds", ()] == 5.0
     assert found["ttft_p95_seconds", (("service", "chat"),)] == 1
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+@pytest.mark.parametrize("ahead_s", [DAY_S, 40 * DAY_S])
+def test_a_clock_that_was_wrong_takes_no_money_out_of_its_period(
+    ahead_s: float, restarts: bool
+) -> None:
+    """Ahead for a while, past the period's end, then right again."""
+    budgets = Budgets([Budget("b", 100, "daily")])
+    spent(budgets, 10.0, MIDNIGHT_S + 100)
+    spent(budgets, 10.0, MIDNIGHT_S + ahead_s + 200)
+    if restarts:
+        saved = msgspec.msgpack.decode(msgspec.msgpack.encode(budgets.saved()))
+        budgets = Budgets([Budget("b", 100, "daily")])
+        budgets.restore(saved)
+    spent(budgets, 10.0, MIDNIGHT_S + 300)
+    now = one(budgets, MIDNIGHT_S + DAY_S / 2)
+    assert now.spent_usd == 30
+    assert now.elapsed_ratio == 0.5
+    assert now.forecast_usd == pytest.approx(60, rel=0.01)
+    assert one(budgets, MIDNIGHT_S + DAY_S + 1).spent_usd == 0

@@ -117,9 +117,9 @@ def thaw(trace_id: bytes, frozen: bytes, move: Move | None = None, ahead_s: floa
             trace_id,
             has_evaluators=told.has_evaluators,
             root_dimensions=_moved(told.root_dimensions, move),
-            seen_s=seen_s(frozen) + ahead_s,
+            seen_s=head_of(frozen)[0] + ahead_s,
         )
-    except (msgspec.MsgspecError, struct.error) as error:
+    except msgspec.MsgspecError as error:
         raise UnreadablePart(f"a trace: {error}") from error
     for span in told.spans:
         trace.nodes[span.span_id] = Node(
@@ -166,30 +166,18 @@ def _moved(values: tuple[str, ...], move: Move | None) -> tuple[str, ...]:
     return move(values) if values and move is not None else values
 
 
-def seen_s(frozen: bytes) -> float:
-    """When a frozen trace was last seen."""
-    return _head(frozen)[0]
+def head_of(frozen: bytes) -> tuple[float, int, bool]:
+    """(when it was last seen, spans, whether something waits) of a frozen trace.
 
-
-def spans_in(frozen: bytes) -> int:
-    """How many spans a frozen trace has."""
-    return _head(frozen)[1]
-
-
-def is_waiting(frozen: bytes) -> bool:
-    """Whether something in a frozen trace waits."""
-    return _head(frozen)[2]
-
-
-def shifted(frozen: bytes, ahead_s: float) -> bytes:
-    """A frozen trace that was seen as much later."""
-    seen, spans, waits = _head(frozen)
-    return _HEAD.pack(seen + ahead_s, spans, waits) + frozen[_HEAD.size :]
-
-
-def _head(frozen: bytes) -> tuple[float, int, bool]:
-    """Raises: UnreadablePart."""
+    Raises: UnreadablePart.
+    """
     try:
         return _HEAD.unpack_from(frozen)
     except struct.error as error:
         raise UnreadablePart("a trace without a head") from error
+
+
+def shifted(frozen: bytes, ahead_s: float) -> bytes:
+    """A frozen trace that was seen as much later."""
+    seen, spans, waits = head_of(frozen)
+    return _HEAD.pack(seen + ahead_s, spans, waits) + frozen[_HEAD.size :]

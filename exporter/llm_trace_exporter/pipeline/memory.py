@@ -6,7 +6,7 @@ clock is ahead of that one's. Values of dimensions belong to the labels that a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -79,22 +79,24 @@ def whole_of(name: str, every: Sequence[Any]) -> Saved:
     return Saved(parts_of(name, every), frozenset((name,)))
 
 
-def parts_of(name: str, things: Sequence[Any]) -> tuple[Part, ...]:
-    """Things, packed."""
+def parts_of(
+    name: str, things: Sequence[Any], entries: Callable[[Sequence[Any]], int] = len
+) -> tuple[Part, ...]:
+    """Things, packed; `entries` tells how much some of them are."""
     return tuple(
-        Part(name, len(some), _ENCODE(some))
+        Part(name, entries(some), _ENCODE(some))
         for start in range(0, len(things), ENTRIES_AT_ONCE)
         for some in (list(things[start : start + ENTRIES_AT_ONCE]),)
     )
 
 
-def unpacked(value: bytes, decoder: msgspec.msgpack.Decoder[list[_T]]) -> Iterator[_T]:
+def unpacked(value: bytes, decoder: msgspec.msgpack.Decoder[list[_T]]) -> list[_T]:
     """The things in a part.
 
     Raises: UnreadablePart.
     """
     try:
-        yield from decoder.decode(value)
+        return decoder.decode(value)
     except msgspec.MsgspecError as error:
         raise UnreadablePart(str(error)) from error
 

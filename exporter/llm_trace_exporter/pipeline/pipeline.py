@@ -224,7 +224,7 @@ class Pipeline:
         value = part.value
         match part.name:
             case "traces":
-                self._table.restore(value, move, ahead_s)
+                self._table.restore(part, move, ahead_s)
             case "apart":
                 for frozen in unpacked(value, _bytes):
                     self._queue.extend(thaw(b"", frozen, move, ahead_s).unsettled())
@@ -251,7 +251,7 @@ class Pipeline:
 
     def restored(self) -> None:
         """Let what waited when it was saved wait on; after the last `restore`."""
-        waiting = [p for trace in self._table.live_traces() for p in trace.unsettled()]
+        waiting = [p for trace in self._table.restored() for p in trace.unsettled()]
         self._queue = deque(sorted((*self._queue, *waiting), key=lambda p: p.deadline_s))
         self._waiting = len(self._queue)
         for pending in self._queue:

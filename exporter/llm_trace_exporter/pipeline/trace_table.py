@@ -6,12 +6,12 @@ Most of them have gone quiet: those are kept frozen, hundreds of thousands of th
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from .frozen import freeze, is_waiting, seen_s, shifted, spans_in, thaw
-from .memory import Move, Saved, UnreadablePart, log_of, unpacked
+from .frozen import freeze, head_of, shifted, thaw
+from .memory import Move, Part, Saved, UnreadablePart, parts_of, unpacked
 from .trace import Node, Trace
 
 QUIET_S = 60.0
@@ -41,6 +41,9 @@ class TraceTable:
         self._live_spans = 0
         self._saved_spans = 0
         self._saves_every = False
+        self._found: dict[bytes, tuple[bytes, tuple[int | None, float]]] = {}
+        self.unreadable = 0
+        """Traces of an earlier process that could not be read."""
         self.max_spans = max_spans
         self.max_age_s = max_age_s
         self.spans = 0
@@ -108,7 +111,7 @@ class TraceTable:
         while self._frozen or self._live:
             if self._frozen:
                 trace_id, frozen = next(iter(self._frozen.items()))
-                seen = seen_s(_bytes(frozen))
+                seen = head_of(_bytes(frozen))[0]
             else:
                 trace_id, oldest = next(iter(self._live.items()))
                 seen = oldest.seen_s
@@ -141,10 +144,6 @@ class TraceTable:
             if isinstance(frozen, bytes):
                 self._frozen[trace_id] = (number, frozen)
 
-    def live_traces(self) -> tuple[Trace, ...]:
-        """The traces that are not frozen."""
-        return tuple(self._live.values())
-
     def save(self, *, every: bool) -> Saved:
         """What changed since the last time; all there is where that is asked for, or shorter."""
         every = every or self._saves_every or self._saved_spans > 2 * self.spans + _SLACK
@@ -154,35 +153,51 @@ class TraceTable:
             ids = (*self._frozen, *self._live)
             self._saved_spans = 0
         told = [(trace_id, self._packed(trace_id)) for trace_id in ids]
-        self._saved_spans += sum(map(_weight, told))
         if self._changed is not None:
             self._changed.clear()
-        return log_of(_TRACES, told, is_all=every)
+        parts = parts_of(_TRACES, told, _spans_in)
+        self._saved_spans += sum(part.entries for part in parts)
+        return Saved(parts, frozenset((_TRACES,)) if every else frozenset())
 
-    def restore(self, value: bytes, move: Move | None, ahead_s: float) -> None:
-        """Remember what a part holds; the parts in their order.
+    def restore(self, part: Part, move: Move | None, ahead_s: float) -> None:
+        """Read a part of what an earlier process remembered; then `restored`.
 
         Args:
-            value: One of those that `save` gave.
+            part: One of those that `save` gave, in their order.
             move: Where the dimensions had other labels then.
             ahead_s: How far this process's clock is ahead of the one that saved it.
 
         Raises: UnreadablePart.
         """
         number = None if move is None else self._number(move)
-        for told in unpacked(value, _decoder):
-            trace_id, frozen = told
-            self._saved_spans += _weight(told)
-            self._forget(trace_id)
+        told, found = (number, ahead_s), self._found
+        for trace_id, frozen in unpacked(part.value, _decoder):
+            found.pop(trace_id, None)
+            found[trace_id] = (frozen, told)
+        self._saved_spans += part.entries
+
+    def restored(self) -> list[Trace]:
+        """Remember what was read, each trace as it was last saved; those in which calls wait."""
+        waiting: list[Trace] = []
+        for trace_id, (frozen, (number, ahead_s)) in self._found.items():
             if not frozen:
                 continue
-            if is_waiting(frozen):
-                trace = self._live[trace_id] = thaw(trace_id, frozen, move, ahead_s)
-                self._live_spans += len(trace.nodes)
-            else:
-                later = shifted(frozen, ahead_s) if ahead_s else frozen
-                self._frozen[trace_id] = later if number is None else (number, later)
-            self.spans += spans_in(frozen)
+            try:
+                _, spans, is_waiting = head_of(frozen)
+                if is_waiting:
+                    move = self._moves[number] if number is not None else None
+                    trace = self._live[trace_id] = thaw(trace_id, frozen, move, ahead_s)
+                    self._live_spans += spans
+                    waiting.append(trace)
+                else:
+                    later = shifted(frozen, ahead_s)
+                    self._frozen[trace_id] = later if number is None else (number, later)
+            except UnreadablePart:
+                self.unreadable += 1
+                continue
+            self.spans += spans
+        self._found = {}
+        return waiting
 
     def _forget(self, trace_id: bytes) -> None:
         trace = self._live.pop(trace_id, None)
@@ -191,7 +206,7 @@ class TraceTable:
             self.spans -= len(trace.nodes)
             trace.clear()
         elif (frozen := self._frozen.pop(trace_id, None)) is not None:
-            self.spans -= spans_in(_bytes(frozen))
+            self.spans -= head_of(_bytes(frozen))[1]
 
     def _thawed(self, trace_id: bytes) -> Trace:
         frozen = self._frozen.pop(trace_id)
@@ -201,7 +216,7 @@ class TraceTable:
             else:
                 trace = thaw(trace_id, frozen[1], self._moves[frozen[0]])
         except UnreadablePart:
-            self.spans -= spans_in(_bytes(frozen))
+            self.spans -= head_of(_bytes(frozen))[1]
             return Trace(trace_id)
         self._live_spans += len(trace.nodes)
         return trace
@@ -226,9 +241,9 @@ def _bytes(frozen: _Frozen) -> bytes:
     return frozen if isinstance(frozen, bytes) else frozen[1]
 
 
-def _weight(told: tuple[bytes, bytes]) -> int:
-    """How many spans an entry is about; one where it says that a trace is forgotten."""
-    return max(1, spans_in(told[1])) if told[1] else 1
+def _spans_in(told: Sequence[tuple[bytes, bytes]]) -> int:
+    """How many spans entries are about; one where an entry says that a trace is forgotten."""
+    return sum(max(1, head_of(frozen)[1]) if frozen else 1 for _, frozen in told)
 
 
 def _one_after_the_other(first: Move, second: Move) -> Move:

@@ -17,6 +17,7 @@ from ..model import PricedCall
 from .periods import Period, span_of
 
 _HOUR_S = 3600
+_CLOCK_SLACK_S = 60.0
 _PACE_S: Mapping[Period, int] = {
     "daily": 24 * _HOUR_S,
     "weekly": 7 * 24 * _HOUR_S,
@@ -60,14 +61,37 @@ class _Account:
     """When it was first looked at; 0: never."""
     hours: dict[int, float] = field(default_factory=dict)
     """Hour since the epoch -> dollars, as far back as the pace is taken from."""
+    before: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Start, end and dollars of the period before this one."""
 
     def at(self, unix_s: float) -> None:
-        """Go into the period of a moment; a clock that went back stays in the later one."""
+        """Go into the period of a moment.
+
+        A clock that goes back a little stays in the later one. Where it goes back by more, it was
+        wrong: what was spent meanwhile belongs to the period that it comes back to.
+        """
         if not self.since_s:
             self.since_s = unix_s
         if unix_s >= self.end_s:
+            self.before = (self.start_s, self.end_s, self.spent_usd)
             self.start_s, self.end_s = span_of(unix_s, self.budget.period, self.zone)
             self.spent_usd = 0.0
+        elif unix_s < self.start_s - _CLOCK_SLACK_S:
+            self._go_back(unix_s)
+
+    def _go_back(self, unix_s: float) -> None:
+        start_s, end_s, usd = self.before
+        if not start_s <= unix_s < end_s:
+            start_s, end_s = span_of(unix_s, self.budget.period, self.zone)
+            usd = 0.0
+        self.start_s, self.end_s = start_s, end_s
+        self.spent_usd += usd
+        self.before = (0.0, 0.0, 0.0)
+        self.since_s = min(self.since_s, unix_s)
+        now = int(unix_s // _HOUR_S)
+        ahead = sum(usd for hour, usd in self.hours.items() if hour > now)
+        self.hours = {hour: usd for hour, usd in self.hours.items() if hour <= now}
+        self.hours[now] = self.hours.get(now, 0.0) + ahead
 
     def spend(self, usd: float, unix_s: float) -> None:
         """Add what was spent."""
@@ -156,6 +180,7 @@ class Budgets:
                 "spent_usd": a.spent_usd,
                 "since_s": a.since_s,
                 "hours": sorted(a.hours.items()),
+                "before": a.before,
             }
             for a in self._accounts.values()
         ]
@@ -175,6 +200,8 @@ class Budgets:
             account.start_s, account.end_s = float(one["start_s"]), float(one["end_s"])
             account.spent_usd, account.since_s = float(one["spent_usd"]), float(one["since_s"])
             account.hours = {int(hour): float(usd) for hour, usd in one["hours"]}
+            start_s, end_s, usd = map(float, one["before"])
+            account.before = (start_s, end_s, usd)
 
 
 _LABELS = ("service", "environment", "provider", "model", "operation", "purpose")
