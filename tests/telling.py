@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -449,7 +449,7 @@ class Scrapes:
 
     def __init__(self) -> None:
         self._series: dict[tuple[str, Labels], float] = {}
-        self._sums: Counter[tuple[str, str]] = Counter()
+        self._sums: dict[tuple[str, str], float] = {}
 
     def look(self, at: Samples, *, relabelled: bool = False) -> list[str]:
         """What fell since the last look.
@@ -459,13 +459,13 @@ class Scrapes:
             relabelled: Series may have moved since: only the sums of families are compared.
         """
         series = dict(_rising(at))
-        sums: Counter[tuple[str, str]] = Counter()
+        sums: dict[tuple[str, str], float] = defaultdict(float)
         for (name, labels), value in series.items():
             sums[name, dict(labels).get("le", "")] += value
         fallen = [
-            f"{name}{{le={le!r}}}: {sums[name, le]} after {before}"
+            f"{name}{{le={le!r}}}: {sums.get((name, le))} after {before}"
             for (name, le), before in self._sums.items()
-            if sums[name, le] < before * (1 - 1e-9)
+            if sums.get((name, le), 0.0) < before * (1 - 1e-9)
         ]
         if not relabelled:
             fallen += [

@@ -121,9 +121,11 @@ def _serve(end: Connection, config: str, monotonic_s: float, wall_s: float) -> N
                 core.apply(parse_config(with_, "config"))
             case "page":
                 answer = core.exposition.render("", COUNTED).body.decode()
-        if what == "close":
-            door.close()
-            core.close()
+            case "close":
+                door.close()
+                core.close()
+            case _:
+                raise ValueError(what)
         end.send(answer)
         if what == "close":
             return

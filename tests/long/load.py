@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import requests
@@ -23,7 +23,7 @@ __all__ = ["LABELS", "Load"]
 AGAIN = 0.15
 """Share of acknowledged requests that are sent again all the same."""
 PAUSE_S = 0.002
-MESSAGES = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}
+MESSAGES: dict[str, Any] = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}
 SERVICES = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
