@@ -18,7 +18,8 @@ from llm_trace_exporter.app import Core
 from llm_trace_exporter.config.load import parse_config
 from llm_trace_exporter.config.settings import Settings, StateSettings
 from tests.facts import Samples
-from tests.telling import CONFIG, LABELS, Door, Ledger, Scrapes, Teller, Told, over_limits, page
+from tests.ledger import Ledger, Scrapes, Told, over_limits
+from tests.telling import CONFIG, LABELS, Door, Teller, page
 
 HOUR_S = 3_600.0
 IDLE_S = 2 * HOUR_S

@@ -1,7 +1,7 @@
 """How long the proofs that can go on for ever go on.
 
-Together they are made for DEFAULT_MINUTES; `LTE_LONG_MINUTES` lengthens all of them alike. What ends by
-itself (each write that may fail, a thousand damages, a start with everything full) comes on top.
+Together they are made for DEFAULT_MINUTES; `LTE_LONG_MINUTES` lengthens all of them alike. What
+ends by itself (each write that may fail, a thousand damages, a full start) comes on top.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from llm_trace_exporter.app import Core
 from llm_trace_exporter.config.load import parse_config
 from tests.e2e.process import ROOT
 from tests.facts import Samples
-from tests.telling import COUNTED, Door, Told
+from tests.ledger import Told
+from tests.telling import COUNTED, Door
 
 Config = dict[str, Any]
 DEADLINE_S = 60.0

@@ -16,7 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.e2e.process import Exporter
 from tests.e2e.wire import to_otlp_json
 from tests.facts import Samples
-from tests.telling import LABELS, Ledger, Scrapes, Teller, Told
+from tests.ledger import Ledger, Scrapes, Told
+from tests.telling import LABELS, Teller
 
 __all__ = ["LABELS", "Load"]
 

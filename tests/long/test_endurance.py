@@ -19,7 +19,6 @@ pytestmark = pytest.mark.long
 
 def test_memory_and_the_state_file_stay_where_they_are(tmp_path: Path) -> None:
     found = soak(tmp_path, rounds(SOAKED))
-    print(found)
     assert found.counted == found.spans
     assert found.growth_mb < GROWTH_MB, found
     assert found.times_live < TIMES_LIVE, found
@@ -27,7 +26,6 @@ def test_memory_and_the_state_file_stay_where_they_are(tmp_path: Path) -> None:
 
 def test_a_start_with_everything_full(tmp_path: Path) -> None:
     found = restarted(tmp_path, SERIES, SPANS)
-    print(found)
     assert found.series >= SERIES
     assert found.cpu_s < BUDGET_CPU_S, found
     assert found.after_mb < found.before_mb, found

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.facts import Samples
+from tests.ledger import Ledger, Scrapes, Told, over_limits
 from tests.long.budget import rounds
 from tests.long.forked import Config, Forked
-from tests.telling import CONFIG, LABELS, Ledger, Scrapes, Teller, Told, over_limits
+from tests.telling import CONFIG, LABELS, Teller
 
 pytestmark = pytest.mark.long
 

@@ -18,7 +18,8 @@ from llm_trace_exporter.config.load import parse_config
 from llm_trace_exporter.config.settings import Settings
 from llm_trace_exporter.errors import Overloaded
 from tests.faulty import Disk, failure, faulty_disk
-from tests.telling import CONFIG, Door, Ledger, Scrapes, Teller, page
+from tests.ledger import Ledger, Scrapes
+from tests.telling import CONFIG, Door, Teller, page
 
 ERRORS = (
     failure("database or disk is full", sqlite3.SQLITE_FULL),

@@ -18,8 +18,9 @@ import pytest
 from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.errors import ExporterError
 from tests.facts import Samples
+from tests.ledger import RISING
 from tests.state.test_faults import Clock, settings, settle
-from tests.telling import COUNTED, RISING, Door, Teller
+from tests.telling import COUNTED, Door, Teller
 
 CALLS = 150
 ERRORS = "llm_exporter_state_errors_total"
