@@ -17,6 +17,9 @@ MAY_KNOW: dict[str, set[str]] = {
     "model": set(),
     "exchange": set(),
     "logs": set(),
+    "background": {"errors", "model"},
+    "reloading": {"errors", "metrics"},
+    "outbox": {"errors", "model"},
     "pages": set(),
     "otlp": {"errors"},
     "dialects": {"errors", "exchange", "model", "otlp.raw"},
@@ -46,6 +49,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "evaluation": {
         *(
             "arguments",
+            "background",
             "config",
             "dialects",
             "errors",
@@ -71,11 +75,13 @@ MAY_KNOW: dict[str, set[str]] = {
         "texts",
     },
     "listening": {
-        *("checks", "config", "intake", "judge", "metrics", "model", "options", "pricing", "texts"),
+        *("background", "checks", "config", "errors", "intake", "judge", "metrics", "model"),
+        *("options", "outbox", "pricing", "texts"),
     },
     "app": {
-        *("config", "errors", "intake", "keeping", "listening", "metrics", "options", "otlp"),
-        *("pricing", "scores", "security", "server", "state", "web", "__version__"),
+        *("background", "config", "errors", "intake", "keeping", "listening", "metrics"),
+        *("model", "options", "otlp"),
+        *("pricing", "reloading", "scores", "security", "server", "state", "web", "__version__"),
     },
     "simulate": {"app", "arguments", "config", "errors", "metrics", "options", "otlp.raw"},
     "cli": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,29 @@ def test_a_broken_file_that_was_asked_for_is_an_error(
     file.write_text(BROKEN)
     assert main(["replay", str(file)]) == 1
     assert "a.traces.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "note"), [("# all of it\n", " (nothing but defaults)"), ("settle: 1m\n", "")]
+)
+def test_a_file_that_says_nothing_is_valid_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, note: str
+) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text(text)
+    for arguments in (["check", str(file)], ["serve", "--config.check", f"--config.file={file}"]):
+        assert main(arguments) == 0
+        assert capsys.readouterr().out == f"{file}: configuration is valid{note}\n"
+
+
+def test_a_content_rule_without_its_library_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("content_rules: {personal_data: 0.5, language: 0}\n")
+    for package in ("py3langid", "stdnum"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for arguments in (["check", str(file)], ["serve", f"--config.file={file}"]):
+        assert main(arguments) == 2
+        told = "content_rules.personal_data: found no Python package stdnum, which it needs"
+        assert capsys.readouterr().err.startswith(f"llm-trace-exporter: {told}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from . import __version__
+from .background import Background, Ticker
 from .config import Settings, effective_yaml
 from .errors import ExporterError, Overloaded
 from .intake import Intake
@@ -24,21 +26,13 @@ from .metrics.exposition import Exposition, process_registry
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
-from .options import (
-    MEMORY,
-    budgets,
-    context,
-    humans,
-    limits,
-    pricing_policy,
-    store_options,
-    targets,
-    trace_limits,
-)
+from .model import Task
+from .options import MEMORY, CoreOptions, core_options
 from .otlp.admission import Admission
 from .otlp.grpc_receiver import GrpcReceiver
 from .otlp.http_receiver import HttpReceiver
 from .pricing import PriceUpdater, Pricing
+from .reloading import Reloading
 from .scores import ScoresApp
 from .security import Security
 from .server import GrpcServer, HttpServer
@@ -46,9 +40,6 @@ from .state import State
 from .web import Overview, Web
 
 _logger = logging.getLogger(__name__)
-
-TICK_S = 0.5
-"""How often waiting calls are looked at."""
 
 DRAIN_S = 10.0
 """How long requests under way may take when the exporter ends."""
@@ -69,11 +60,13 @@ class Core:
         def wall_clock() -> float:
             return wall_clock_ns() / 1e9
 
+        options = core_options(settings)
         self.settings = settings
-        self.store = Store(store_options(settings), clock=clock)
+        self.store = Store(options.store, clock=clock)
         self.own = SelfMetrics(self.store, __version__)
         self.recorder = Recorder(self.store, wall_clock=wall_clock)
-        self.pricing = Pricing(pricing_policy(settings))
+        self.background = Background(self.own.background_failed)
+        self.pricing = options.pricing
         path = settings.state.path
         self.state = State(Path(path)) if path != MEMORY else None
         self.intake = Intake(
@@ -81,10 +74,10 @@ class Core:
             self.recorder,
             self.own,
             self.pricing,
-            context(settings),
-            limits(settings),
-            trace_limits=trace_limits(settings),
-            humans=humans(settings),
+            options.readers.context,
+            options.limits,
+            trace_limits=options.trace_limits,
+            humans=options.humans,
             lateness_s=settings.lateness_s,
             journal=self.state,
             clock=clock,
@@ -108,30 +101,44 @@ class Core:
         """Called before each exposition."""
         self._aims = Aims(self.store)
         self._wall_clock = wall_clock
-        self._take(settings)
+        self._take(options)
         if self.keeper is not None:
             self.keeper.restore()
         else:
             self.own.state_size(0)
             self.own.state_writable(True)
 
-    def apply(self, settings: Settings) -> None:
-        """Go on with another configuration; what was counted stays."""
+    def prepare(self, settings: Settings) -> CoreOptions:
+        """Another configuration, made ready; nothing is changed.
+
+        Raises: ConfigError where it cannot be used.
+        """
+        return core_options(settings, self.pricing.catalogue)
+
+    def commit(self, options: CoreOptions) -> None:
+        """Go on with another configuration; what was counted stays.
+
+        Raises: Overloaded when what waits, and is counted under the old one, cannot be written;
+            nothing has changed then.
+        """
         with self.intake.paused():
             self.intake.settle_all(ends_traces=False)
-            catalogue = self.pricing.catalogue
-            self.pricing = Pricing(pricing_policy(settings), catalogue)
-            self.store.reconfigure(store_options(settings))
+            self.store.reconfigure(options.store)
+            self.pricing = options.pricing
             self.intake.replace(
-                context(settings),
-                self.pricing,
-                limits(settings),
-                trace_limits(settings),
-                humans(settings),
+                options.readers,
+                options.pricing,
+                options.limits,
+                options.trace_limits,
+                options.humans,
             )
-            self.intake.lateness_s = settings.lateness_s
-            self._take(settings)
-            self.settings = settings
+            self.intake.lateness_s = options.settings.lateness_s
+            self._take(options)
+            self.settings = options.settings
+
+    def apply(self, settings: Settings) -> None:
+        """Prepare and commit another configuration."""
+        self.commit(self.prepare(settings))
 
     def close(self) -> None:
         """Count what waits, or keep it waiting in the state file, and close that."""
@@ -144,24 +151,14 @@ class Core:
             _logger.warning("the last checkpoint was not written: %s", error)
         self.state.close()
 
-    def _take(self, settings: Settings) -> None:
+    def _take(self, options: CoreOptions) -> None:
         """Show and follow what the configuration says about judges, targets and budgets."""
-        labels = [d.label for d in settings.dimensions]
-        self._aims.targets((t.slo, dict(t.labels), t.value) for t in targets(settings))
-        self.intake.budgets.configure(budgets(settings), labels)
-        by_name = settings.judges.by_name
+        self._aims.targets((t.slo, dict(t.labels), t.value) for t in options.targets)
+        self.intake.budgets.configure(options.budgets, options.dimensions)
         self.recorder.judges(
-            {name: j.score_range for name, j in by_name.items() if j.score_range},
-            {
-                name: j.score_range
-                for name, j in settings.judges.by_dialect.items()
-                if j.score_range
-            },
-            {
-                name: j.baseline_failure_ratio
-                for name, j in by_name.items()
-                if j.baseline_failure_ratio is not None
-            },
+            options.score_ranges,
+            options.score_ranges_of_dialects,
+            options.baseline_failure_ratios,
         )
 
     def refresh(self) -> None:
@@ -177,19 +174,7 @@ class Core:
     def _show_budgets(self) -> None:
         with self.store.lock:
             figures = list(self.intake.budgets.figures(self._wall_clock()))
-        self._aims.budgets(
-            (
-                f.budget.name,
-                f.budget.period,
-                {
-                    "limit_usd": f.budget.limit_usd,
-                    "spent_usd": f.spent_usd,
-                    "forecast_usd": f.forecast_usd,
-                    "elapsed_ratio": f.elapsed_ratio,
-                },
-            )
-            for f in figures
-        )
+        self._aims.budgets((f.budget.name, f.budget.period, f.by_measure) for f in figures)
 
 
 class Exporter:
@@ -204,17 +189,16 @@ class Exporter:
         """
         self.core = core = Core(settings)
         self._listening = Listening(
-            core.intake, core.store, lambda: core.pricing, core.judge_budget
+            core.intake, core.store, lambda: core.pricing, core.judge_budget, core.background
         )
         self._security = Security(settings, self.core.own)
+        self._ticker = Ticker(core.background, self._tasks())
         self._load = load
         self._first = settings
         self._started_s = time.monotonic()
         self._state = "starting"
-        self._stop = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
-        self._reloading = threading.Lock()
-        self._updater: PriceUpdater | None = None
+        self._reloading = Reloading(self.core.own)
+        self._updater = PriceUpdater(core.pricing)
         receiving: dict[str, Any] = {
             "max_request_bytes": settings.otlp.max_request_bytes,
             "max_concurrent_requests": settings.otlp.max_concurrent_requests,
@@ -256,6 +240,7 @@ class Exporter:
 
         Raises: ExporterError naming an address that cannot be had; nothing listens then.
         """
+        self._listening.apply(self.core.settings)
         started: list[HttpServer | GrpcServer] = []
         try:
             for server in (self.web_server, *self._otlp):
@@ -264,11 +249,11 @@ class Exporter:
         except ExporterError:
             for server in started:
                 server.stop(1)
+            self._listening.close()
             raise
         self.core.own.config_loaded(is_success=True, unix_s=time.time())
         self._ticker.start()
-        self._update_prices()
-        self._listening.apply(self.core.settings)
+        self._updater = self._price_updater(self.core.pricing, self.core.settings)
         self._state = ""
         for purpose, address in self.listeners():
             _logger.info("listening for %s on %s", purpose, address)
@@ -279,11 +264,8 @@ class Exporter:
         for server in self._otlp:
             server.stop(DRAIN_S)
         self._http.close()
-        self._stop.set()
-        if self._ticker.is_alive():
-            self._ticker.join(TICK_S * 4)
-        if self._updater is not None:
-            self._updater.stop()
+        self._ticker.stop()
+        self._updater.stop()
         self._listening.close()
         self.core.close()
         self.web_server.stop(DRAIN_S)
@@ -309,23 +291,31 @@ class Exporter:
         return page.body, page.content_type
 
     def reload(self) -> None:
-        """Take the configuration file anew; on failure the old one stays.
+        """Take the configuration file anew, whole or not at all.
 
-        Raises: ExporterError when it cannot be used.
+        Raises: ExporterError when it cannot be used; the old one is in force in every room.
         """
-        with self._reloading:
-            try:
-                settings = self._load()
-                self._security.take(settings)
-                self.core.apply(settings)
-            except ExporterError:
-                self.core.own.config_loaded(is_success=False, unix_s=time.time())
-                raise
-            self._update_prices()
-            self._listening.apply(settings)
-            self._note_fixed(settings)
-            self.core.own.config_loaded(is_success=True, unix_s=time.time())
-        _logger.info("configuration reloaded")
+        self._reloading.run(self._reload)
+
+    def _reload(self) -> None:
+        settings = self._load()
+        with ExitStack() as unused:
+            core = self.core.prepare(settings)
+            security = self._security.prepare(settings)
+            listeners = self._listening.prepare(settings)
+            unused.callback(self._listening.discard, listeners)
+            updater = self._price_updater(core.pricing, settings)
+            unused.callback(updater.stop, 0.0)
+            with self.core.intake.paused():
+                # The one step that can still fail is its first: what waits is written and counted.
+                self.core.commit(core)
+                retired = self._listening.commit(listeners)
+            self._security.commit(security)
+            self._updater, former = updater, self._updater
+            unused.pop_all()
+        self.core.background.run("texts", retired.close)
+        self.core.background.run("price_update", former.stop)
+        self._note_fixed(settings)
 
     def config_yaml(self) -> str:
         """The configuration in force."""
@@ -346,15 +336,13 @@ class Exporter:
             ),
         )
 
-    def _update_prices(self) -> None:
-        """Fetch list prices for the pricing in force, if the configuration allows it."""
-        if self._updater is not None:
-            self._updater.stop()
-            self._updater = None
-        pricing = self.core.settings.pricing
-        if pricing.auto_update:
-            self._updater = PriceUpdater(self.core.pricing, pricing.auto_update_interval_s)
-            self._updater.start()
+    def _price_updater(self, pricing: Pricing, settings: Settings) -> PriceUpdater:
+        """Fetches list prices from now on, if the configuration allows it."""
+        chosen, failed = settings.pricing, partial(self.core.background.failed, "price_update")
+        interval_s = chosen.auto_update_interval_s if chosen.auto_update else None
+        updater = PriceUpdater(pricing, interval_s, failed=failed)
+        updater.start()
+        return updater
 
     def _http_app(self, origins: tuple[str, ...]) -> ASGIApp:
         """OTLP and scores behind one guard; browsers ask before it, without credentials."""
@@ -386,18 +374,11 @@ class Exporter:
             if getattr(now, name) != getattr(before, name):
                 _logger.warning("%s: changes take effect at the next start", name)
 
-    def _tick(self) -> None:
-        while not self._stop.wait(TICK_S):
-            self._guarded(self.core.intake.settle)
-            self._guarded(self.core.store.expire)
-            self._guarded(self._security.refresh)
-            if self.core.keeper is not None:
-                self._guarded(self.core.keeper.tick)
-
-    def _guarded(self, work: Callable[[], object]) -> None:
-        try:
-            work()
-        except Overloaded as error:
-            _logger.warning("%s", error)
-        except Exception:
-            _logger.exception("the clockwork failed once and goes on")
+    def _tasks(self) -> Iterator[tuple[Task, Callable[[], object]]]:
+        """Yield what is done at each tick; what fails keeps nothing else from its turn."""
+        yield "settle", self.core.intake.settle
+        yield "expire", self.core.store.expire
+        for refresh in self._security.refreshes():
+            yield "security", refresh
+        if self.core.keeper is not None:
+            yield "checkpoint", self.core.keeper.tick

@@ -66,6 +66,10 @@ def add_serve_options(serve: argparse.ArgumentParser) -> None:
         help="validate the configuration and exit",
     )  # fmt: skip
     serve.add_argument(
+        "--config.allow-empty", dest="config_allow_empty", action="store_true",
+        help="let a reload take an empty file for the defaults",
+    )  # fmt: skip
+    serve.add_argument(
         "--web.listen-address", dest="web_listen_address", action="append", metavar="ADDRESS",
         help="address of /metrics; may be given several times (default localhost:9891)",
     )  # fmt: skip

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -29,7 +30,7 @@ from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
 from .health import add_options as add_health_options
 from .health import run as healthcheck
-from .listening import replaying
+from .listening import check_content_rules, replaying
 from .logs import set_up_logging
 from .options import in_memory, pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
@@ -72,10 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     settings = _guarded(options)
     if options.config_check:
-        return _say_valid(options.config_file)
+        return _say_valid(options.config_file, has_defaults=_has_defaults(settings, options))
     set_up_logging(settings.log.level, settings.log.format)
-    exporter = Exporter(settings, lambda: _guarded(options))
+    exporter = Exporter(settings, lambda: _reloaded(options, exporter.core.settings))
     _logger.info("starting llm-trace-exporter %s", __version__)
+    if options.config_file and _has_defaults(settings, options):
+        _logger.warning("%s: nothing but defaults", options.config_file)
     # Before there are threads, which inherit it: signals then wait until they are asked for.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -107,10 +110,8 @@ def _relax_collector() -> None:
 
 
 def _reload(exporter: Exporter) -> None:
-    try:
+    with suppress(ExporterError):  # the exporter has logged it
         exporter.reload()
-    except ExporterError as error:
-        _logger.error("the configuration was not reloaded: %s", error)  # noqa: TRY400
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -132,7 +133,8 @@ def _feed(core: Core, paths: Sequence[str], is_ending: Callable[[], bool] = lamb
 
     Raises: ExporterError when a path holds no OTLP.
     """
-    with replaying(core.intake, core.store, lambda: core.pricing, core.settings) as listening:
+    rooms = (core.intake, core.store, lambda: core.pricing, core.settings, core.background)
+    with replaying(*rooms) as listening:
         _export(core, paths, is_ending)
         listening.settle_all()
 
@@ -211,12 +213,13 @@ def _cardinality(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    check_files(load_config(options.file))
-    return _say_valid(options.file)
+    settings = _checked(load_config(options.file))
+    return _say_valid(options.file, has_defaults=settings == Settings())
 
 
-def _say_valid(path: Path | None) -> int:
-    print(f"{path or 'defaults'}: configuration is valid")
+def _say_valid(path: Path | None, *, has_defaults: bool) -> int:
+    note = " (nothing but defaults)" if path and has_defaults else ""
+    print(f"{path or 'defaults'}: configuration is valid{note}")
     return 0
 
 
@@ -264,14 +267,42 @@ def _print_addresses(exporter: Exporter) -> None:
 
 def _guarded(options: argparse.Namespace) -> Settings:
     """The configuration of a server, with the files that guard it."""
-    settings = _settings(options)
+    return _checked(_settings(options))
+
+
+def _reloaded(options: argparse.Namespace, in_force: Settings) -> Settings:
+    """The configuration of a running server, read anew.
+
+    A file that says nothing is most likely one that somebody is writing: it is taken only where it
+    changes nothing, or where it may.
+    """
+    allows_empty = options.config_allow_empty or _has_defaults(in_force, options)
+    settings = load_config(options.config_file, allows_empty=allows_empty)
+    return _checked(_outranked(settings, options))
+
+
+def _has_defaults(settings: Settings, options: argparse.Namespace) -> bool:
+    """Whether settings are those of an empty file."""
+    return settings == _outranked(Settings(), options)
+
+
+def _checked(settings: Settings) -> Settings:
+    """The same, whose files with secrets and whose content rules can be used.
+
+    Raises: ConfigError with a line for each problem.
+    """
     check_files(settings)
+    check_content_rules(settings)
     return settings
 
 
 def _settings(options: argparse.Namespace) -> Settings:
     """The configuration file, with what the command line says on top."""
-    settings = load_config(options.config_file)
+    return _outranked(load_config(options.config_file), options)
+
+
+def _outranked(settings: Settings, options: argparse.Namespace) -> Settings:
+    """Settings with what the command line says on top."""
     if getattr(options, "web_listen_address", None):
         web = replace(settings.web, listen_addresses=tuple(options.web_listen_address))
         settings = replace(settings, web=web)

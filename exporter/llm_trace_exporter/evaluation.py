@@ -6,12 +6,14 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from rich.console import Console
 
 from .arguments import positive, ratio
+from .background import Background
 from .config import Settings, load_rules
 from .dialects import label_key
 from .errors import ConfigError, ExporterError
@@ -144,7 +146,8 @@ def _labels(path: Path, settings: Settings) -> list[HumanLabel]:
 def _heard(intake: Intake, feed: Callable[[], None], most: int | None) -> Collector:
     """What was said in the calls that are fed."""
     collector = Collector(most)
-    hearing = Hearing([Listener(collector.hears)], Hold(_HELD), max_chars=_MANY)
+    failed = partial(Background().failed, "texts")
+    hearing = Hearing([Listener(collector.hears)], Hold(_HELD), max_chars=_MANY, failed=failed)
     intake.listen(hearing)
     try:
         feed()

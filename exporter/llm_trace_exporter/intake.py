@@ -99,7 +99,7 @@ class Intake:
         is_kept = journal is not None
         self._traces = WholeTraces(trace_limits or TraceLimits(), tracks=is_kept)
         self._counting = Counting(recorder, own, pricing, self._traces)
-        self._heed(context)
+        self._heed(Readers(context))
         self._pipeline = Pipeline(limits, humans, tracks=is_kept)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
@@ -213,6 +213,12 @@ class Intake:
         with self._writing, self._lock:
             yield
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Keep other requests out for a moment, and no scrape."""
+        with self._writing:
+            yield
+
     def save(self, *, every: bool) -> Saved:
         """What is remembered, packed: what changed since the last time, or all of it."""
         saved = together((self._pipeline.save(every=every), self._traces.save(every=every)))
@@ -269,22 +275,18 @@ class Intake:
 
     def replace(
         self,
-        context: Context,
+        readers: Readers,
         pricing: Pricing,
         limits: Limits,
         trace_limits: TraceLimits,
         humans: Mapping[str, Iterable[str]],
     ) -> None:
-        """Go on with another configuration.
-
-        What waits was read under the old one and is counted under it first.
-        """
+        """Go on with another configuration; nothing may wait, as it was read under the old one."""
         with self.paused():
-            self.settle_all(ends_traces=False)
-            old, new = labels_of(self._readers.context), labels_of(context)
-            self._heed(context)
+            old, new = labels_of(self._readers.context), labels_of(readers.context)
+            self._heed(readers)
             self._counting.pricing = pricing
-            moved = moved_to(old, context) if old != new else None
+            moved = moved_to(old, readers.context) if old != new else None
             self._pipeline.reconfigure(limits, humans, moved)
             self._traces.limit(trace_limits)
             if moved is not None:
@@ -298,7 +300,7 @@ class Intake:
         with self.paused():
             before, self._counting.hearing = self._counting.hearing, hearing
             self._evicted["texts"] = 0
-            self._heed(self._readers.context)
+            self._heed(Readers(self._readers.context))
             return before
 
     def judged(self, verdicts: Iterable[Verdict]) -> None:
@@ -343,12 +345,12 @@ class Intake:
                 self._own.table_evicted(table, memory.evicted - self._evicted[table])
                 self._evicted[table] = memory.evicted
 
-    def _heed(self, context: Context) -> None:
+    def _heed(self, readers: Readers) -> None:
         """Read under a configuration from now on."""
-        self._readers = Readers(context)
-        self._taker = Taker(wanted_keys(context.dimensions), INDEXED_KEYS)
-        with_texts = self._counting.hearing is not None
-        self._span_keys, self._log_keys = filters(context.dimensions, with_texts=with_texts)
+        dimensions, with_texts = readers.context.dimensions, self._counting.hearing is not None
+        self._span_keys, self._log_keys = filters(dimensions, with_texts=with_texts)
+        self._taker = Taker(wanted_keys(dimensions), INDEXED_KEYS)
+        self._readers = readers
 
     def _commit_and_apply(self, entry: Entry) -> None:
         self._commit(entry)

@@ -41,6 +41,10 @@ Rating = Literal["positive", "negative", "neutral"]
 RunOutcome = Literal["ok", "error", "timeout", "unparseable", "skipped", "no_text"]
 """How a question of the built-in judge ended. Skipped: a limit, the budget, the breaker or the end
 of the process came first; no text: the call was chosen and does not tell what the rule needs."""
+Task = Literal[
+    "settle", "expire", "security", "checkpoint", "price_update", "texts", "content_rules", "judge"
+]
+"""Work that goes on in the background, which no request and no scrape waits for."""
 Signal = Literal["span", "log"]
 Direction = Literal["input", "output"]
 """What the model was sent, or what it answered."""

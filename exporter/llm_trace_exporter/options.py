@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from .config import Settings
 from .config.judge_settings import RuleSettings
-from .dialects import LABELS, Context, JudgeRules, Judging, dimension, label_key
+from .dialects import LABELS, Context, JudgeRules, Judging, Readers, dimension, label_key
 from .judge.client import Endpoint
 from .judge.judges import JudgeOptions
 from .judge.rules import EVERY_CALL, Rule, Sample, parse_matcher
@@ -15,7 +15,7 @@ from .metrics.labels import Dimension
 from .metrics.store import StoreOptions
 from .model import VerdictValue
 from .pipeline import Limits, TraceLimits
-from .pricing import LOCAL_PROVIDERS, Contract, PricingPolicy
+from .pricing import LOCAL_PROVIDERS, Catalogue, Contract, Pricing, PricingPolicy
 from .targets import Budget, Target, effective
 from .texts import HoldLimits
 
@@ -24,6 +24,62 @@ MEMORY = ":memory:"
 
 _NO_LIMIT = 10_000_000
 _SETTLE_SLACK_S = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class CoreOptions:
+    """A configuration as the rooms of the core take it.
+
+    Whatever cannot be used is found while this is made, so that taking it cannot fail.
+    """
+
+    settings: Settings
+    store: StoreOptions
+    readers: Readers
+    pricing: Pricing
+    limits: Limits
+    trace_limits: TraceLimits
+    humans: Mapping[str, tuple[str, ...]]
+    targets: tuple[Target, ...]
+    budgets: tuple[Budget, ...]
+    dimensions: tuple[str, ...]
+    """Their labels."""
+    score_ranges: Mapping[str, tuple[float, float]]
+    """By judge."""
+    score_ranges_of_dialects: Mapping[str, tuple[float, float]]
+    baseline_failure_ratios: Mapping[str, float]
+    """By judge."""
+
+
+def core_options(settings: Settings, catalogue: Catalogue | None = None) -> CoreOptions:
+    """What the configuration says to the core.
+
+    Args:
+        settings: The configuration.
+        catalogue: List prices; None: those that are installed.
+
+    Raises: ConfigError where something cannot be used.
+    """
+    by_name, by_dialect = settings.judges.by_name, settings.judges.by_dialect
+    return CoreOptions(
+        settings=settings,
+        store=store_options(settings),
+        readers=Readers(context(settings)),
+        pricing=Pricing(pricing_policy(settings), catalogue),
+        limits=limits(settings),
+        trace_limits=trace_limits(settings),
+        humans=humans(settings),
+        targets=targets(settings),
+        budgets=budgets(settings),
+        dimensions=tuple(d.label for d in settings.dimensions),
+        score_ranges={n: j.score_range for n, j in by_name.items() if j.score_range},
+        score_ranges_of_dialects={n: j.score_range for n, j in by_dialect.items() if j.score_range},
+        baseline_failure_ratios={
+            name: j.baseline_failure_ratio
+            for name, j in by_name.items()
+            if j.baseline_failure_ratio is not None
+        },
+    )
 
 
 def store_options(settings: Settings) -> StoreOptions:

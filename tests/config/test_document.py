@@ -185,3 +185,24 @@ def test_sizes_are_written_as_they_are_read(size: int) -> None:
 
 def test_a_duration_has_every_unit_of_prometheus() -> None:
     assert duration_s("1y1w1d1h1m1s1ms") == (365 + 7 + 1) * 86_400 + 3_661.001
+
+
+@pytest.mark.parametrize(
+    ("text", "is_empty"),
+    [
+        ("", True),
+        ("# settle: 1m\n", True),
+        ("---\n...\n", True),
+        ("{}", True),
+        ("~", True),
+        ("judge:\npricing:\n  contracts:\n", True),
+        ("judge: {endpoint: {}}", True),
+        ("settle: 1m", False),
+        ("pricing:\n  auto_update: false\n", False),
+        ("dimensions: []", False),
+        ("text", False),
+    ],
+)
+def test_what_says_nothing_is_told_from_what_says_something(text: str, is_empty: bool) -> None:
+    root, _ = read_document(text)
+    assert root.is_empty is is_empty

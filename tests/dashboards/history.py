@@ -91,6 +91,7 @@ def _write_listening(path: Path) -> None:
             own.token_request("checkout")
             own.table_evicted("traces")
             own.state_failed("commit")
+            own.background_failed("price_update")
             own.rejected("otlp_http", "too_large")
             own.state_committed(0.002)
             own.state_size(4 << 20)

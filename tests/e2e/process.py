@@ -208,7 +208,12 @@ def running(
         if exporter.process.poll() is None:
             exporter.process.terminate()
             assert exporter.ended() == 0
-        for sign in ("Traceback", "export failed", "clockwork failed", "ResourceWarning"):
+        for sign in (
+            "Traceback",
+            "export failed",
+            "component=background level=error",
+            "ResourceWarning",
+        ):
             assert sign not in exporter.own_log, exporter.log
     finally:
         if exporter.process.poll() is None:

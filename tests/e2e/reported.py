@@ -42,6 +42,7 @@ def _trouble(own: SelfMetrics, judge: JudgeMetrics) -> None:
     own.state_size(700 << 20)
     own.scraped(7.0, 1 << 20)
     own.under_way("otlp_http", (60, 64), (1 << 20, 64 << 20))
+    own.background_failed("expire")
     own.security_loaded("tokens", is_success=False)
     judge.ran(_JUDGE, "timeout", 30.0)
     judge.ran(_JUDGE, "skipped", None)

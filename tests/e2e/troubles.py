@@ -39,6 +39,7 @@ ALONE: Mapping[str, Scene] = {
 
 REPORTED: Mapping[str, str] = {
     "LLMExporterStateErrors critical": "platform-pager",
+    "LLMExporterBackgroundFailing critical": "platform-pager",
     "LLMExporterStateCommitSlow warning": "slack-platform",
     "LLMExporterStateGrowing warning": "slack-platform",
     "LLMExporterScrapeSlow warning": "slack-platform",

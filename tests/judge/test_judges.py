@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from llm_trace_exporter.errors import Overloaded
 from llm_trace_exporter.exchange import Exchange
 from llm_trace_exporter.judge import judges as module
 from llm_trace_exporter.judge.asking import DIALECT
@@ -55,6 +54,7 @@ class Bench:
     runs: Counter[tuple[str, str]] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     costs: list[float | None] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
 
     def eligible(self, judge: str, n: int) -> None:
         self.seen[judge] += n
@@ -103,6 +103,7 @@ def start() -> Iterator[Start]:
                 counts=bench,
                 price=price,
                 emit=emit or bench.verdicts.append,
+                broke=bench.failures.append,
             )
             bench.judges.start()
             stack.callback(bench.judges.stop)
@@ -293,23 +294,6 @@ def test_an_endpoint_that_is_down_is_left_alone(
     assert "canary" not in caplog.text
 
 
-def test_verdicts_are_told_again_where_the_journal_was_full(start: Start) -> None:
-    tries: list[Verdict] = []
-
-    def emit(verdict: Verdict) -> None:
-        tries.append(verdict)
-        if len(tries) == 1:
-            raise Overloaded("full", 0)
-
-    with serving(TRUE) as server:
-        bench = start(server, emit=emit)
-        bench.offer(call())
-        end_s = time.monotonic() + 10
-        while len(tries) < 2 and time.monotonic() < end_s:
-            time.sleep(0.01)
-    assert len(tries) == 2 and tries[0] == tries[1]
-
-
 def test_a_fault_of_ours_ends_no_thread(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     def emit(verdict: Verdict) -> None:
         if verdict.origin.trace_id == (1).to_bytes(16, "big"):
@@ -322,7 +306,29 @@ def test_a_fault_of_ours_ends_no_thread(start: Start, caplog: pytest.LogCaptureF
         bench.offer(call(1))
         bench.offer(call(2))
         assert done.wait(10)
-    assert "RuntimeError" in caplog.text and "canary" not in caplog.text
+    assert [type(failure) for failure in bench.failures] == [RuntimeError]
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Rule("broken", "?", needs=("nonsense",)),  # type: ignore[arg-type]  # when it is offered
+        Rule("broken", "?", None, needs=("user",)),  # type: ignore[arg-type]  # when it is asked
+    ],
+    ids=["offered", "asked"],
+)
+def test_a_rule_that_raises_is_that_rule_s_error(start: Start, broken: Rule) -> None:
+    with serving(TRUE) as server:
+        bench = start(server, broken, POLITE, circuit_failures=1)
+        for number in range(3):
+            bench.offer(call(number))
+        bench.wait(6)
+        bench.judges.stop()
+    told = Counter((verdict.judge, verdict.verdict) for verdict in bench.verdicts)
+    assert told == {("broken", "error"): 3, ("polite", "pass"): 3}
+    assert bench.runs == {("broken", "error"): 3, ("polite", "ok"): 3}
+    assert len(bench.failures) == 3
 
 
 def test_it_ends_soon_and_skips_what_waits(start: Start) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.metrics.store import StoreOptions
-from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS
+from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS, TASKS
 
 NewMeter = Callable[..., Any]
 P = "llm_exporter_"
@@ -21,6 +21,8 @@ def test_what_alerts_look_at_is_there_at_zero(new_meter: NewMeter) -> None:
         found = meter.samples(P + name)
         assert {dict(key)["reason"] for key in found} == set(DISCARD_REASONS)
         assert set(found.values()) == {0.0}
+    found = meter.samples(P + "background_failures_total")
+    assert {dict(key)["task"]: value for key, value in found.items()} == dict.fromkeys(TASKS, 0.0)
     found = meter.samples(P + "label_overflow_total")
     labels = {label.name for label in LABELS if label.is_open and not label.same_as} | {"feature"}
     assert {dict(key)["label"] for key in found} == labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,11 +28,14 @@ def snapshot(usd_per_million: int) -> data_snapshot.DataSnapshot:
     return data_snapshot.DataSnapshot(providers=[provider], from_auto_update=True)
 
 
+updater = partial(PriceUpdater, failed=lambda _: None)
+
+
 def test_the_next_call_has_the_new_price(make_call: Any) -> None:
     pricing = Pricing(PricingPolicy())
     before = pricing.catalogue_timestamp_s
     assert pricing.price(make_call()).cost_usd == pytest.approx(0.004)
-    assert PriceUpdater(pricing, 3600, lambda: snapshot(1000)).update()
+    assert updater(pricing, 3600, lambda: snapshot(1000)).update()
     assert pricing.price(make_call()).cost_usd == pytest.approx(1.2)
     assert pricing.catalogue_timestamp_s > before
 
@@ -51,13 +55,20 @@ def _broken() -> data_snapshot.DataSnapshot:
     return found
 
 
-@pytest.mark.parametrize("fetch", [_unreachable, _empty, _broken, lambda: None])
+def _nothing() -> None:
+    return None
+
+
+@pytest.mark.parametrize("fetch", [_unreachable, _empty, _broken, _nothing])
 def test_a_failure_keeps_the_old_list_and_says_no_value(
     make_call: Any, caplog: pytest.LogCaptureFixture, fetch: Any
 ) -> None:
     pricing = Pricing(PricingPolicy())
     before = pricing.catalogue
-    assert not PriceUpdater(pricing, 3600, fetch).update()
+    told: list[Exception] = []
+    assert not PriceUpdater(pricing, 3600, fetch, failed=told.append).update()
+    # No newer list is no failure.
+    assert len(told) == (fetch is not _nothing)
     assert pricing.catalogue is before
     assert pricing.price(make_call()).cost_usd == pytest.approx(0.004)
     assert "secret" not in caplog.text
@@ -71,13 +82,13 @@ def test_the_thread_fetches_at_once_and_again_until_stopped(make_call: Any) -> N
         fetched.release()
         return snapshot(1000)
 
-    updater = PriceUpdater(pricing, 0.001, fetch)
-    updater.start()
+    updating = updater(pricing, 0.001, fetch)
+    updating.start()
     assert all(fetched.acquire(timeout=5) for _ in range(3))
-    updater.stop()
-    assert not updater._thread.is_alive()
+    updating.stop()
+    assert not updating._thread.is_alive()
     assert pricing.price(make_call()).cost_usd == pytest.approx(1.2)
 
 
 def test_stopping_what_never_started_does_nothing() -> None:
-    PriceUpdater(Pricing(PricingPolicy()), 3600, _empty).stop()
+    updater(Pricing(PricingPolicy()), 3600, _empty).stop()

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from llm_trace_exporter.security.bucket import Bucket
-from llm_trace_exporter.security.users import Users
+from llm_trace_exporter.security.users import Hashes, Users
 from tests.security.running import address, eventually, get, running, samples, settings_with
 
 REJECTED = "llm_exporter_requests_rejected_total"
@@ -100,7 +100,7 @@ def test_the_rate_limit_comes_before_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [b"2a", b"2b", b"2y"])
 def test_hashes_of_every_tool_are_understood(kind: bytes) -> None:
     users = Users()
-    users.take({"prometheus": hashed("sesame", kind)})
+    users.commit(Hashes({"prometheus": hashed("sesame", kind)}))
     assert ask(users, "prometheus", "sesame")
     assert not ask(users, "prometheus", "Sesame")
 
@@ -108,13 +108,13 @@ def test_hashes_of_every_tool_are_understood(kind: bytes) -> None:
 @pytest.mark.parametrize("password", ["", "a\0b", "x" * 5000, "ü" * 40])
 def test_odd_passwords_are_wrong_and_nothing_else(password: str) -> None:
     users = Users()
-    users.take({"prometheus": hashed("sesame")})
+    users.commit(Hashes({"prometheus": hashed("sesame")}))
     assert not ask(users, "prometheus", password)
 
 
 def test_a_long_password_is_right_by_what_bcrypt_reads_of_it() -> None:
     users = Users()
-    users.take({"prometheus": hashed("p" * 72)})
+    users.commit(Hashes({"prometheus": hashed("p" * 72)}))
     assert ask(users, "prometheus", "p" * 100)
 
 
@@ -129,13 +129,13 @@ def test_only_a_right_password_is_remembered(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(bcrypt, "checkpw", counted)
     users = Users()
     known = hashed("sesame")
-    users.take({"prometheus": known})
+    users.commit(Hashes({"prometheus": known}))
     assert [ask(users, "prometheus", "sesame") for _ in range(3)] == [True] * 3
     assert computed == [known.encode()]
     assert [ask(users, "prometheus", "wrong") for _ in range(3)] == [False] * 3
     assert len(computed) == 4
     # Another hash, even of the same password, is computed anew.
-    users.take({"prometheus": hashed("sesame")})
+    users.commit(Hashes({"prometheus": hashed("sesame")}))
     assert ask(users, "prometheus", "sesame")
     assert len(computed) == 5
 
@@ -153,7 +153,7 @@ def test_an_unknown_user_takes_the_same_computation(
 
     monkeypatch.setattr(bcrypt, "checkpw", counted)
     users = Users()
-    users.take({"prometheus": hashed("sesame", cost=cost)})
+    users.commit(Hashes({"prometheus": hashed("sesame", cost=cost)}))
     assert not ask(users, "nobody", "sesame")
     assert not ask(users, "prometheus", "wrong")
     assert [against[:7] for against in computed] == [f"$2b${cost:02}$".encode()] * 2

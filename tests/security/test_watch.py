@@ -31,12 +31,11 @@ def remove(path: Path) -> None:
 def test_a_change_is_seen_once(tmp_path: Path, change: Callable[[Path], None]) -> None:
     path = tmp_path / "secret"
     path.write_text("content")
-    watch = Watch()
-    watch.look([path])
+    watch = Watch([path])
     assert not watch.has_changed()
     change(path)
     assert watch.has_changed()
-    watch.look(watch.paths)
+    watch = Watch(watch.paths)
     assert not watch.has_changed()
 
 
@@ -46,16 +45,14 @@ def test_a_mounted_secret_changes_where_its_links_point(tmp_path: Path) -> None:
         (tmp_path / version / "secret").write_text("content")
     (tmp_path / "data").symlink_to("1")
     (tmp_path / "secret").symlink_to("data/secret")
-    watch = Watch()
-    watch.look([tmp_path / "secret"])
+    watch = Watch([tmp_path / "secret"])
     (tmp_path / "next").symlink_to("2")
     (tmp_path / "next").rename(tmp_path / "data")
     assert watch.has_changed()
 
 
 def test_a_file_that_appears_is_a_change(tmp_path: Path) -> None:
-    watch = Watch()
-    watch.look([tmp_path / "secret"])
+    watch = Watch([tmp_path / "secret"])
     assert not watch.has_changed()
     (tmp_path / "secret").touch()
     assert watch.has_changed()

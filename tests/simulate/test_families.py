@@ -37,6 +37,7 @@ CANNOT = {
     "llm_exporter_request_bytes_under_way_limit": _LISTENERS,
     "llm_exporter_request_bytes_limit": _LISTENERS,
     "llm_exporter_security_last_reload_successful": _LISTENERS,
+    "llm_exporter_background_failures_total": "nothing fails",
     "llm_exporter_state_errors_total": "the disk is fine",
     "llm_exporter_trace_table_evicted_total": "memory is large enough",
 }

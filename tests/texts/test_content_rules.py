@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +13,13 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.app import Core
+from llm_trace_exporter.checks import RULES, language
+from llm_trace_exporter.checks.result import Result
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.config.settings import StateSettings
+from llm_trace_exporter.config.settings import DimensionSettings, StateSettings
 from llm_trace_exporter.config.text_settings import ContentRulesSettings
+from llm_trace_exporter.errors import ConfigError, Overloaded
+from llm_trace_exporter.intake import Intake
 from llm_trace_exporter.listening import Listening
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.e2e.wire import Span, traces
@@ -33,7 +39,12 @@ class Room:
     def __init__(self, settings: Settings) -> None:
         self.core = Core(settings)
         self.intake, self.exposition = self.core.intake, self.core.exposition
-        self.listening = Listening(self.intake, self.core.store, lambda: self.core.pricing)
+        self.listening = Listening(
+            self.intake,
+            self.core.store,
+            lambda: self.core.pricing,
+            background=self.core.background,
+        )
         self.listening.apply(settings)
 
     def apply(self, settings: Settings) -> None:
@@ -129,6 +140,95 @@ def test_a_reload_switches_rules_on_and_off() -> None:
     core.close()
 
 
+def breaks(*_: object) -> Any:
+    raise ValueError(CANARY)
+
+
+def test_a_rule_that_raises_is_that_rule_s_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, core: Room
+) -> None:
+    monkeypatch.setitem(RULES, "secrets", breaks)
+    at = counted(core, *(call("Why is that so?", f"It is {KEY}") for _ in range(3)))
+    by_verdict = at.by("llm_judge_verdicts_total", "verdict", judge="secrets")
+    assert by_verdict == {"error": 3}
+    assert at.by("llm_judge_verdicts_total", "verdict", judge="refusal") == {"pass": 3}
+    assert at.total("llm_exporter_background_failures_total", task="content_rules") == 3
+    assert caplog.text.count("content_rules failed: ValueError") == 1
+    assert CANARY not in caplog.text
+
+
+def test_a_library_that_is_missing_is_told_before_anything_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = Room(Settings(zero_hold_s=0))
+    monkeypatch.setitem(sys.modules, "py3langid", None)
+    told = "content_rules.language: found no Python package py3langid, which it needs; allowed: 0"
+    with pytest.raises(ConfigError, match=told):
+        room.apply(SETTINGS)
+    without = replace(SETTINGS, content_rules=replace(ALL, language=0.0))
+    room.apply(without)
+    room.close()
+
+
+def test_a_library_that_breaks_is_an_error_of_its_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, core: Room
+) -> None:
+    (tmp_path / "py3langid").mkdir()
+    (tmp_path / "py3langid" / "__init__.py").write_text("raise OSError('a library of C')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "py3langid"]:
+        monkeypatch.delitem(sys.modules, name)
+    language._identifier.cache_clear()
+    at = counted(core, call("Why is the sky blue in the evening?", "Because of how light goes."))
+    language._identifier.cache_clear()
+    assert at.by("llm_judge_verdicts_total", "verdict", judge="language") == {"error": 1}
+    assert at.by("llm_judge_verdicts_total", "verdict", judge="secrets") == {"pass": 1}
+
+
+@pytest.mark.parametrize(("refusals", "kept", "lost"), [(0, 1, 0), (3, 1, 0), (99, 0, 1)])
+def test_verdicts_that_cannot_be_written_are_tried_again_then_counted_as_lost(
+    monkeypatch: pytest.MonkeyPatch, refusals: int, kept: int, lost: int
+) -> None:
+    room = Room(Settings(zero_hold_s=0, content_rules=ContentRulesSettings(empty_answer=1.0)))
+    judged, tries = Intake.judged, iter(range(refusals))
+
+    def full(intake: Intake, verdicts: Any) -> None:
+        if next(tries, None) is not None:
+            raise Overloaded("disk full", 0)
+        judged(intake, verdicts)
+
+    monkeypatch.setattr(Intake, "judged", full)
+    at = counted(room, call("Why?", "Because."))
+    room.close()
+    assert at.total("llm_judge_verdicts_total", judge="empty_answer") == kept
+    assert at.total("llm_exporter_background_failures_total", task="content_rules") == lost
+
+
+def test_what_is_judged_across_a_reload_keeps_the_labels_of_its_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dimensions = tuple(DimensionSettings(name, (name,)) for name in ("feature", "team"))
+    rules = ContentRulesSettings(empty_answer=1.0)
+    settings = Settings(zero_hold_s=0, content_rules=rules, dimensions=dimensions)
+    room, goes_on = Room(settings), threading.Event()
+    real = RULES["empty_answer"]
+
+    def slow(*told: Any) -> Result | None:
+        goes_on.wait(5)
+        return real(*told)
+
+    monkeypatch.setitem(RULES, "empty_answer", slow)
+    said = call("Why?", "Because.", feature="search", team="red")
+    room.intake.export("traces", "protobuf", traces(said), "file")
+    room.intake.settle_all()
+    threading.Timer(0.1, goes_on.set).start()
+    room.apply(replace(settings, dimensions=dimensions[::-1]))
+    room.settle_all()
+    at = Samples(room.exposition.render().body.decode())
+    assert at.total("llm_judge_verdicts_total", team="red", feature="search") == 1
+    room.close()
+
+
 def test_verdicts_survive_a_restart_and_texts_do_not(tmp_path: Path) -> None:
     kept = replace(SETTINGS, state=StateSettings(str(tmp_path / "state.db")))
     core = Room(kept)
@@ -155,7 +255,7 @@ def test_no_text_reaches_file_log_page_or_memory_that_stays(
         assert page.total("llm_content_findings_total") > 0
         assert CANARY not in each.exposition.render("application/openmetrics-text").body.decode()
         assert KEY not in each.exposition.render().body.decode()
-        hearing = each.listening._hearing
+        hearing = each.listening._in_force.hearing
         assert hearing is not None
         for keys in (each.intake._log_keys, each.intake._span_keys, hearing._keep):
             assert not any(CANARY in str(value) for value in keys._values.values())

@@ -28,10 +28,12 @@ class Room:
         self.core = Core(Settings(zero_hold_s=0))
         self.heard: list[tuple[PricedCall, Exchange]] = []
         self.wanted = True
+        self.failures: list[Exception] = []
         self.hearing = Hearing(
             [Listener(lambda *told: self.heard.append(told), lambda _: self.wanted, **wants)],
             Hold(limits),
             max_chars=1000,
+            failed=self.failures.append,
         )
         self.core.intake.listen(self.hearing)
 
@@ -146,23 +148,39 @@ def test_what_is_too_old_is_forgotten() -> None:
     room.hearing.close(WAIT_S)
 
 
-def test_a_listener_that_breaks_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
+def breaks(*_: object) -> Any:
+    raise ValueError("canary")
+
+
+@pytest.mark.parametrize(
+    ("listener", "heard"),
+    [
+        (Listener(breaks), 1),
+        # Who chooses is asked while the call is counted: that goes on, whoever hears of it.
+        (Listener(lambda *_: None, picks=breaks), 0),
+        (Listener(lambda *_: None, wants=breaks), 0),
+        (Listener(lambda *_: None, wants_trace=breaks), 0),
+    ],
+    ids=["hears", "picks", "wants", "wants_trace"],
+)
+def test_a_listener_that_breaks_is_not_the_end(
+    caplog: pytest.LogCaptureFixture, listener: Listener, heard: int
+) -> None:
     room = Room()
-
-    def breaks(call: PricedCall, exchange: Exchange) -> None:
-        raise ValueError(f"{call} {exchange.user} {exchange.answer}")
-
     hearing = Hearing(
-        [Listener(breaks), Listener(lambda *told: room.heard.append(told))],
+        [listener, Listener(lambda *told: room.heard.append(told))],
         Hold(HoldLimits()),
         max_chars=1000,
+        failed=room.failures.append,
     )
     room.core.intake.listen(hearing)
     room.send(Span(said("canary", "canary")))
     room.core.intake.settle_all()
     assert hearing.flush(WAIT_S)
-    assert len(room.heard) == 1
-    assert "ValueError" in caplog.text
+    assert len(room.heard) == heard
+    assert {type(failure) for failure in room.failures} == {ValueError}
+    page = Samples(room.core.exposition.render().body.decode())
+    assert page.total("llm_requests_total") == 1
     assert "canary" not in caplog.text
     for each in (hearing, room.hearing):
         each.close(WAIT_S)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from time import time_ns
 from zlib import crc32
 
 from ..exchange import Exchange
-from ..model import LlmCall, PricedCall, Verdict
+from ..model import LlmCall, PricedCall, Verdict, VerdictValue
 from .form import json_format
 from .injection import document_injection, injection
 from .language import language
 from .personal import personal_data
 from .refusal import empty_answer, refusal
-from .result import Rule
+from .result import Result, Rule
 from .secrets import secrets
 
 RULES: Mapping[str, Rule] = {
@@ -28,6 +29,23 @@ RULES: Mapping[str, Rule] = {
 }
 """Name of rule and judge -> rule."""
 
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "language": ("py3langid",),
+    "secrets": ("detect_secrets",),
+    "personal_data": ("phonenumbers", "stdnum"),
+}
+"""Rule -> packages that it imports when it looks at its first text."""
+
+
+def missing_libraries(shares: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """Yield (rule, package) for packages of rules at work that are not installed.
+
+    They are large, so they are looked for and not loaded.
+    """
+    for rule, packages in LIBRARIES.items():
+        if shares.get(rule):
+            yield from ((rule, package) for package in packages if find_spec(package) is None)
+
 
 class CodeJudges:
     """Listens to settled calls (see `texts.Listener`) and tells its verdicts."""
@@ -36,6 +54,7 @@ class CodeJudges:
         self,
         shares: Mapping[str, float],
         tell: Callable[[list[Verdict]], None],
+        broke: Callable[[Exception], None],
         *,
         wall_clock_ns: Callable[[], int] = time_ns,
     ) -> None:
@@ -44,11 +63,13 @@ class CodeJudges:
         Args:
             shares: Rule -> share of the calls that it looks at, 0-1; absent rules look at none.
             tell: Takes the verdicts of one call.
+            broke: Told what a rule raised; its verdict on that call is `error`.
             wall_clock_ns: Unix nanoseconds.
         """
         self._shares = {name: share for name, share in shares.items() if share > 0}
         self._most = max(self._shares.values(), default=0.0)
         self._tell = tell
+        self._broke = broke
         self._wall_clock_ns = wall_clock_ns
 
     def picks(self, priced: PricedCall) -> bool:
@@ -65,28 +86,35 @@ class CodeJudges:
 
     def hears(self, priced: PricedCall, said: Exchange) -> None:
         """Judge what was said in a call."""
-        call = priced.call
-        place = _place(call)
-        verdicts: list[Verdict] = []
-        for name, share in self._shares.items():
-            if place >= share:
-                continue
-            result = RULES[name](call, said)
-            if result is not None:
-                verdict = Verdict(
-                    origin=call.origin,
-                    time_ns=self._wall_clock_ns(),
-                    judge=name,
-                    kind="code",
-                    verdict="pass" if result.passed else "fail",
-                    model=priced.model,
-                    target_end_ns=call.end_ns,
-                    weight=call.weight,
-                    findings=result.findings,
-                )
-                verdicts.append(verdict)
+        place = _place(priced.call)
+        chosen = [name for name, share in self._shares.items() if place < share]
+        verdicts = [verdict for name in chosen for verdict in self._judged(name, priced, said)]
         if verdicts:
             self._tell(verdicts)
+
+    def _judged(self, name: str, priced: PricedCall, said: Exchange) -> Iterator[Verdict]:
+        """What one rule makes of a call: a verdict, or nothing."""
+        call = priced.call
+        value: VerdictValue = "error"
+        result: Result | None = None
+        try:
+            result = RULES[name](call, said)
+            if result is None:
+                return
+            value = "pass" if result.passed else "fail"
+        except Exception as error:  # noqa: BLE001 - a rule that breaks silences no other
+            self._broke(error)
+        yield Verdict(
+            origin=call.origin,
+            time_ns=self._wall_clock_ns(),
+            judge=name,
+            kind="code",
+            verdict=value,
+            model=priced.model,
+            target_end_ns=call.end_ns,
+            weight=call.weight,
+            findings=() if result is None else result.findings,
+        )
 
 
 def _place(call: LlmCall) -> float:

@@ -54,6 +54,13 @@ class Node:
     size: int = 1
     """Nodes in it, itself included."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing: no value anywhere, however deep the keys."""
+        if isinstance(self.value, dict):
+            return all(node.is_empty for node in self.value.values())
+        return self.value is None
+
     def plain(self) -> Any:
         """The value as Python's own lists, dicts and scalars."""
         if isinstance(self.value, list):

@@ -23,18 +23,27 @@ from .validate import validate, without_nothing
 T = TypeVar("T")
 
 
-def load_config(path: Path | None) -> Settings:
+def load_config(path: Path | None, *, allows_empty: bool = True) -> Settings:
     """Settings from a file; the defaults without one.
 
     Paths in the file are relative to it. The rules of `judge.rules_file` are among `judge.rules`
     then.
+
+    Args:
+        path: The file.
+        allows_empty: Whether a file that says nothing may stand for the defaults.
 
     Raises:
         ConfigError: With a line for each problem of the file.
     """
     if path is None:
         return Settings()
-    settings = _located(parse_config(read_text(path), str(path)), path.parent)
+    text = read_text(path)
+    settings, root = parse_as(Settings, text, str(path), load_schema())
+    if not allows_empty and root.is_empty:
+        allowed = "at least one key, or nothing under --config.allow-empty"
+        raise ConfigError([f"{path}: found nothing any more; allowed: {allowed}"])
+    settings = _located(settings, path.parent)
     judge = settings.judge
     key = judge.endpoint.api_key_file
     if key:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import Overloaded
 from ..exchange import Exchange
 from ..model import LlmCall, PricedCall, RunOutcome, Verdict
 from .asking import Price, Run, ask, verdict_of
@@ -31,7 +30,6 @@ MAX_HELD_CHARACTERS = 32 * 1024 * 1024
 
 _MAX_REMEMBERED = 4096
 _JOIN_S = 2.0
-_EMIT_ATTEMPTS = 5
 _LOG_EVERY_S = 60.0
 
 
@@ -94,6 +92,7 @@ class Judges:
         counts: Counts,
         price: Price,
         emit: Callable[[Verdict], None],
+        broke: Callable[[Exception], None],
         clock: Callable[[], float] = time.monotonic,
         client: Client | None = None,
     ) -> None:
@@ -104,7 +103,8 @@ class Judges:
             budget: What may be spent; lives longer than one configuration.
             counts: Where the work is counted.
             price: What a question cost.
-            emit: Takes each verdict; may raise Overloaded, then it is tried again.
+            emit: Takes each verdict; may wait.
+            broke: Told what one question raised; its verdict is `error`, and the others go on.
             clock: Monotonic seconds, for rates and the breaker.
             client: Asks the endpoint; None: a new one.
         """
@@ -113,6 +113,7 @@ class Judges:
         self._counts = counts
         self._price = price
         self._emit = emit
+        self._broke = broke
         self._client = client or Client(options.endpoint, max_connections=options.max_concurrent)
         self._breaker = CircuitBreaker(options.circuit_failures, options.circuit_cooldown_s, clock)
         self._limits = Limits(options.max_characters)
@@ -220,12 +221,17 @@ class Judges:
             rule = self.options.rules[at]
             if number is None or not is_sampled(_moment_of(call.call), rule.samples[number].rate):
                 continue
-            if not rule.can_judge(exchange):
-                self._counts.ran(rule.name, "no_text", None)
-            elif self._has_rate(at, number) and not self._queued(
-                _Job(rule, call, exchange, characters)
-            ):
-                self._skip(rule)
+            job = _Job(rule, call, exchange, characters)
+            try:
+                self._offer(job, at, number)
+            except Exception as error:  # noqa: BLE001 - one rule must not silence the others
+                self._end(job, self._broken(error))
+
+    def _offer(self, job: _Job, at: int, number: int) -> None:
+        if not job.rule.can_judge(job.exchange):
+            self._counts.ran(job.rule.name, "no_text", None)
+        elif self._has_rate(at, number) and not self._queued(job):
+            self._skip(job.rule)
 
     def _match(self, call: PricedCall) -> _Match:
         labels = labels_of(call, self.options.dimensions)
@@ -281,14 +287,13 @@ class Judges:
         while not self._stop.is_set() and (job := self._queue.get()) is not None:
             self._release(job)
             try:
-                self._judge(job)
+                self._end(job, None if self._stop.is_set() else self._asked(job))
             except Exception as error:  # noqa: BLE001 - one question must not end the thread
-                # Its message could quote what was said.
-                _logger.error("judging failed: %s", type(error).__name__)  # noqa: TRY400
+                self._broke(error)
         self._wake()
 
-    def _judge(self, job: _Job) -> None:
-        run = None if self._stop.is_set() else self._asked(job)
+    def _end(self, job: _Job, run: Run | None) -> None:
+        """Count a run, and tell its verdict; None: nothing was asked."""
         if run is None:
             self._skip(job.rule)
             return
@@ -297,8 +302,13 @@ class Judges:
         if run.outcome in ("ok", "unparseable"):
             counts.cost(name, run.cost_usd)
         value = run.verdict
-        if value is not None:
-            self._tell(verdict_of(job.rule, job.call, value, time.time_ns()))
+        if value is not None and not self._has_ended:
+            self._emit(verdict_of(job.rule, job.call, value, time.time_ns()))
+
+    def _broken(self, error: Exception) -> Run:
+        """The run of a question that raised: a judge that breaks is an error, never nothing."""
+        self._broke(error)
+        return Run("error", reason=type(error).__name__)
 
     def _asked(self, job: _Job) -> Run | None:
         """Ask, where budget and breaker allow it."""
@@ -312,15 +322,18 @@ class Judges:
                 run = ask(
                     self._client, job.rule, job.exchange, self._price, self._limits, self._stop
                 )
-            finally:
+            except Exception as error:  # noqa: BLE001 - no fault of the endpoint
+                self._breaker.abandoned()
+                run = self._broken(error)
+            else:
                 self._note(run)
         finally:
             self._budget.settle(0.0 if run is None else run.cost_usd or 0.0)
         return run
 
-    def _note(self, run: Run | None) -> None:
+    def _note(self, run: Run) -> None:
         """Tell the breaker how it went, and the log why it did not."""
-        if run is None or run.outcome == "skipped":
+        if run.outcome == "skipped":
             self._breaker.abandoned()
         elif run.outcome in ("error", "timeout"):
             self._breaker.failed()
@@ -332,19 +345,6 @@ class Judges:
                 _logger.warning("the judge's endpoint gave no answer: %s", run.reason)
         else:
             self._breaker.succeeded()
-
-    def _tell(self, verdict: Verdict) -> None:
-        for _ in range(_EMIT_ATTEMPTS):
-            if self._has_ended:
-                return
-            try:
-                self._emit(verdict)
-            except Overloaded as error:
-                if self._stop.wait(error.retry_after_s):
-                    break
-            else:
-                return
-        _logger.warning("a verdict could not be kept")
 
 
 def labels_of(call: PricedCall, dimensions: tuple[str, ...]) -> dict[str, str]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from llm_trace_exporter.metrics.family import Family, MetricType
-from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, STATE_ERRORS, UNJOINED_REASONS
+from llm_trace_exporter.metrics.vocabulary import (
+    DISCARD_REASONS,
+    STATE_ERRORS,
+    UNJOINED_REASONS,
+)
 
 
 def _exporter(
@@ -208,6 +212,12 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "price_catalog_timestamp_seconds", "gauge", "seconds", (),
         "Unix time at which the list prices in use were published.",
         "time() - max(llm_exporter_price_catalog_timestamp_seconds)",
+    ),
+    _exporter(
+        "background_failures_total", "counter", "", ("task",),
+        "Failures of work in the background, which is tried again; of content_rules and judge "
+        "also verdicts that could not be kept.",
+        "sum by (instance, task) (increase(llm_exporter_background_failures_total[15m])) > 0",
     ),
     _exporter(
         "security_last_reload_successful", "gauge", "", ("part",),

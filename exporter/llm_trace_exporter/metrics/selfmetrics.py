@@ -8,7 +8,13 @@ from typing import TypeAlias
 
 from llm_trace_exporter.metrics.bundles import NO_LABELS, Children
 from llm_trace_exporter.metrics.store import Store
-from llm_trace_exporter.metrics.vocabulary import CLOCK_DIRECTIONS, DISCARD_REASONS, STATE_ERRORS
+from llm_trace_exporter.metrics.vocabulary import (
+    CLOCK_DIRECTIONS,
+    DISCARD_REASONS,
+    STATE_ERRORS,
+    TASKS,
+)
+from llm_trace_exporter.model import Task
 
 _P = "llm_exporter_"
 
@@ -61,6 +67,8 @@ class SelfMetrics:
                 self._store.counters(_P + "clock_jumps_total").get((direction,))
             for reason in STATE_ERRORS:
                 self._store.counters(_P + "state_errors_total").get((reason,))
+            for task in TASKS:
+                self._store.counters(_P + "background_failures_total").get((task,))
             overflows = self._store.counters(_P + "label_overflow_total")
             for label in self._store.capped_labels():
                 overflows.get((label,))
@@ -179,6 +187,12 @@ class SelfMetrics:
         """Count requests let in with one of a sender's tokens."""
         with self._store.lock:
             self._store.counters(_P + "token_requests_total").get((name,)).add(n, self._clock())
+
+    def background_failed(self, task: Task, n: int = 1) -> None:
+        """Count failures of work in the background."""
+        with self._store.lock:
+            family = self._store.counters(_P + "background_failures_total")
+            family.get((task,)).add(n, self._clock())
 
     def security_loaded(self, part: str, is_success: bool) -> None:
         """Say whether the files that guard a part could be used when they were last read."""

@@ -171,19 +171,25 @@ class FamilySeries(Generic[S]):
             made = Gauge(text, now_s)
         return made  # type: ignore[return-value]  # the family's type decides S
 
-    def reconfigure(self, options: StoreOptions) -> None:
-        """Change labels, limit and buckets; what was counted moves to the new label sets.
+    def reconfigured(self, options: StoreOptions) -> FamilySeries[S]:
+        """The same family under other options; this one stays as it is.
 
-        Histograms whose bounds change start from 0: their past cannot be told in new buckets.
+        What was counted moves to the new label sets. Histograms whose bounds change start from 0:
+        their past cannot be told in new buckets.
         """
-        names, bounds, marks, old = self.label_names, self.bounds, self._marks, self.series
-        self._apply(options)
-        if self.bounds != bounds or not self.is_shown:
-            self.series = {}
-        elif (self.label_names, self._marks) != (names, marks):
-            self.series = {}
-            for key, series in old.items():
-                self._move(dict(zip(names, key, strict=True)), series)
+        found: FamilySeries[S] = FamilySeries(self.family, options, self._births)
+        if found.bounds != self.bounds or not found.is_shown:
+            return found
+        if (found.label_names, found._marks) == (self.label_names, self._marks):
+            found.series = self.series
+        else:
+            for key, series in self.series.items():
+                found._move(dict(zip(self.label_names, key, strict=True)), series)
+        return found
+
+    def become(self, other: FamilySeries[S]) -> None:
+        """Take over all of another: this one is known to those who count."""
+        vars(self).update(vars(other))
 
     def _move(self, values: Mapping[str, str], series: S) -> None:
         moved = self.get(tuple(values.get(name, "") for name in self.label_names))
@@ -243,12 +249,13 @@ class Store:
         self._watchers.append(forget)
 
     def reconfigure(self, options: StoreOptions) -> None:
-        """Apply new options without losing what was counted."""
+        """Apply new options without losing what was counted; all of them, or none."""
         with self.lock:
+            changed = [(f, f.reconfigured(options)) for f in self._families.values()]
             self.options = options
             self.policy.set_caps(options.all_caps(), options.default_cap)
-            for family in self._families.values():
-                family.reconfigure(options)
+            for family, found in changed:
+                family.become(found)
             self._gone = float("inf")
             self._forget()
 

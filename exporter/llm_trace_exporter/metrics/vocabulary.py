@@ -22,6 +22,7 @@ from llm_trace_exporter.model import (
     Rating,
     RunOutcome,
     StepKind,
+    Task,
     UnpricedReason,
     VerdictValue,
 )
@@ -49,6 +50,7 @@ def _open(name: str, text: str, same_as: str = "") -> Label:
 
 
 RUN_OUTCOMES: tuple[str, ...] = get_args(RunOutcome)
+TASKS: tuple[str, ...] = get_args(Task)
 
 LABELS: tuple[Label, ...] = (
     _open("service", "The resource's service.name."),
@@ -134,6 +136,7 @@ LABELS: tuple[Label, ...] = (
         "What files with secrets guard: a listener, or the tokens of senders.",
         ("web", "otlp_http", "otlp_grpc", "tokens"),
     ),
+    Label("task", "Work in the background; docs/operations.md says what each does.", TASKS),
     Label("version", "Version of the exporter."),
     Label("python", "Version of the Python interpreter."),
 )

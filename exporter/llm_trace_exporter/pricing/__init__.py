@@ -1,6 +1,7 @@
 """Pricing: what a call costs, and the canonical names of its provider and model."""
 
 from llm_trace_exporter.pricing.calculate import Pricing
+from llm_trace_exporter.pricing.catalogue import Catalogue
 from llm_trace_exporter.pricing.explain import (
     Explanation,
     explain,
@@ -13,6 +14,7 @@ from llm_trace_exporter.pricing.update import PriceUpdater
 
 __all__ = [
     "LOCAL_PROVIDERS",
+    "Catalogue",
     "Contract",
     "Explanation",
     "PriceUpdater",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
@@ -11,8 +10,6 @@ from genai_prices.data_snapshot import DataSnapshot
 
 from llm_trace_exporter.pricing.calculate import Pricing
 from llm_trace_exporter.pricing.catalogue import fetched_catalogue
-
-_logger = logging.getLogger(__name__)
 
 Fetch = Callable[[], DataSnapshot | None]
 
@@ -24,23 +21,34 @@ class PriceUpdater:
     half of one.
     """
 
-    def __init__(self, pricing: Pricing, interval_s: float, fetch: Fetch | None = None) -> None:
+    def __init__(
+        self,
+        pricing: Pricing,
+        interval_s: float | None = None,
+        fetch: Fetch | None = None,
+        *,
+        failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
         """Prepare; nothing is fetched before `start`.
 
         Args:
             pricing: Whose list prices to replace.
-            interval_s: Seconds between fetches; the first one follows `start` at once.
+            interval_s: Seconds between fetches; the first one follows `start` at once. None:
+                nothing is ever fetched.
             fetch: Where from; by default the address that `genai-prices` publishes at.
+            failed: Told why a fetch came to nothing.
         """
         self._pricing = pricing
         self._interval_s = interval_s
         self._fetch: Fetch = UpdatePrices().fetch if fetch is None else fetch
+        self._failed = failed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="price-updater", daemon=True)
 
     def start(self) -> None:
         """Begin fetching in the background."""
-        self._thread.start()
+        if self._interval_s is not None:
+            self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End, waiting at most `timeout_s` for a fetch under way."""
@@ -54,11 +62,10 @@ class PriceUpdater:
             snapshot = self._fetch()
             if snapshot is None:
                 return False
-            catalogue = fetched_catalogue(snapshot)
+            self._pricing.replace_catalogue(fetched_catalogue(snapshot))
         except Exception as error:  # noqa: BLE001 - whatever a network or a payload may do
-            _logger.warning("price list not updated: %s", type(error).__name__)
+            self._failed(error)
             return False
-        self._pricing.replace_catalogue(catalogue)
         return True
 
     def _run(self) -> None:

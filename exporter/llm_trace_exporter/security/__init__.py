@@ -8,6 +8,6 @@ both take changed files in while the exporter runs. `Door` stands in front of th
 from __future__ import annotations
 
 from .tokens import check_files
-from .whole import Security
+from .whole import PreparedSecurity, Security
 
-__all__ = ["Security", "check_files"]
+__all__ = ["PreparedSecurity", "Security", "check_files"]

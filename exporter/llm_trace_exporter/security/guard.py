@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -14,13 +14,24 @@ from ..errors import ConfigError
 from ..otlp.gate import Credentials
 from ..otlp.refusal import Refusal
 from .bucket import Bucket
+from .refresh import Refresh
 from .tls import TlsContext, context_of, grpc_credentials, is_named, live_context
-from .users import Users
+from .users import Hashes, Users
 from .watch import Watch
 
-_logger = logging.getLogger(__name__)
-
 _CHALLENGE = 'Basic realm="LLM Trace Exporter", charset="UTF-8"'
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedGuard:
+    """All that follows from a web configuration and the files that it names."""
+
+    file: WebFile = field(default_factory=WebFile)
+    pem: Pem = field(default_factory=Pem)
+    context: TlsContext | None = None
+    bucket: Bucket | None = None
+    hashes: Hashes = field(default_factory=Hashes)
+    watch: Watch = field(default_factory=Watch)
 
 
 class Guard:
@@ -37,58 +48,57 @@ class Guard:
         """
         self.listener: Listener = listener
         self._path = Path(path) if path else None
-        self._file = WebFile()
-        self._pem = Pem()
-        self._context: TlsContext | None = None
-        self._bucket: Bucket | None = None
-        self._watch = Watch()
+        self._in_force = PreparedGuard()
         self.users = Users()
-        self._failure = ""
         if self._path is not None:
-            self._take(*self._read(self._path))
+            self.commit(self._read(self._path))
+        self.refresh = Refresh(
+            path, has_changed=self._has_changed, prepare=self.prepare, commit=self.commit
+        )
+        """Takes changed files in."""
+
+    def prepare(self) -> PreparedGuard:
+        """What the files say now; nothing is changed.
+
+        Raises: ConfigError with a line for each problem, or for what only a start can change.
+        """
+        if self._path is None:
+            return self._in_force
+        prepared = self._read(self._path)
+        self._refuse_other_kind(prepared.file)
+        return prepared
+
+    def commit(self, prepared: PreparedGuard) -> None:
+        """Go on with what was prepared."""
+        self._in_force = prepared
+        self.users.commit(prepared.hashes)
 
     @property
     def headers(self) -> dict[str, str]:
         """Headers of every answer."""
-        headers = self._file.http_server_config.headers
+        headers = self._in_force.file.http_server_config.headers
         return {name: value for name, value in headers.items() if value}
 
     @property
     def has_tls(self) -> bool:
         """Whether connections are encrypted."""
-        return self._context is not None
+        return self._in_force.context is not None
 
     def context(self) -> ssl.SSLContext | None:
         """A context for a listener over TLS, whose connections get what is in force then."""
-        return live_context(self._in_force) if self._context is not None else None
+        return live_context(self._context) if self.has_tls else None
 
     def grpc_credentials(self) -> grpc.ServerCredentials | None:
         """The same for gRPC."""
-        return grpc_credentials(self._certificates) if self._context is not None else None
-
-    def refresh(self, *, always: bool = False) -> bool | None:
-        """Read changed files: whether they could be used, or None without a change."""
-        if self._path is None or not (always or self._failure or self._watch.has_changed()):
-            return None
-        try:
-            file, pem = self._read(self._path)
-            self._refuse_other_kind(file)
-            self._take(file, pem)
-        except ConfigError as error:
-            if str(error) != self._failure:
-                self._failure = str(error)
-                _logger.error("%s: the old one stays: %s", self._path, error)  # noqa: TRY400
-            return False
-        self._failure = ""
-        _logger.info("%s was read again", self._path)
-        return True
+        return grpc_credentials(self._certificates) if self.has_tls else None
 
     def limit(self) -> None:
         """Count a request against the rate limit.
 
         Raises: Refusal when it is used up.
         """
-        if self._bucket is not None and (wait_s := self._bucket.take()):
+        bucket = self._in_force.bucket
+        if bucket is not None and (wait_s := bucket.take()):
             raise Refusal("rate_limited", "too many requests on this listener", wait_s)
 
     def name(self, credentials: Credentials) -> None:
@@ -96,7 +106,9 @@ class Guard:
 
         Raises: Refusal when none of them is allowed.
         """
-        if not is_named(self._file.tls_server_config.client_allowed_sans, credentials.names):
+        if not is_named(
+            self._in_force.file.tls_server_config.client_allowed_sans, credentials.names
+        ):
             raise Refusal("unauthenticated", "the client certificate has no allowed name")
 
     async def authenticate(self, credentials: Credentials) -> None:
@@ -107,35 +119,46 @@ class Guard:
         if self.users and not await self.users.know(credentials.user, credentials.password):
             raise Refusal("unauthenticated", "no user with this password", challenge=_CHALLENGE)
 
-    def _in_force(self) -> ssl.SSLContext:
-        assert self._context is not None  # noqa: S101  # asked for only where there was one
-        return self._context
+    def _context(self) -> ssl.SSLContext:
+        context = self._in_force.context
+        assert context is not None  # noqa: S101  # asked for only where there was one
+        return context
 
     def _certificates(self) -> tuple[TlsSettings, Pem]:
-        return self._file.tls_server_config, self._pem
+        return self._in_force.file.tls_server_config, self._in_force.pem
 
-    def _take(self, file: WebFile, pem: Pem) -> None:
-        tls = file.tls_server_config
-        self._context = context_of(tls, pem) if tls.is_enabled else None
-        if self._bucket is None or file.rate_limit != self._file.rate_limit:
-            self._bucket = _bucket(file.rate_limit)
-        self.users.take(file.basic_auth_users)
-        self._file, self._pem = file, pem
+    def _has_changed(self) -> bool:
+        return self._in_force.watch.has_changed()
 
-    def _read(self, path: Path) -> tuple[WebFile, Pem]:
+    def _read(self, path: Path) -> PreparedGuard:
         """The files as they are, marked before they are read, so that no change is missed."""
-        self._watch.look(self._watch.paths)
+        watch = Watch((path,))
         while True:
             file, pem = load_web_file(path, self.listener)
             tls = file.tls_server_config
             named = (tls.cert_file, tls.key_file, tls.client_ca_file)
             paths = (path, *(Path(name) for name in named if name))
-            if set(paths) == set(self._watch.paths):
-                return file, pem
-            self._watch.look(paths)
+            if set(paths) == set(watch.paths):
+                break
+            watch = Watch(paths)
+        before = self._in_force
+        is_same_rate = before.bucket is not None and file.rate_limit == before.file.rate_limit
+        return PreparedGuard(
+            file=file,
+            pem=pem,
+            context=context_of(tls, pem) if tls.is_enabled else None,
+            bucket=before.bucket if is_same_rate else _bucket(file.rate_limit),
+            hashes=Hashes(file.basic_auth_users),
+            watch=watch,
+        )
 
     def _refuse_other_kind(self, file: WebFile) -> None:
-        old, new = self._file.tls_server_config, file.tls_server_config
+        before = self._in_force.file
+        old, new = before.tls_server_config, file.tls_server_config
+        if file == WebFile() != before:
+            # As a file is that somebody is writing; it would let everybody in.
+            allowed = "what is to guard the listener; nothing at the start only"
+            raise ConfigError([f"{self._path}: found nothing; allowed: {allowed}"])
         if old.is_enabled != new.is_enabled:
             raise ConfigError([f"{self._path}: TLS is turned on and off at the start only"])
         if self.listener == "otlp_grpc" and old.client_auth_type != new.client_auth_type:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,8 @@ from ..config.web_file import load_web_file
 from ..errors import ConfigError
 from ..otlp.sink import Tenant
 from .bucket import Bucket
+from .refresh import Refresh
 from .watch import Watch
-
-_logger = logging.getLogger(__name__)
 
 _MAX_BYTES = 64 * 1024
 _MAX_TOKENS = 100
@@ -36,6 +34,15 @@ class Token:
     digests: tuple[bytes, ...] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedTokens:
+    """All that follows from the configured tokens and their files."""
+
+    settings: tuple[TokenSettings, ...] = ()
+    tokens: tuple[Token, ...] = ()
+    watch: Watch = field(default_factory=Watch)
+
+
 class Keyring:
     """All tokens; finding one takes the same time, whichever it is and whether it is there."""
 
@@ -44,30 +51,35 @@ class Keyring:
 
         Raises: ConfigError with a line for each problem.
         """
-        self._settings: tuple[TokenSettings, ...] = ()
-        self._tokens: tuple[Token, ...] = ()
-        self._watch = Watch()
-        self._failure = ""
-        self.take(tokens)
+        self._in_force = PreparedTokens()
+        self.commit(self.prepare(tokens))
+        self.refresh = Refresh(
+            "tokens",
+            has_changed=self._has_changed,
+            prepare=lambda: self.prepare(self._in_force.settings),
+            commit=self.commit,
+        )
+        """Takes changed files in."""
 
     def __bool__(self) -> bool:
         """Whether any are asked for."""
-        return bool(self._tokens)
+        return bool(self._in_force.tokens)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What the senders are called."""
-        return tuple(token.tenant.name for token in self._tokens)
+        return tuple(token.tenant.name for token in self._in_force.tokens)
 
-    def take(self, tokens: Sequence[TokenSettings]) -> None:
-        """Go on with these; who has used up its rate has still used it up.
+    def prepare(self, tokens: Sequence[TokenSettings]) -> PreparedTokens:
+        """What these files say now, and who has used up which rate; nothing is changed.
 
-        Raises: ConfigError with a line for each problem; the old ones stay.
+        Raises: ConfigError with a line for each problem.
         """
-        self._watch.look([Path(token.file) for token in tokens])
+        watch = Watch(Path(token.file) for token in tokens)
         digests = _read_all(tokens)
-        buckets = {(t.name, t.rate_limit): old.bucket for t, old in self._paired()}
-        self._tokens = tuple(
+        before = zip(self._in_force.settings, self._in_force.tokens, strict=True)
+        buckets = {(t.name, t.rate_limit): old.bucket for t, old in before}
+        found = tuple(
             Token(
                 Tenant(token.name, tuple(sorted(token.labels.items()))),
                 buckets.get((token.name, token.rate_limit)) or _bucket(token.rate_limit),
@@ -75,35 +87,24 @@ class Keyring:
             )
             for token in tokens
         )
-        self._settings = tuple(tokens)
+        return PreparedTokens(tuple(tokens), found, watch)
 
-    def refresh(self) -> bool | None:
-        """Read changed files: whether they could be used, or None without a change."""
-        if not (self._failure or self._watch.has_changed()):
-            return None
-        try:
-            self.take(self._settings)
-        except ConfigError as error:
-            if str(error) != self._failure:
-                self._failure = str(error)
-                _logger.error("tokens: the old ones stay: %s", error)  # noqa: TRY400
-            return False
-        self._failure = ""
-        _logger.info("tokens were read again")
-        return True
+    def commit(self, prepared: PreparedTokens) -> None:
+        """Go on with what was prepared."""
+        self._in_force = prepared
 
     def find(self, presented: str) -> Token | None:
         """Whose token it is."""
         digest = _digest(presented)
         found = None
-        for token in self._tokens:
+        for token in self._in_force.tokens:
             for known in token.digests:
                 if hmac.compare_digest(digest, known):
                     found = token
         return found
 
-    def _paired(self) -> zip[tuple[TokenSettings, Token]]:
-        return zip(self._settings, self._tokens, strict=True)
+    def _has_changed(self) -> bool:
+        return self._in_force.watch.has_changed()
 
 
 def check_files(settings: Settings) -> None:

@@ -9,12 +9,26 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import bcrypt
 
 _REMEMBERED = 256
 _BCRYPT_READS = 72
 """Bytes of a password that bcrypt looks at; its implementations in C and Go pass over the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Users' bcrypt hashes, and one of nobody that costs as much to compare with."""
+
+    by_user: Mapping[str, str] = field(default_factory=dict, repr=False)
+    decoy: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Choose the decoy."""
+        cost = max((hashed[4:6] for hashed in self.by_user.values()), default="10")
+        object.__setattr__(self, "decoy", f"$2b${cost}${'.' * 22}{'.' * 31}".encode())
 
 
 class Users:
@@ -26,26 +40,24 @@ class Users:
 
     def __init__(self) -> None:
         """Start without users."""
-        self._hashes: Mapping[str, str] = {}
-        self._decoy = b""
+        self._hashes = Hashes()
         self._secret = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="bcrypt")
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self._hashes)
+        return bool(self._hashes.by_user)
 
-    def take(self, hashes: Mapping[str, str]) -> None:
+    def commit(self, hashes: Hashes) -> None:
         """Go on with other users; what was remembered stays true for equal hashes only."""
-        cost = max((hashed[4:6] for hashed in hashes.values()), default="10")
-        self._decoy = f"$2b${cost}${'.' * 22}{'.' * 31}".encode()
-        self._hashes = dict(hashes)
+        self._hashes = hashes
 
     async def know(self, user: str, password: str) -> bool:
         """Whether a user has this password."""
-        hashed = self._hashes.get(user)
-        against = hashed.encode() if hashed is not None else self._decoy
+        hashes = self._hashes
+        hashed = hashes.by_user.get(user)
+        against = hashed.encode() if hashed is not None else hashes.decoy
         key = self._digest(user, against, password)
         if key in self._right:
             self._right.move_to_end(key)

@@ -12,18 +12,14 @@ _Mark = tuple[int, int, int] | None
 class Watch:
     """A set of files; links are followed, as mounted secrets change where their links point."""
 
-    def __init__(self) -> None:
-        """Watch nothing."""
-        self._seen: dict[Path, _Mark] = {}
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        """Watch these, as they are now; to be made before they are read."""
+        self._seen = {path: _mark(path) for path in paths}
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """What is watched."""
         return tuple(self._seen)
-
-    def look(self, paths: Iterable[Path]) -> None:
-        """Watch these, as they are now; to be called before they are read."""
-        self._seen = {path: _mark(path) for path in paths}
 
     def has_changed(self) -> bool:
         """Whether any is another file or has other content."""

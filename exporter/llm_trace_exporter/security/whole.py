@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import grpc
@@ -15,11 +18,19 @@ from ..metrics.selfmetrics import SelfMetrics
 from ..otlp.gate import Gate, HttpGate
 from ..otlp.sink import Sink
 from .door import Door, WithHeaders
-from .guard import Guard
+from .guard import Guard, PreparedGuard
 from .otlp_gate import OtlpGate
-from .tokens import Keyring
+from .tokens import Keyring, PreparedTokens
 
 Part = Literal["web", "otlp_http", "otlp_grpc", "tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSecurity:
+    """Who may come in, once it is committed."""
+
+    tokens: PreparedTokens
+    guards: Mapping[Listener, PreparedGuard]
 
 
 class Security:
@@ -74,24 +85,40 @@ class Security:
         """Whether a listener's connections are encrypted."""
         return self._guards[listener].has_tls
 
-    def take(self, settings: Settings) -> None:
-        """Go on with another configuration's tokens, and with all files as they are now.
+    def prepare(self, settings: Settings) -> PreparedSecurity:
+        """Another configuration's tokens, and all files as they are now; nothing is changed.
 
-        Raises: ConfigError when the tokens cannot be used; the old ones stay.
+        Raises: ConfigError where any of them cannot be used.
         """
-        with self._changing:
-            self._keyring.take(settings.otlp.tokens)
-            self._show_tokens()
-            self._tell("tokens", True)
-            for listener, guard in self._guards.items():
-                self._tell(listener, guard.refresh(always=True))
+        return PreparedSecurity(
+            self._keyring.prepare(settings.otlp.tokens),
+            {listener: guard.prepare() for listener, guard in self._guards.items()},
+        )
 
-    def refresh(self) -> None:
-        """Take changed files in."""
+    def commit(self, prepared: PreparedSecurity) -> None:
+        """Go on with what was prepared."""
         with self._changing:
+            self._keyring.commit(prepared.tokens)
             for listener, guard in self._guards.items():
-                self._tell(listener, guard.refresh())
-            self._tell("tokens", self._keyring.refresh())
+                guard.commit(prepared.guards[listener])
+        self._show_tokens()
+        self._tell("tokens", True)
+        for listener in self._guards:
+            self._tell(listener, True)
+
+    def refreshes(self) -> Iterator[Callable[[], None]]:
+        """Yield what takes changed files in, one for each part."""
+        for listener, guard in self._guards.items():
+            yield partial(self._refresh, listener, guard.refresh)
+        yield partial(self._refresh, "tokens", self._keyring.refresh)
+
+    def _refresh(self, part: Part, refresh: Callable[[], bool | None]) -> None:
+        is_success: bool | None = False
+        try:
+            with self._changing:
+                is_success = refresh()
+        finally:
+            self._tell(part, is_success)
 
     def _tell(self, part: Part, is_success: bool | None) -> None:
         if is_success is not None:

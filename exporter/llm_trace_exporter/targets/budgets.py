@@ -36,6 +36,14 @@ class Budget:
     timezone: str = "UTC"
     match: tuple[tuple[str, str], ...] = ()
     """(label, pattern with `*` and `?`): all must match."""
+    zone: ZoneInfo = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the time zone.
+
+        Raises: ZoneInfoNotFoundError where there is none of this name.
+        """
+        object.__setattr__(self, "zone", ZoneInfo(self.timezone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +57,20 @@ class Figures:
     elapsed_ratio: float
     """How much of the period is over, 0-1."""
 
+    @property
+    def by_measure(self) -> dict[str, float]:
+        """By the last words of the family that shows it."""
+        return {
+            "limit_usd": self.budget.limit_usd,
+            "spent_usd": self.spent_usd,
+            "forecast_usd": self.forecast_usd,
+            "elapsed_ratio": self.elapsed_ratio,
+        }
+
 
 @dataclass(slots=True)
 class _Account:
     budget: Budget
-    zone: ZoneInfo
     start_s: float = 0.0
     end_s: float = 0.0
     spent_usd: float = 0.0
@@ -74,7 +91,7 @@ class _Account:
             self.since_s = unix_s
         if unix_s >= self.end_s:
             self.before = (self.start_s, self.end_s, self.spent_usd)
-            self.start_s, self.end_s = span_of(unix_s, self.budget.period, self.zone)
+            self.start_s, self.end_s = span_of(unix_s, self.budget.period, self.budget.zone)
             self.spent_usd = 0.0
         elif unix_s < self.start_s - _CLOCK_SLACK_S:
             self._go_back(unix_s)
@@ -82,7 +99,7 @@ class _Account:
     def _go_back(self, unix_s: float) -> None:
         start_s, end_s, usd = self.before
         if not start_s <= unix_s < end_s:
-            start_s, end_s = span_of(unix_s, self.budget.period, self.zone)
+            start_s, end_s = span_of(unix_s, self.budget.period, self.budget.zone)
             usd = 0.0
         self.start_s, self.end_s = start_s, end_s
         self.spent_usd += usd
@@ -135,7 +152,7 @@ class Budgets:
             if old is not None and _same_calendar(old.budget, budget):
                 old.budget = budget
             else:
-                old = _Account(budget, ZoneInfo(budget.timezone))
+                old = _Account(budget)
             self._accounts[budget.name] = old
         self._dimensions = tuple(dimensions)
         self._matching.clear()

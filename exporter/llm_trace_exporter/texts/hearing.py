@@ -5,7 +5,6 @@ Listeners run on a thread of their own behind a bounded queue: ingestion never w
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -22,8 +21,6 @@ from ..otlp.raw import RawLog, RawSpan
 from ..pipeline import Memory
 from .hold import Hold, Teller
 from .wanted import text_filter
-
-_logger = logging.getLogger(__name__)
 
 _POLL_S = 0.01
 
@@ -68,19 +65,28 @@ class Hearing:
     `hold` and `settled` are called under the caller's lock, everything else without it.
     """
 
-    def __init__(self, listeners: Sequence[Listener], hold: Hold, *, max_chars: int) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        hold: Hold,
+        *,
+        max_chars: int,
+        failed: Callable[[Exception], None],
+    ) -> None:
         """Start listening.
 
         Args:
             listeners: Who listens.
             hold: Where texts wait; its bounds are also those of what waits for the listeners.
             max_chars: Where each text is cut.
+            failed: Told what a listener raised; nobody else hears less for it.
         """
         self.memory = hold
         self.passed_over = 0
         """Calls that came too fast for the listeners."""
         self._listeners = tuple(listeners)
         self._max_chars = max_chars
+        self._failed = failed
         self._keep = text_filter()
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(hold.limits.max_entries)
         self._closing = False
@@ -101,16 +107,23 @@ class Hearing:
         wanting: Sequence[Listener] = self._listeners
 
         def hear(span: RawSpan, reading: Reading) -> None:
+            try:
+                take(span, reading)
+            except DecodeError:
+                return
+            except Exception as error:  # noqa: BLE001 - the call counts, whoever cannot hear of it
+                self._failed(error)
+
+        def take(span: RawSpan, reading: Reading) -> None:
             nonlocal trace_id, wanting
             # Spans of a trace come together: what follows from the trace is asked once.
             if reading.trace_id != trace_id:
                 trace_id = reading.trace_id
                 wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
             if wanting and span.wire and _wants(wanting, reading):
-                with suppress(DecodeError):
-                    texts = texts_from(*texts_of(span, self._keep), span.end_ns)
-                    if texts is not None:
-                        heard.append((reading, texts))
+                texts = texts_from(*texts_of(span, self._keep), span.end_ns)
+                if texts is not None:
+                    heard.append((reading, texts))
 
         return hear
 
@@ -140,6 +153,12 @@ class Hearing:
 
     def settled(self, priced: PricedCall, tellers: Iterable[Teller]) -> None:
         """Hand out what was said in a call, where it is known and wanted."""
+        try:
+            self._hand_out(priced, tellers)
+        except Exception as error:  # noqa: BLE001 - the call counts, whoever cannot hear of it
+            self._failed(error)
+
+    def _hand_out(self, priced: PricedCall, tellers: Iterable[Teller]) -> None:
         call = priced.call
         if call.error_type or call.purpose == "judge" or call.operation in WORDLESS:
             return
@@ -196,8 +215,7 @@ class Hearing:
                     exchange = exchange_of(waiting.tellers, waiting.retrievals, self._max_chars)
                 listener.hears(waiting.call, exchange)
             except Exception as error:  # noqa: BLE001 - one fault must not deafen all
-                # Its message could quote what was said.
-                _logger.error("a listener failed: %s", type(error).__name__)  # noqa: TRY400
+                self._failed(error)
 
 
 def _wants(wanting: Iterable[Listener], reading: Reading) -> bool:
