@@ -1,4 +1,4 @@
-"""What was acknowledged, and what must be shown of it at any time: sums made without the product."""
+"""What was acknowledged, and what must be shown of it: sums that the product does not make."""
 
 from __future__ import annotations
 
