@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -273,5 +273,7 @@ def run(examples: int, steps: int) -> settings:
         derandomize=True,
         database=None,
         print_blob=False,
+        # A life takes a second: making a failing one shorter would take minutes of them.
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
