@@ -19,13 +19,13 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @contextmanager
-def http_sender(address: str) -> Iterator[Send]:
+def http_sender(address: str, media_type: str = "application/x-protobuf") -> Iterator[Send]:
     """Over OTLP/HTTP, with one connection; servers close it after some seconds without a request.
 
     Raises: RuntimeError where a request is refused.
     """
     connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_S)
-    headers = {"Content-Type": "application/x-protobuf"}
+    headers = {"Content-Type": media_type}
 
     def send(body: bytes) -> None:
         connection.request("POST", "/v1/traces", body, headers)
@@ -57,7 +57,7 @@ def grpc_sender(address: str) -> Iterator[Send]:
         yield send
 
 
-SENDERS: dict[str, Callable[[str], AbstractContextManager[Send]]] = {
+SENDERS: dict[str, Callable[..., AbstractContextManager[Send]]] = {
     "OTLP/HTTP": http_sender,
     "OTLP/gRPC": grpc_sender,
 }

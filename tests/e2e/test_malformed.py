@@ -14,8 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from tests.e2e.process import DEADLINE_S, Exporter, running
-from tests.e2e.wire import call, traces
-from tests.otlp.decoding import field, to_otlp_json
+from tests.e2e.wire import call, to_otlp_json, traces
+from tests.otlp.decoding import field
 
 SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 

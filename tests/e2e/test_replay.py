@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.e2e.process import DEADLINE_S, ROOT, command, environment, run, running
-from tests.e2e.wire import Log, call, logs, traces
+from tests.e2e.wire import Log, call, logs, to_otlp_json, traces
 from tests.facts import Samples
 
 SAMPLES = ROOT / "examples" / "traces"
@@ -207,18 +204,4 @@ def _varint(number: int) -> bytes:
 def _collector_line(file: Path) -> bytes:
     """A request as a line of the Collector's file exporter: ids in hex, enums as numbers."""
     message = MESSAGES[file.name.split(".")[1]](file.read_bytes())
-    document = MessageToDict(message, use_integers_for_enums=True)
-
-    def with_hex_ids(value: Any) -> Any:
-        if isinstance(value, list):
-            return [with_hex_ids(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        return {
-            key: base64.b64decode(item).hex()
-            if key in {"traceId", "spanId", "parentSpanId"}
-            else with_hex_ids(item)
-            for key, item in value.items()
-        }
-
-    return json.dumps(with_hex_ids(document), separators=(",", ":")).encode() + b"\n"
+    return to_otlp_json(message) + b"\n"

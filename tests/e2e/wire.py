@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -104,6 +107,26 @@ def failed_call(model: str, error_type: str = "429", message: str = "") -> Span:
         end_ms=200,
         error=message,
     )
+
+
+def to_otlp_json(message: Any) -> bytes:
+    """The message as OTLP/JSON by protobuf's own mapping, with its ids turned to hex."""
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {
+            name: base64.b64decode(value).hex().upper()
+            if name in ("traceId", "spanId", "parentSpanId")
+            else walk(value)
+            for name, value in node.items()
+        }
+
+    return json.dumps(
+        walk(json_format.MessageToDict(message, use_integers_for_enums=True))
+    ).encode()
 
 
 def any_value(value: Any) -> AnyValue:

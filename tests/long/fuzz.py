@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gzip
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import atheris
@@ -24,63 +26,51 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.app import Core
     from llm_trace_exporter.config import effective_yaml
     from llm_trace_exporter.config.load import parse_config
-    from llm_trace_exporter.config.settings import Settings
+    from llm_trace_exporter.config.settings import Settings, StateSettings
     from llm_trace_exporter.dialects import DIALECTS, Context, Reader
     from llm_trace_exporter.dialects.registry import TABLES, wanted_keys
     from llm_trace_exporter.errors import ConfigError, DecodeError, ExporterError, RejectedRecord
+    from llm_trace_exporter.keeping import Rebase, _load
     from llm_trace_exporter.metrics.catalogue import FAMILIES
+    from llm_trace_exporter.metrics.restoring import Restorer
     from llm_trace_exporter.metrics.series import Histogram
     from llm_trace_exporter.otlp.compression import ENCODINGS, decompress
     from llm_trace_exporter.otlp.decode import decode_traces
     from llm_trace_exporter.otlp.files import iter_requests
     from llm_trace_exporter.otlp.raw import RawSpan
     from llm_trace_exporter.otlp.sink import Encoding, SignalName
-    from llm_trace_exporter.state import Entry
+    from llm_trace_exporter.state import Entry, Found, Memory
     from llm_trace_exporter.state.journal import Codec
+    from llm_trace_exporter.state.rows import DamagedRow, memory_of, seal, series_of
     from llm_trace_exporter.texts import span_filter
 
+from tests import telling
 from tests.dialects.test_hostile_values import VALUES
 from tests.facts import Samples
-from tests.long.seeds import CORPUS
+from tests.long.seeds import CORPUS, ROUTES
 from tests.spans import raw_log, raw_span
 
 LIMIT = 100_000
 MAX_SERIES = 2_000
 LOOK_EVERY = 200
 
+REBASE = Rebase(Found(1, 0.0, 0.0), 0.0, 0.0, {})
+
 Numbers = dict[str, tuple[int, float]]
 Target = Callable[[bytes], None]
 
 
-class Door:
-    """An exporter whose every refused request must leave no trace, and whose page can be read."""
+class Counted:
+    """A core whose numbers are looked at: nothing may move them that was refused."""
 
-    def __init__(self, signal: SignalName, encoding: Encoding) -> None:
-        self._signal, self._encoding = signal, encoding
-        self._codec = Codec()
+    def __init__(self, **more: Any) -> None:
+        self._settings = replace(Settings(), zero_hold_s=0, **more)
         self._taken = 0
         self._begin()
 
     def _begin(self) -> None:
-        self._core = Core(replace(Settings(), zero_hold_s=0))
-        self._core.intake._journal = self
+        self._core = Core(self._settings)
         self._seen: Numbers = {}
-
-    def append(self, entry: Entry) -> None:
-        """What is kept must come back as it was."""
-        assert self._codec.unpack(self._codec.pack(entry)) == entry
-
-    def __call__(self, body: bytes) -> None:
-        """Send one request."""
-        before = self._numbers()
-        try:
-            self._core.intake.export(self._signal, self._encoding, body, "file")
-        except DecodeError:
-            assert self._numbers() == before
-            return
-        self._taken += 1
-        if self._taken % LOOK_EVERY == 0:
-            self._look()
 
     def _numbers(self) -> Numbers:
         found: Numbers = {}
@@ -92,6 +82,12 @@ class Door:
                 sum(s.total if isinstance(s, Histogram) else s.value for s in amounts),
             )
         return found
+
+    def _took(self) -> None:
+        """Note one input that was taken; look at the page now and then."""
+        self._taken += 1
+        if self._taken % LOOK_EVERY == 0:
+            self._look()
 
     def _look(self) -> None:
         self._core.intake.settle_all()
@@ -107,6 +103,103 @@ class Door:
         self._seen = now
         if self._core.store.series_total() > MAX_SERIES:
             self._begin()
+
+
+class Door(Counted):
+    """OTLP; what is taken is packed for the state file and must come back as it was."""
+
+    def __init__(self, signal: SignalName, encoding: Encoding) -> None:
+        self._signal, self._encoding = signal, encoding
+        self._codec = Codec()
+        super().__init__()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._core.intake._journal = self
+
+    def append(self, entry: Entry) -> None:
+        """What is kept must come back as it was."""
+        assert self._codec.unpack(self._codec.pack(entry)) == entry
+
+    def __call__(self, body: bytes) -> None:
+        """Send one request."""
+        before = self._numbers()
+        try:
+            self._core.intake.export(self._signal, self._encoding, body, "file")
+        except DecodeError:
+            assert self._numbers() == before
+            return
+        self._took()
+
+
+class Route(Counted):
+    """One route of scores."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        super().__init__()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._door = telling.Door(self._core)
+
+    def __call__(self, body: bytes) -> None:
+        """Post one document."""
+        before = self._counted()
+        status = self._door.post(self._path, body)
+        assert status in (200, 202, 207, 400, 413), status
+        if status >= 400:
+            assert self._counted() == before
+            return
+        self._took()
+
+    def _counted(self) -> Numbers:
+        # That a request was refused is counted, of course.
+        numbers = self._numbers()
+        del numbers["llm_exporter_requests_rejected_total"]
+        return numbers
+
+
+class Rows(Counted):
+    """Rows of the state file that are sealed as they should be and hold anything."""
+
+    def __init__(self) -> None:
+        filled, teller = Core(Settings()), telling.Teller(1)
+        door = telling.Door(filled)
+        for _ in range(30):
+            door.send(teller.next())
+        saved = filled.intake.save(every=True)
+        self._names = sorted({part.name for part in saved.parts} | {"budgets", "judge"})
+        super().__init__(state=StateSettings(f"{tempfile.mkdtemp()}/state.db"))
+
+    def __call__(self, data: bytes) -> None:
+        """One row: of a memory, a series, or the journal."""
+        place, payload = (data[0], data[1:]) if data else (0, b"")
+        kind = place % (len(self._names) + 2)
+        if kind < len(self._names):
+            self._memory(self._names[kind], payload)
+        elif kind == len(self._names):
+            self._series(payload)
+        else:
+            journal(payload)
+        self._took()
+
+    def _memory(self, name: str, payload: bytes) -> None:
+        try:
+            memory = memory_of(name, 1, 0, 1, seal(f"{name}/1/0/1", payload))
+        except DamagedRow:
+            memory = Memory(name, 1, payload, 1)
+        keeper = self._core.keeper
+        assert keeper is not None
+        keeper._remember(memory, REBASE)
+        self._core.intake.restored()
+        self._core.intake.wait_again()
+
+    def _series(self, payload: bytes) -> None:
+        family, labels = FAMILIES[len(payload) % len(FAMILIES)].name, '{"model":"x"}'
+        with suppress(DamagedRow):
+            saved = series_of(family, labels, 1, seal(f"{family}{labels}1", payload))
+            _load(Restorer(self._core.store), saved, 0.0)
 
 
 def decompression(data: bytes) -> None:
@@ -205,6 +298,8 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "compression": lambda: decompression,
     "config": lambda: configuration,
     "journal": lambda: journal,
+    "state": Rows,
+    **{name: partial(Route, path) for name, path in ROUTES.items()},
     "dialects": dialects,
 }
 

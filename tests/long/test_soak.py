@@ -19,6 +19,7 @@ from tests.long.bystander import resident_mb
 from tests.long.load import Load
 from tests.long.seeds import CORPUS
 from tests.spans import chat
+from tests.telling import CONFIG
 
 pytestmark = pytest.mark.long
 
@@ -90,8 +91,8 @@ def configured(folder: Path, chance: random.Random) -> Path:
     """A configuration with tables so small that they are soon full."""
     labels = chance.sample(["feature", "team", "region"], chance.randrange(4))
     config: dict[str, Any] = {
+        **CONFIG,
         "settle": "200ms",
-        "zero_hold": "0s",
         "state": {"path": str(folder / "state.db")},
         "dimensions": [{"label": label, "keys": [label]} for label in labels],
         "limits": {
@@ -120,8 +121,9 @@ def test_traffic_of_all_kinds(restarts: bool, tmp_path: Path) -> None:
     chance = random.Random(5)
     configured(tmp_path, chance)
     exporter = started(tmp_path)
-    load, noise = Load(), Noise(6)
-    load.url = noise.url = exporter.http
+    load, noise = Load(simple=True), Noise(6)
+    load.send_to(exporter)
+    noise.url = exporter.http
     load.start()
     noise.start()
     resident: list[float] = []
@@ -138,8 +140,9 @@ def test_traffic_of_all_kinds(restarts: bool, tmp_path: Path) -> None:
                     exporter.process.terminate()
                 exporter.process.wait(DEADLINE_S)
                 exporter = started(tmp_path)
-                load.url = noise.url = exporter.http
-                load.check_monotone(exporter.metrics())
+                load.send_to(exporter)
+                noise.url = exporter.http
+                load.check_monotone(exporter.metrics(), relabelled=True)
             elif not restarts:
                 configured(tmp_path, chance)
                 exporter.reload()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import json
 import math
 import re
 from typing import Any
 
-from google.protobuf import json_format
 from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import (
@@ -117,23 +114,3 @@ def trace_json(fields: str) -> bytes:
         f"{fields}}}"
     )
     return f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}'.encode()
-
-
-def to_otlp_json(message: Any) -> bytes:
-    """The message as OTLP/JSON by protobuf's own mapping, with its ids turned to hex."""
-
-    def walk(node: Any) -> Any:
-        if isinstance(node, list):
-            return [walk(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        return {
-            name: base64.b64decode(value).hex().upper()
-            if name in ("traceId", "spanId", "parentSpanId")
-            else walk(value)
-            for name, value in node.items()
-        }
-
-    return json.dumps(
-        walk(json_format.MessageToDict(message, use_integers_for_enums=True))
-    ).encode()

@@ -29,7 +29,8 @@ from llm_trace_exporter.otlp.decode import (
     decode_traces_json,
 )
 from llm_trace_exporter.otlp.raw import Batch
-from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain, to_otlp_json
+from tests.e2e.wire import to_otlp_json
+from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain
 
 DECODERS = (decode_traces, decode_logs, decode_traces_json, decode_logs_json)
 CORPUS = Path(__file__).parents[1] / "corpus"

@@ -49,6 +49,11 @@ def crash(core: Core) -> None:
     core.state.close()
 
 
+def page(core: Core) -> Samples:
+    """What is shown."""
+    return Samples(core.exposition.render().body.decode())
+
+
 def counted(core: Core) -> dict[str, object]:
     """The facts, but for what resending adds."""
     found = facts(core.exposition.render().body.decode())
@@ -149,6 +154,19 @@ def test_restored_series_are_not_held_at_zero(settings: Settings) -> None:
     core.close()
     after = Samples(Core(holding).exposition.render().body.decode()).total("llm_requests_total")
     assert before == after > 0
+
+
+def test_what_was_discarded_before_a_reload_is_in_the_next_checkpoint(settings: Settings) -> None:
+    core = Core(settings)
+    assert core.keeper is not None
+    core.keeper.checkpoint()
+    for request in requests()[:2] * 2:
+        send(core, request)
+    core.apply(settings)
+    core.keeper.checkpoint()
+    before = page(core).by("llm_exporter_discarded_total", "reason")
+    crash(core)
+    assert page(Core(settings)).by("llm_exporter_discarded_total", "reason") == before != {}
 
 
 @pytest.mark.parametrize(

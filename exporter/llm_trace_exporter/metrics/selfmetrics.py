@@ -60,9 +60,9 @@ class SelfMetrics:
                 held.clear()
             self._ingest.clear()
             self._lag.clear()
-            for reason in DISCARD_REASONS:
-                self._discarded[(reason,)].add(0, 0)
-                self._discarded_tokens[(reason,)].add(0, 0)
+            for name in ("discarded_total", "discarded_tokens_total"):
+                for reason in DISCARD_REASONS:
+                    self._store.counters(_P + name).get((reason,))
             self._store.counters(_P + "late_records_total").get(())
             for direction in CLOCK_DIRECTIONS:
                 self._store.counters(_P + "clock_jumps_total").get((direction,))
