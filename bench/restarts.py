@@ -33,6 +33,8 @@ class Restarted:
 
     series: int
     spans: int
+    series_mb: float
+    """Resident with all series, and hardly a span."""
     before_mb: float
     """Resident before the end."""
     after_mb: float
@@ -40,6 +42,11 @@ class Restarted:
     cpu_s: float
     """Processor time until ready, imports included."""
     ready_s: float
+
+    @property
+    def mb_of_100_000_spans(self) -> float:
+        """What remembering takes, from the growth since all series were there."""
+        return (self.before_mb - self.series_mb) / self.spans * 100_000
 
 
 def measure(_: Effort, folder: Path) -> list[Row]:
@@ -49,7 +56,9 @@ def measure(_: Effort, folder: Path) -> list[Row]:
     return [
         Row(group, "processor time until ready", "s", "lower", found.cpu_s, None, BUDGET_CPU_S),
         Row(group, "until ready", "s", "lower", found.ready_s),
+        Row(group, "resident with the series only", "MB", "lower", found.series_mb),
         Row(group, "resident before", "MB", "lower", found.before_mb),
+        Row(group, "100,000 remembered spans", "MB", "lower", found.mb_of_100_000_spans),
         Row(group, "resident after", "MB", "lower", found.after_mb, None,
             found.before_mb + _SLACK_MB),
     ]  # fmt: skip
@@ -64,27 +73,36 @@ def restarted(folder: Path, series: int, spans: int) -> Restarted:
         f"state: {{path: '{folder / 'restarts.db'}'}}\n"
     )
     with exporter(folder, config) as process:
-        _fill(process, series, spans)
+        series_mb = _fill(process, series, spans)
         # The checkpoint that holds it; a journal of seconds is applied on top at most.
         time.sleep(_CHECKPOINT_S)
         found, before_mb = _series(process), process.resident_mb
         process.kill()
     with exporter(folder, config) as again:
-        return Restarted(found, spans, before_mb, again.resident_mb, again.cpu_s, again.start_s)
+        return Restarted(
+            found, spans, series_mb, before_mb, again.resident_mb, again.cpu_s, again.start_s
+        )
 
 
-def _fill(process: Process, series: int, spans: int) -> None:
-    """New services until there are enough series, then calls of the newest."""
+def _fill(process: Process, series: int, spans: int) -> float:
+    """New services until there are enough series, then calls of the newest.
+
+    Returns: Megabytes that were resident in between.
+    """
     services = missing = 0
+    series_mb = 0.0
     with http_sender(process.address("OTLP/HTTP")) as send:
         for seed in range(spans // _SETS_AT_ONCE):
             if seed % _LOOK_EVERY == 0:
                 missing = series - _series(process)
+            if missing <= 0 and not series_mb:
+                series_mb = process.resident_mb
             if missing > 0:
                 services += _SETS_AT_ONCE
             newest = range(services - _SETS_AT_ONCE, services)
             send(label_sets(newest, seed=seed, now_ns=time.time_ns()))
     wait_until_counted(process)
+    return series_mb
 
 
 def _series(process: Process) -> int:
