@@ -67,11 +67,14 @@ MAY_KNOW: dict[str, set[str]] = {
     "targets": {"model"},
     "scores": {"dialects", "errors", "model", "otlp"},
     "counting": {"metrics", "model", "pipeline", "pricing", "targets", "texts"},
+    "clocks": set(),
+    "arrivals": {"errors", "metrics", "model", "otlp.raw", "state"},
     "intake": {
+        "arrivals",
         *("counting", "dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"),
         *("scores", "state", "targets", "texts"),
     },
-    "keeping": {"errors", "intake", "judge.guards", "metrics", "state"},
+    "keeping": {"clocks", "errors", "intake", "judge.guards", "metrics", "state"},
     "options": {
         *(
             "config",
@@ -91,7 +94,16 @@ MAY_KNOW: dict[str, set[str]] = {
         *("options", "outbox", "pricing", "texts"),
     },
     "app": {
-        *("background", "config", "descriptors", "errors", "intake", "keeping", "listening"),
+        *(
+            "background",
+            "clocks",
+            "config",
+            "descriptors",
+            "errors",
+            "intake",
+            "keeping",
+            "listening",
+        ),
         *("metrics", "model", "options", "otlp"),
         *("pricing", "reloading", "scores", "security", "server", "state", "web", "__version__"),
     },

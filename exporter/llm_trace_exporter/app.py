@@ -13,6 +13,7 @@ from typing import Any
 
 from . import __version__
 from .background import Background, Ticker
+from .clocks import ClockWatch
 from .config import Settings, effective_yaml
 from .errors import ExporterError, Overloaded
 from .intake import Intake
@@ -97,6 +98,7 @@ class Core:
         )
         self.gauges: list[Callable[[], None]] = []
         """Called before each exposition."""
+        self.clock_watch = ClockWatch(clock, wall_clock, self.own.clock_jumped)
         self._aims = Aims(self.store)
         self._wall_clock = wall_clock
         self._take(options)
@@ -130,7 +132,7 @@ class Core:
                 options.trace_limits,
                 options.humans,
             )
-            self.intake.lateness_s = options.settings.lateness_s
+            self.intake.arrivals.lateness_s = options.settings.lateness_s
             self._take(options)
             self.settings = options.settings
 
@@ -337,7 +339,7 @@ class Exporter:
             uptime_s=time.monotonic() - self._started_s,
             listeners=self.listeners(),
             figures=(
-                ("spans and log records taken in", self.core.intake.records),
+                ("spans and log records taken in", self.core.intake.arrivals.records),
                 ("calls and steps waiting to settle", self.core.intake.waiting),
                 ("series", series),
             ),
@@ -376,6 +378,7 @@ class Exporter:
         """Yield what is done at each tick; what fails keeps nothing else from its turn."""
         yield "settle", self.core.intake.settle
         yield "expire", self.core.store.expire
+        yield "clock", self.core.clock_watch.look
         for refresh in self._security.refreshes():
             yield "security", refresh
         if self.core.keeper is not None:

@@ -13,19 +13,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from operator import attrgetter
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
+from .arrivals import Arrivals, dated, message_of, readings_of
 from .counting import Counting
 from .dialects import INDEXED_KEYS, Context, Readers, Taker, labels_of, moved_to, wanted_keys
-from .errors import Overloaded, RejectedRecord
+from .errors import Overloaded
 from .metrics.recorder import Recorder
 from .metrics.selfmetrics import SelfMetrics
 from .metrics.store import Store
-from .model import LlmCall, Reading, Step, Verdict
+from .model import Reading, Verdict
 from .otlp import wire
 from .otlp.attributes import parse
 from .otlp.decode import logs_of, spans_of
@@ -48,10 +48,6 @@ from .state import Entry, Memory
 from .targets import Budgets
 from .texts import Heard, Hearing, filters
 
-_DIALECT = attrgetter("dialect")
-_R = TypeVar("_R", RawSpan, RawLog)
-
-_MAX_REASONS = 3
 _encode = msgspec.msgpack.Encoder().encode
 _labelled = msgspec.msgpack.Decoder(tuple[list[str], bytes])
 
@@ -105,9 +101,7 @@ class Intake:
         self._wall_clock_ns = wall_clock_ns
         self._journal = journal
         self._evicted: Counter[str] = Counter()
-        self.lateness_s = lateness_s
-        self.records = 0
-        """Spans and log records taken in."""
+        self.arrivals = Arrivals(own, lateness_s)
 
     @property
     def waiting(self) -> int:
@@ -162,8 +156,8 @@ class Intake:
         if hearing is not None:
             hear = hearing.hearing_spans(heard)
             read_log = hearing.reading_logs(read_log, self._taker, heard)
-        spans = _readings(raw_spans, reader.span, reasons, hear)
-        logs = _readings(_dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
+        spans = readings_of(raw_spans, reader.span, reasons, hear)
+        logs = readings_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._writing:
             if readers is not self._readers:
                 return None
@@ -178,7 +172,7 @@ class Intake:
                     hearing.hold(heard, self._clock())
                 self._apply(entry)
                 self._own.ingest_duration(source, time.perf_counter() - started_s)
-        return Outcome(len(reasons), _message(reasons))
+        return Outcome(len(reasons), message_of(reasons))
 
     def refused(self, source: Source, reason: RefusalReason) -> None:
         """Count a request that was answered with an error."""
@@ -237,7 +231,7 @@ class Intake:
         labels, value = _labelled.decode(part.value)
         now = labels_of(self._readers.context)
         move = moved_to(labels, self._readers.context) if labels != now else None
-        told = Part(part.name, part.entries, value)
+        told = Part(part.name, part.entries, value, part.is_stale)
         if not self._pipeline.restore(told, move, ahead_s):
             self._traces.restore(told, move, ahead_s)
 
@@ -258,12 +252,23 @@ class Intake:
             move = moved_to(entry.dimensions, self._readers.context)
             spans = tuple(moved_reading(reading, move) for reading in spans)
             logs = tuple(moved_reading(reading, move) for reading in logs)
-        with self._pipeline.settling_after(entry.settle_s):
-            self._apply(replace(entry, now_s=entry.now_s + ahead_s, spans=spans, logs=logs))
+        now_s = entry.now_s + ahead_s
+        for_calls, for_traces = entry.waits_s[:3], entry.waits_s[3:]
+        with self._pipeline.waiting_for(*for_calls), self._traces.waiting(*for_traces):
+            if entry.waits_again:
+                self._wait_again(now_s)
+            self._apply(replace(entry, now_s=now_s, spans=spans, logs=logs))
 
-    def wait_again(self) -> None:
-        """Let all that waits do so from now on: senders come back when the process does."""
+    def wait_again(self) -> Entry:
+        """Let all that waits do so from now on: senders come back when the process does.
+
+        Returns: What does the same when it is applied again.
+        """
         now_s = self._clock()
+        self._wait_again(now_s)
+        return self._under(Entry(now_s, wall_ns=self._wall_clock_ns(), waits_again=True))
+
+    def _wait_again(self, now_s: float) -> None:
         self._pipeline.wait_again(now_s)
         self._traces.wait_again(now_s)
 
@@ -336,7 +341,7 @@ class Intake:
         with self._lock:
             pipeline = self._pipeline
             self._own.pending_calls(pipeline.waiting, pipeline.limits.max_pending)
-            memories = {**pipeline.memories, "open_traces": self._traces.memory}
+            memories = {**pipeline.memories.usage, "open_traces": self._traces.memory}
             if self._counting.hearing is not None:
                 memories["texts"] = self._counting.hearing.filled
             for table, memory in memories.items():
@@ -359,16 +364,23 @@ class Intake:
     def _commit(self, entry: Entry) -> None:
         if self._journal is None:
             return
-        labels = tuple(labels_of(self._readers.context))
         started_s = time.perf_counter()
         try:
-            self._journal.append(
-                replace(entry, dimensions=labels, settle_s=self._pipeline.limits.settle_s)
-            )
+            self._journal.append(self._under(entry))
         except Overloaded:
             self._own.state_failed("commit")
             raise
         self._own.state_committed(time.perf_counter() - started_s)
+
+    def _under(self, entry: Entry) -> Entry:
+        """An entry with the configuration that it is applied under."""
+        calls, traces = self._pipeline.limits, self._traces.limits
+        waits_s = (
+            calls.settle_s, calls.patience_s, calls.bind_wait_s,
+            traces.quiet_s, traces.rootless_quiet_s,
+        )  # fmt: skip
+        labels = tuple(labels_of(self._readers.context))
+        return replace(entry, dimensions=labels, waits_s=waits_s)
 
     def _apply(self, entry: Entry) -> None:
         for reading in (*entry.spans, *entry.logs):
@@ -380,66 +392,9 @@ class Intake:
             self._pipeline.settle(entry.now_s)
         self._counting.count(self._pipeline.drain(), entry.wall_ns / 1e9)
         self._counting.complete(entry.now_s, ends_all=entry.ends_traces)
-        self._count_arrival(entry)
-
-    def _count_arrival(self, entry: Entry) -> None:
-        own, source = self._own, entry.source
-        if not source:
-            return
-        for dialect, n in Counter(map(_DIALECT, entry.spans)).items():
-            own.spans_received(source, dialect, n)
-        for dialect, n in Counter(map(_DIALECT, entry.logs)).items():
-            own.log_records_received(source, dialect, n)
-        if entry.invalid:
-            own.discarded("invalid", entry.invalid)
-        self.records += len(entry.spans) + len(entry.logs)
-        lags_s = [
-            (entry.wall_ns - record.end_ns) / 1e9
-            for reading in (*entry.spans, *entry.logs)
-            for record in reading.records
-            if isinstance(record, (LlmCall, Step))
-        ]
-        own.ingest_lags(lags_s)
-        if late := sum(lag_s > self.lateness_s for lag_s in lags_s):
-            own.late_records(late)
+        self.arrivals.count(entry)
 
 
 def _judged(verdict: Verdict) -> Reading:
     origin, time = verdict.origin, verdict.time_ns.to_bytes(8)
     return as_reading(verdict, origin.trace_id, origin.span_id, verdict.judge.encode(), time)
-
-
-def _readings(
-    records: Iterable[_R],
-    read: Callable[[_R], Reading],
-    reasons: list[str],
-    hear: Callable[[_R, Reading], None] | None = None,
-) -> list[Reading]:
-    """What each record says; why not, for those that are rejected, goes to `reasons`."""
-    found: list[Reading] = []
-    for record in records:
-        try:
-            reading = read(record)
-        except RejectedRecord as rejected:
-            reasons.append(rejected.reason)
-            continue
-        found.append(reading)
-        if hear is not None and reading.records:
-            hear(record, reading)
-    return found
-
-
-def _dated(logs: Iterable[RawLog], now_ns: int) -> Iterator[RawLog]:
-    """Log records, those without any time with the time of their arrival."""
-    for log in logs:
-        log.time_ns = log.time_ns or now_ns
-        yield log
-
-
-def _message(reasons: list[str]) -> str:
-    """Why records were left out, for the sender's developers; empty when none were."""
-    commonest = Counter(reasons).most_common(_MAX_REASONS)
-    told = [f"{n} x {reason}" if n > 1 else reason for reason, n in commonest]
-    if more := len(reasons) - sum(n for _, n in commonest):
-        told.append(f"and {more} more")
-    return "; ".join(told)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from .clocks import ClockWatch
 from .errors import ExporterError
 from .intake import Intake
 from .judge.guards import DailyBudget
@@ -38,8 +39,6 @@ MAX_AWAY_S = 600.0
 
 A clock may be wrong at the start by days; what senders send again after a restart must be known.
 """
-
-_CLOCK_SLACK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,7 @@ class Keeper:
         self._intake = intake
         self._own = own
         self._wall_clock = wall_clock
+        self._clock_watch = ClockWatch(store.clock, wall_clock, own.clock_jumped)
         self.judge_budget = DailyBudget(0.0, wall_clock)
         """What the built-in judge spends: a limit of a day must hold over restarts."""
         self._spent = self.judge_budget.saved()
@@ -165,14 +165,14 @@ class Keeper:
         ahead_s = rebase.ahead_of(state.mark.run)
         idle_since_s = store.clock() - (store.options.idle_expiry_s or float("inf"))
         for saved in state.series():
-            if saved.touched_s + ahead_s >= idle_since_s:
+            if saved.touched_s + ahead_s >= idle_since_s or not store.expires(saved.family):
                 series += _load(restorer, saved, ahead_s)
         for memory in state.memories():
             self._remember(memory, rebase)
         self._intake.restored()
         entries = self._replay(rebase)
         store.age(store.clock() - rebase.away_s + BEAT_S)
-        self._intake.wait_again()
+        state.begin(rebase.found, rebase.ahead_s, self._intake.wait_again())
         state.put_aside()
         self._is_restored = True
         self._replaces_memories = state.damaged_rows > 0
@@ -187,10 +187,9 @@ class Keeper:
         max_away_s = min(MAX_AWAY_S, self._intake.limits.max_age_s / 2)
         now_s = self._store.clock()
         rebase = rebase_of(found, state.starts(), now_s, unix_s, max_away_s)
-        if found.run and unix_s < found.unix_s - _CLOCK_SLACK_S:
-            self._own.clock_jumped("back")
-            _logger.warning("the clock is %.0f s behind the last process's", found.unix_s - unix_s)
-        state.begin(found, rebase.ahead_s)
+        if found.run:
+            # Ahead of the last process it may be rightly.
+            self._clock_watch.tell(min(0.0, unix_s - found.unix_s))
         return rebase
 
     def _remember(self, memory: Memory, rebase: Rebase) -> None:
@@ -224,12 +223,14 @@ class Keeper:
         """Note that the process lives; have a file again where there was none."""
         state = self._state
         if state.failure:
-            try:
-                is_other = state.recover()
-            except ExporterError:
-                return
-            if is_other:
-                self._take_up()
+            # What was acknowledged in between would be in this file only.
+            with self._intake.in_turn():
+                try:
+                    is_other = state.recover()
+                except ExporterError:
+                    return
+                if is_other:
+                    self._take_up()
         state.beat(now_s, self._wall_clock())
 
     def _take_up(self) -> None:

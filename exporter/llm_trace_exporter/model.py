@@ -42,7 +42,15 @@ RunOutcome = Literal["ok", "error", "timeout", "unparseable", "skipped", "no_tex
 """How a question of the built-in judge ended. Skipped: a limit, the budget, the breaker or the end
 of the process came first; no text: the call was chosen and does not tell what the rule needs."""
 Task = Literal[
-    "settle", "expire", "security", "checkpoint", "price_update", "texts", "content_rules", "judge"
+    "settle",
+    "expire",
+    "clock",
+    "security",
+    "checkpoint",
+    "price_update",
+    "texts",
+    "content_rules",
+    "judge",
 ]
 """Work that goes on in the background, which no request and no scrape waits for."""
 MAX_DURATION_S = 7 * 86_400.0

@@ -324,19 +324,19 @@ def test_memory_is_bounded_and_nothing_is_lost_by_it() -> None:
         add(pipeline, raw_span(chat(gen_ai__response__id=f"r{number}")), float(number) / 1000)
         pipeline.settle(float(number) / 1000)
     assert pipeline.waiting <= 20
-    assert pipeline.memories["spans"].held <= 50
-    assert pipeline.memories["traces"].evicted > 0
+    assert pipeline.memories.usage["spans"].held <= 50
+    assert pipeline.memories.usage["traces"].evicted > 0
     pipeline.settle_all()
     assert len(calls(pipeline.drain())) == 500
-    memories = pipeline.memories
+    memories = pipeline.memories.usage
     assert memories["response_ids"].held == memories["response_ids"].limit == 10
     assert memories["response_ids"].evicted == 490
     pipeline.reconfigure(Limits(max_spans=5, max_remembered=3), {}, lambda values: values)
     add(pipeline, raw_span(chat(gen_ai__response__id="last")), 1.0)
     pipeline.settle_all()
     pipeline.settle(1.0)
-    assert pipeline.memories["spans"].held <= 5
-    assert pipeline.memories["response_ids"].held == 3
+    assert pipeline.memories.usage["spans"].held <= 5
+    assert pipeline.memories.usage["response_ids"].held == 3
 
 
 def test_log_records_of_endless_traces_are_bounded_too() -> None:
@@ -350,7 +350,7 @@ def test_log_records_of_endless_traces_are_bounded_too() -> None:
         )
         add(pipeline, log, float(number))
         pipeline.settle(float(number))
-    assert pipeline.memories["traces"].held <= 50
+    assert pipeline.memories.usage["traces"].held <= 50
     pipeline.settle_all()
     assert len(pipeline.drain().records) == 500
 

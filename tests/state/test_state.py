@@ -206,7 +206,7 @@ def test_a_full_disk_pushes_back_and_recovers(settings: Settings) -> None:
     first, second, *_ = requests()
     send(core, first)
     assert core.state is not None
-    database = core.state._db
+    database = core.state._file._db
     assert database is not None
     pages = database.execute("PRAGMA page_count").fetchone()[0]
     database.execute(f"PRAGMA max_page_count = {pages}")

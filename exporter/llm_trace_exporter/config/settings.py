@@ -12,12 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from ..dialects.context import (
-    FEATURE_KEYS,
-    PROMPT_NAME_KEYS,
-    PROMPT_VERSION_KEYS,
-    TEAM_KEYS,
-)
+from ..dialects.context import FEATURE_KEYS, PROMPT_NAME_KEYS, PROMPT_VERSION_KEYS, TEAM_KEYS
 from ..model import JudgeKind
 from .aim_settings import BudgetSettings, SloSettings
 from .judge_settings import BuiltInJudgeSettings

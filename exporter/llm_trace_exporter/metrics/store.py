@@ -303,6 +303,10 @@ class Store:
                 if series.touched_s >= since_s:
                     yield name, dict(zip(family.label_names, key, strict=True)), series
 
+    def expires(self, name: str) -> bool:
+        """Whether series of a family are dropped when they are idle."""
+        return name not in self._families or self._families[name].family.expires
+
     def family(self, name: str) -> FamilySeries[Any] | None:
         """Return a family that is there under the options in force; None if there is none."""
         family = self._families.get(name)

@@ -36,6 +36,8 @@ class Part(NamedTuple):
     entries: int
     """How many things are in it."""
     value: bytes
+    is_stale: bool = False
+    """A later part is lost: how things went on from here is not known."""
 
 
 class Saved(NamedTuple):

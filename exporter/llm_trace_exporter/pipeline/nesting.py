@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..model import LlmCall
 from .merge import lend
@@ -209,3 +210,19 @@ def with_details(leaves: Iterable[Leaf]) -> list[Leaf]:
             target.call = lend(target.call, leaf.call, with_usage=True, with_cost=True)
         target.tellers.extend(leaf.tellers)
     return kept
+
+
+def with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
+    """The members, and the waiting log records and spans that name the same span."""
+    spans = {member.span_id for member in members if member.span_id}
+    return members + [p for p in trace.calls if not p.settled and p.span_id in spans]
+
+
+def with_purpose(leaf: Leaf) -> LlmCall:
+    """The call, marked when a judge made it."""
+    for teller in leaf.tellers:
+        if not teller.trace.has_evaluators:
+            continue
+        if any(node.role == "evaluator" for _, node in teller.trace.above(teller.span_id)):
+            return replace(leaf.call, purpose="judge")
+    return leaf.call

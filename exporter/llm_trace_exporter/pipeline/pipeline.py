@@ -8,51 +8,28 @@ trace table, so what comes out does not depend on the order in which the tellers
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
-from ..model import Feedback, LateUsage, LlmCall, Reading, Step, Tokens, Verdict
-from .binding import bound, is_held, told_by
-from .copies import CopyIndex, distinct, is_linked, merge_copies
-from .frozen import freeze, thaw
-from .limits import DiscardReason, Limits, Memory, Output
-from .memory import (
-    Move,
-    Part,
-    Saved,
-    log_of,
-    relabelled,
-    together,
-    unpacked,
-    whole_of,
-)
-from .merge import overlap, with_late_usage
-from .nesting import Leaf, leaves_of, with_details
-from .remembered import Remembered
-from .results import Answer, Comparison, Joined, Results
+from ..model import Feedback, LlmCall, Reading, Step, Verdict
+from .binding import bound, told_by
+from .copies import distinct, is_linked, merge_copies
+from .late_usage import late_usage, span_told_of
+from .limits import DiscardReason, Limits, Output
+from .memories import Memories
+from .memory import Move, Part, Saved, together
+from .merge import overlap
+from .nesting import Leaf, leaves_of, with_details, with_purpose, with_same_span
+from .results import RESULTS, Joined, Results, digest_of
 from .steps import StepsOfTrace, absorb
-from .subjects import Subjects, subject_of
 from .trace import MAX_WAITING_IN_TRACE, Node, Pending, Trace
-from .trace_table import QUIET_S, TraceTable
+from .trace_table import QUIET_S
+from .waiting import APART, Waiting
 
 _R = TypeVar("_R", LlmCall, Step)
-
-_HOLD_S = 1.0
-"""How often it is looked whether the root of a trace came."""
-
-
-_ANSWERS, _APART, _FINGERPRINTS = "answers", "apart", "fingerprints"
-_VERDICTS, _GROUPS = "verdicts", "groups"
-_encode = msgspec.msgpack.Encoder().encode
-_bytes = msgspec.msgpack.Decoder(list[bytes])
-_texts = msgspec.msgpack.Decoder(list[str])
-_answers = msgspec.msgpack.Decoder(list[tuple[str, str, Answer]])
 
 
 class Pipeline:
@@ -73,43 +50,17 @@ class Pipeline:
             tracks: Whether to note what changes, for `save`.
         """
         self.limits = limits = limits or Limits()
-        most = limits.max_remembered
-        self._table = TraceTable(limits.max_spans, limits.max_age_s, tracks=tracks)
-        self._queue: deque[Pending] = deque()
-        self._index = CopyIndex()
-        self._answers: Remembered[tuple[str, str], Answer] = Remembered(most, tracks=tracks)
-        self._fingerprints: Remembered[bytes, None] = Remembered(most, tracks=tracks)
-        self._verdicts: Remembered[bytes, None] = Remembered(most, tracks=tracks)
-        self._span_groups: Remembered[str, None] = Remembered(most, tracks=tracks)
-        self.subjects = Subjects(limits.max_subjects, limits.subject_age_s, tracks=tracks)
-        self.comparison = Comparison(humans or {}, most, tracks=tracks)
-        self._results = Results(self._table, self.subjects, self._answered, self.comparison)
+        self.memories = memories = Memories(limits, humans or {}, tracks=tracks)
+        self._table, self.subjects = memories.table, memories.subjects
+        self._waiting = Waiting()
+        self._results = Results(self._table, self.subjects, memories.answered, memories.comparison)
         self._output = Output()
-        self._waiting = 0
         self._now_s = 0.0
 
     @property
     def waiting(self) -> int:
         """Calls, steps and results that are not settled yet."""
-        return self._waiting + len(self._results)
-
-    @property
-    def memories(self) -> dict[str, Memory]:
-        """What is remembered, by its name in `llm_exporter_trace_table_entries`."""
-        table, subjects = self._table, self.subjects
-        sets: dict[str, Remembered[Any, Any]] = {
-            "response_ids": self._answers,
-            "fingerprints": self._fingerprints,
-            "verdicts": self._verdicts,
-            "sessions": self._span_groups,
-        }
-        return {
-            # Spans go with their trace: what is evicted is counted there.
-            "spans": Memory(table.spans, table.max_spans, 0),
-            "traces": Memory(len(table), table.max_spans, table.evicted),
-            "subjects": Memory(subjects.count, subjects.limit, subjects.evicted),
-            **{name: Memory(len(s), s.limit, s.evicted) for name, s in sets.items()},
-        }
+        return len(self._waiting) + len(self._results)
 
     def reconfigure(
         self,
@@ -119,13 +70,7 @@ class Pipeline:
     ) -> None:
         """Go on with other limits and dimensions (None: the same); nothing may wait."""
         self.limits = limits
-        self._table.max_spans, self._table.max_age_s = limits.max_spans, limits.max_age_s
-        self._answers.limit = self._fingerprints.limit = limits.max_remembered
-        self._verdicts.limit = self._span_groups.limit = limits.max_remembered
-        self.comparison.configure(humans)
-        if dimensions is not None:
-            self._relabel(dimensions)
-        self.subjects.limit, self.subjects.max_age_s = limits.max_subjects, limits.subject_age_s
+        self.memories.reconfigure(limits, humans, dimensions)
 
     def add(self, reading: Reading, now_s: float) -> None:
         """Take in what one span or log record said, at monotonic time `now_s`."""
@@ -136,26 +81,12 @@ class Pipeline:
 
     def is_due(self, now_s: float) -> bool:
         """Whether something has waited long enough."""
-        waited = bool(self._waiting) and self._queue[0].deadline_s <= now_s
-        return waited or self._results.is_due(now_s)
+        return self._waiting.is_due(now_s) or self._results.is_due(now_s)
 
     def settle(self, now_s: float) -> None:
         """Settle all whose time is up, and make room where limits are passed."""
-        due: list[Pending] = []
         limits = self.limits
-        while self._queue and (
-            self._queue[0].settled
-            or self._queue[0].deadline_s <= now_s
-            or self._waiting - len(due) > limits.max_pending
-        ):
-            pending = self._queue.popleft()
-            if pending.settled:
-                continue
-            if self._waiting <= limits.max_pending and is_held(pending, limits.inherited, now_s):
-                pending.deadline_s = now_s + max(limits.settle_s, _HOLD_S)
-                self._queue.append(pending)
-                continue
-            due.append(pending)
+        due = self._waiting.take_due(now_s, limits)
         self._now_s = now_s
         self._settle(due)
         self._let_out(self._results.join(now_s, limits.settle_s, limits.max_pending))
@@ -166,15 +97,16 @@ class Pipeline:
 
     def settle_all(self) -> None:
         """Settle everything now: shutdown, or the end of a replay."""
-        due = [pending for pending in self._queue if not pending.settled]
-        self._queue.clear()
-        self._settle(due)
+        self._settle(self._waiting.take_all())
         self._let_out(self._results.join_all())
 
     @contextmanager
-    def settling_after(self, settle_s: float) -> Iterator[None]:
-        """Let calls wait as long as they did in an earlier process."""
-        limits, self.limits = self.limits, dataclasses.replace(self.limits, settle_s=settle_s)
+    def waiting_for(self, settle_s: float, patience_s: float, bind_wait_s: float) -> Iterator[None]:
+        """Let things wait as long as they did in an earlier process."""
+        limits = self.limits
+        self.limits = dataclasses.replace(
+            limits, settle_s=settle_s, patience_s=patience_s, bind_wait_s=bind_wait_s
+        )
         try:
             yield
         finally:
@@ -183,30 +115,13 @@ class Pipeline:
     def wait_again(self, now_s: float) -> None:
         """Let all that waits do so from now on: nobody could tell more in between."""
         limits = self.limits
-        for pending in self._queue:
-            pending.deadline_s = now_s + limits.settle_s
-            pending.held_until_s = now_s + limits.bind_wait_s
+        self._waiting.wait_again(now_s, limits)
         self._results.wait_again(now_s, limits.settle_s, limits.patience_s)
 
     def save(self, *, every: bool) -> Saved:
         """What is remembered: what changed since the last time, or all of it."""
-        most = self.limits.max_remembered
-        logs: dict[str, list[Any]] = {
-            _ANSWERS: [(*key, answer) for key, answer in self._answers.take_fresh(every=every)],
-            _FINGERPRINTS: [key for key, _ in self._fingerprints.take_fresh(every=every)],
-            _VERDICTS: [key for key, _ in self._verdicts.take_fresh(every=every)],
-            _GROUPS: [key for key, _ in self._span_groups.take_fresh(every=every)],
-        }
-        apart = {id(p.trace): p.trace for p in self._queue if not (p.settled or p.trace.trace_id)}
         return together(
-            (
-                self._table.save(every=every),
-                whole_of(_APART, [freeze(trace) for trace in apart.values()]),
-                *(log_of(name, fresh, most, is_all=every) for name, fresh in logs.items()),
-                self.subjects.save(every=every),
-                self._results.save(),
-                self.comparison.save(every=every),
-            )
+            (self.memories.save(every=every), self._waiting.save(), self._results.save())
         )
 
     def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
@@ -221,58 +136,17 @@ class Pipeline:
 
         Raises: UnreadablePart.
         """
-        value = part.value
-        match part.name:
-            case "traces":
-                self._table.restore(part, move, ahead_s)
-            case "apart":
-                for frozen in unpacked(value, _bytes):
-                    self._queue.extend(thaw(b"", frozen, move, ahead_s).unsettled())
-            case "answers":
-                self._answers.restore(
-                    ((service, told), self._shared(answer, move))
-                    for service, told, answer in unpacked(value, _answers)
-                )
-            case "fingerprints":
-                self._fingerprints.restore((key, None) for key in unpacked(value, _bytes))
-            case "verdicts":
-                self._verdicts.restore((key, None) for key in unpacked(value, _bytes))
-            case "groups":
-                self._span_groups.restore((key, None) for key in unpacked(value, _texts))
-            case "subjects":
-                self.subjects.restore(value, move, ahead_s)
-            case "results":
-                self._results.restore(value, move, ahead_s)
-            case "comparison":
-                self.comparison.restore(value, move)
-            case _:
-                return False
+        if part.name == APART:
+            self._waiting.restore(part.value, move, ahead_s)
+        elif part.name == RESULTS:
+            self._results.restore(part.value, move, ahead_s)
+        else:
+            return self.memories.restore(part, move, ahead_s)
         return True
 
     def restored(self) -> None:
         """Let what waited when it was saved wait on; after the last `restore`."""
-        waiting = [p for trace in self._table.restored() for p in trace.unsettled()]
-        self._queue = deque(sorted((*self._queue, *waiting), key=lambda p: p.deadline_s))
-        self._waiting = len(self._queue)
-        for pending in self._queue:
-            if isinstance(pending.record, LlmCall):
-                self._index.add(pending, pending.record)
-
-    def _relabel(self, dimensions: Move) -> None:
-        self._table.relabel(dimensions)
-        self.subjects.relabel(dimensions)
-        self.comparison.relabel(dimensions)
-        self._answers.restore(
-            [(key, self._shared(answer, dimensions)) for key, answer in self._answers.items()]
-        )
-
-    def _shared(self, answer: Answer, move: Move | None) -> Answer:
-        """The answer under the labels in force, its subject once in memory."""
-        subject, unmeasured = answer.subject, answer.unmeasured
-        if move is not None:
-            subject = replace(subject, dimensions=move(subject.dimensions))
-            unmeasured = relabelled(unmeasured, move) if unmeasured is not None else None
-        return replace(answer, subject=self.subjects.share(subject), unmeasured=unmeasured)
+        self._waiting.resume(self._table.restored())
 
     def drain(self) -> Output:
         """What came out since the last call."""
@@ -285,7 +159,7 @@ class Pipeline:
             self._output.discard("duplicate", 1, reading.naive_tokens)
             return
         if reading.group:
-            self._span_groups.add(reading.group, None)
+            self.memories.groups.add(reading.group, None)
         node = Node(reading.parent_span_id, reading.role)
         self._table.add(trace, reading.span_id, node)
         if self.limits.inherited:
@@ -308,7 +182,7 @@ class Pipeline:
         if reading.drop == "not_llm":
             self._output.discard("not_llm", 1, 0)
             return
-        if not self._fingerprints.add(reading.fingerprint, None):
+        if not self.memories.fingerprints.add(reading.fingerprint, None):
             self._output.discard("duplicate", 1, reading.naive_tokens)
             return
         trace = self._table.trace(reading.trace_id, now_s) if reading.trace_id else Trace(b"")
@@ -338,12 +212,10 @@ class Pipeline:
         if isinstance(record, LlmCall):
             pending.naive_tokens = reading.naive_tokens
             trace.calls.append(pending)
-            self._index.add(pending, record)
         else:
             trace.steps.append(pending)
         trace.waiting += 1
-        self._waiting += 1
-        self._queue.append(pending)
+        self._waiting.add(pending)
         if trace.waiting > MAX_WAITING_IN_TRACE:
             self._settle(trace.unsettled())
         return pending
@@ -353,7 +225,7 @@ class Pipeline:
         for record in reading.records:
             if not isinstance(record, Verdict | Feedback):
                 continue
-            if record.origin.trace_id and not self._verdicts.add(_digest(_said(record)), None):
+            if record.origin.trace_id and not self.memories.verdicts.add(digest_of(record), None):
                 self._output.discard("duplicate", 1, 0)
                 continue
             limits = self.limits
@@ -362,9 +234,6 @@ class Pipeline:
     def _let_out(self, joined: Joined) -> None:
         self._output.records.extend(joined.results)
         self._output.missing.update(joined.missing)
-
-    def _answered(self, service: str, response_id: str) -> Answer | None:
-        return self._answers.get((service, response_id))
 
     def _settle(self, due: list[Pending]) -> None:
         if not due:
@@ -386,13 +255,13 @@ class Pipeline:
     def _settle_calls(self, due: list[Pending]) -> None:
         if not due:
             return
-        group = distinct([*due, *self._index.candidates(due)])
+        group = distinct([*due, *self._waiting.index.candidates(due)])
         by_trace: dict[int, tuple[Trace, list[Pending]]] = {}
         for pending in group:
             by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
         leaves: list[Leaf] = []
         for trace, members in by_trace.values():
-            found = leaves_of(trace, _with_same_span(trace, members))
+            found = leaves_of(trace, with_same_span(trace, members))
             leaves.extend(with_details(found))
         for leaf in merge_copies(leaves):
             self._apply(leaf)
@@ -401,19 +270,21 @@ class Pipeline:
         tellers = leaf.tellers
         waiting = [teller for teller in tellers if not teller.settled]
         for teller in waiting:
-            self._done(teller)
+            self._waiting.done(teller)
         reason = self._refusal(leaf)
         if reason is not None:
             told = sum(t.naive_tokens for t in waiting)
-            added = self._late_usage(leaf)
+            added = late_usage(leaf, self.memories)
             if added is not None:
-                reason, told = "rollup", max(0, told - added.total)
+                self._output.records.append(added)
+                used = added.call.tokens.total if added.call.tokens is not None else 0
+                reason, told = "rollup", max(0, told - used)
             self._output.discard(reason, len(waiting), told)
             return
         self._discard_others(leaf)
-        call = self._bound(_with_purpose(leaf), tellers)
+        call = self._bound(with_purpose(leaf), tellers)
         if is_linked(leaf.call):
-            self._remember_answer(leaf.call, call)
+            self.memories.remember_answer(leaf.call, call)
         if call.tokens is None:
             for teller in tellers:
                 teller.unmeasured = call
@@ -421,55 +292,6 @@ class Pipeline:
         self.subjects.remember(call, span_ids, self._now_s)
         self._output.tellers[len(self._output.records)] = span_ids
         self._output.records.append(call)
-
-    def _remember_answer(self, linked: LlmCall, counted: LlmCall) -> None:
-        answer = Answer(
-            linked.start_ns,
-            linked.end_ns,
-            self.subjects.share(subject_of(linked)),
-            counted if counted.tokens is None else None,
-        )
-        self._answers.add((linked.origin.service, linked.response_id), answer)
-
-    def _late_usage(self, leaf: Leaf) -> Tokens | None:
-        """Add usage that comes after its call was counted without; None where there is none."""
-        late = leaf.late_call or leaf.call
-        found = self._unmeasured(leaf, late) if late.tokens is not None else None
-        if found is None:
-            return None
-        counted, lacking = found
-        link = (counted.origin.service, counted.response_id)
-        answer = self._answers.get(link) if counted.response_id else None
-        if answer is not None:
-            if answer.unmeasured is None:
-                return None
-            self._answers.add(link, replace(answer, unmeasured=None))
-        is_first = lacking is None or not lacking.is_measured
-        added = LateUsage(counted, with_late_usage(counted, late), is_first)
-        self._output.records.append(added)
-        if lacking is not None:
-            lacking.is_measured = True
-            if lacking in leaf.tellers or leaf.call.origin.signal == "log":
-                # Told by who encloses the call, or about its span: there is no more to come.
-                lacking.unmeasured = None
-        if is_linked(late) and self._answered(late.origin.service, late.response_id) is None:
-            # Whoever tells this call as well comes too late.
-            self._remember_answer(late, late)
-        return late.tokens
-
-    def _unmeasured(self, leaf: Leaf, late: LlmCall) -> tuple[LlmCall, Pending | None] | None:
-        """The call that late usage belongs to, as it was counted, and who told it in this trace."""
-        lacking = leaf.lacking
-        if lacking is None and not leaf.late:
-            lacking = _span_told_of(leaf.tellers[0])
-        if lacking is not None:
-            return (lacking.unmeasured, lacking) if lacking.unmeasured is not None else None
-        if leaf.late or not is_linked(late):
-            return None
-        answer = self._answered(late.origin.service, late.response_id)
-        if answer is None or answer.unmeasured is None or not overlap(late, answer):
-            return None
-        return answer.unmeasured, None
 
     def _bound(self, record: _R, tellers: Iterable[Pending]) -> _R:
         if self.limits.inherited:
@@ -496,13 +318,13 @@ class Pipeline:
             return "late"
         standings = {teller.standing for teller in leaf.tellers}
         if "counts" not in standings:
-            seen = any(t.group in self._span_groups for t in leaf.tellers if t.group)
+            seen = any(t.group in self.memories.groups for t in leaf.tellers if t.group)
             if seen or "fallback" not in standings:
                 return "duplicate"
-        if call.origin.signal == "log" and _span_told_of(leaf.tellers[0]) is not None:
+        if call.origin.signal == "log" and span_told_of(leaf.tellers[0]) is not None:
             return "duplicate"
         if is_linked(call):
-            answer = self._answered(call.origin.service, call.response_id)
+            answer = self.memories.answered(call.origin.service, call.response_id)
             if answer is not None and overlap(call, answer):
                 return "late"
         if call.tokens is None and not call.model and not call.error_type:
@@ -510,8 +332,8 @@ class Pipeline:
         return None
 
     def _settle_step(self, pending: Pending, step: Step, nested: StepsOfTrace) -> None:
-        self._done(pending)
-        if pending.standing == "fallback" and pending.group in self._span_groups:
+        self._waiting.done(pending)
+        if pending.standing == "fallback" and pending.group in self.memories.groups:
             self._output.discard("duplicate", 1, 0)
             return
         outer = nested.outer_of(pending)
@@ -526,7 +348,7 @@ class Pipeline:
                 return
             if inner.settled:
                 continue
-            self._done(inner)
+            self._waiting.done(inner)
             self._output.discard("rollup", 1, 0)
             if isinstance(inner.record, Step):
                 step = absorb(step, inner.record)
@@ -535,53 +357,8 @@ class Pipeline:
         pending.applied = True
         self._output.records.append(self._bound(step, (pending,)))
 
-    def _done(self, pending: Pending) -> None:
-        trace = pending.trace
-        pending.settled = True
-        trace.waiting -= 1
-        self._waiting -= 1
-        if isinstance(pending.record, LlmCall):
-            self._index.remove(pending, pending.record)
-        if not trace.trace_id and not trace.waiting:
-            trace.clear()
-
     def _forget(self, trace_id: bytes) -> None:
         trace = self._table.live(trace_id)
         if trace is not None:
             self._settle(trace.unsettled())
         self._table.drop(trace_id)
-
-
-def _said(record: Verdict | Feedback) -> tuple[object, ...]:
-    """What tells one result from another."""
-    subject = (record.origin.trace_id, record.origin.span_id, record.response_id, record.fact)
-    if isinstance(record, Verdict):
-        return (*subject, record.judge, record.verdict, record.score)
-    return (*subject, record.source, record.rating)
-
-
-def _with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
-    """The members, and the waiting log records and spans that name the same span."""
-    spans = {member.span_id for member in members if member.span_id}
-    return members + [p for p in trace.calls if not p.settled and p.span_id in spans]
-
-
-def _span_told_of(log: Pending) -> Pending | None:
-    """The call on the span that a log record names, where that is settled already."""
-    node = log.trace.nodes.get(log.span_id) if log.signal == "log" else None
-    return node.call if node is not None and node.call is not None and node.call.settled else None
-
-
-def _digest(said: object) -> bytes:
-    """What tells one result from another, in 16 bytes."""
-    return blake2b(_encode(said), digest_size=16).digest()
-
-
-def _with_purpose(leaf: Leaf) -> LlmCall:
-    """The call, marked when a judge made it."""
-    for teller in leaf.tellers:
-        if not teller.trace.has_evaluators:
-            continue
-        if any(node.role == "evaluator" for _, node in teller.trace.above(teller.span_id)):
-            return replace(leaf.call, purpose="judge")
-    return leaf.call

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -26,7 +27,7 @@ Result = Verdict | Feedback
 Missing = Literal["unnamed", "unknown"]
 """Why a result is counted without its subject: it names none, or one that is not known."""
 
-_RESULTS, _COMPARISON = "results", "comparison"
+RESULTS, _COMPARISON = "results", "comparison"
 
 
 class Answer(Struct, frozen=True, gc=False, array_like=True):
@@ -80,7 +81,7 @@ class Results:
 
     def save(self) -> Saved:
         """All that wait."""
-        return whole_of(_RESULTS, list(self._queue))
+        return whole_of(RESULTS, list(self._queue))
 
     def restore(self, value: bytes, move: Move | None, ahead_s: float) -> None:
         """Let those of a part wait on.
@@ -292,8 +293,22 @@ _Key = tuple[bytes, bytes, str]
 """(trace id, span id, judge)."""
 
 _SLACK = 1_000
+_encode = msgspec.msgpack.Encoder().encode
 _waiting = msgspec.msgpack.Decoder(list[_Waiting])
 _compared = msgspec.msgpack.Decoder(list[tuple[_Key, Verdict | bool | None]])
+
+
+def digest_of(result: Result) -> bytes:
+    """What tells one result from another, in 16 bytes."""
+    return blake2b(_encode(_said(result)), digest_size=16).digest()
+
+
+def _said(record: Result) -> tuple[object, ...]:
+    """What tells one result from another."""
+    subject = (record.origin.trace_id, record.origin.span_id, record.response_id, record.fact)
+    if isinstance(record, Verdict):
+        return (*subject, record.judge, record.verdict, record.score)
+    return (*subject, record.source, record.rating)
 
 
 def _passed(result: Result) -> bool | None:

@@ -79,6 +79,12 @@ class Trace(Struct, eq=False, gc=False):
     root_dimensions: tuple[str, ...] = ()
     """Values on its root, where dimensions are inherited and the root came."""
 
+    def settle_all(self) -> None:
+        """Let nothing wait any more, and count nothing of it."""
+        for pending in self.unsettled():
+            pending.settled = True
+        self.waiting = 0
+
     def unsettled(self) -> list[Pending]:
         """What still waits."""
         return [p for p in (*self.calls, *self.steps) if not p.settled]

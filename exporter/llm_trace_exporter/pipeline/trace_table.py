@@ -41,7 +41,7 @@ class TraceTable:
         self._live_spans = 0
         self._saved_spans = 0
         self._saves_every = False
-        self._found: dict[bytes, tuple[bytes, tuple[int | None, float]]] = {}
+        self._found: dict[bytes, tuple[bytes, tuple[int | None, float, bool]]] = {}
         self.unreadable = 0
         """Traces of an earlier process that could not be read."""
         self.max_spans = max_spans
@@ -170,7 +170,7 @@ class TraceTable:
         Raises: UnreadablePart.
         """
         number = None if move is None else self._number(move)
-        told, found = (number, ahead_s), self._found
+        told, found = (number, ahead_s, part.is_stale), self._found
         for trace_id, frozen in unpacked(part.value, _decoder):
             found.pop(trace_id, None)
             found[trace_id] = (frozen, told)
@@ -179,7 +179,7 @@ class TraceTable:
     def restored(self) -> list[Trace]:
         """Remember what was read, each trace as it was last saved; those in which calls wait."""
         waiting: list[Trace] = []
-        for trace_id, (frozen, (number, ahead_s)) in self._found.items():
+        for trace_id, (frozen, (number, ahead_s, is_stale)) in self._found.items():
             if not frozen:
                 continue
             try:
@@ -188,7 +188,11 @@ class TraceTable:
                     move = self._moves[number] if number is not None else None
                     trace = self._live[trace_id] = thaw(trace_id, frozen, move, ahead_s)
                     self._live_spans += spans
-                    waiting.append(trace)
+                    if is_stale:
+                        # What waited then may have been counted since: never twice.
+                        trace.settle_all()
+                    else:
+                        waiting.append(trace)
                 else:
                     later = shifted(frozen, ahead_s)
                     self._frozen[trace_id] = later if number is None else (number, later)

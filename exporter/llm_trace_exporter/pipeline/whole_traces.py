@@ -7,8 +7,10 @@ when it was quiet for longer, or at an age. Calls that judges made are not part 
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -252,6 +254,18 @@ class WholeTraces:
             is_rooted = trace.root is not None and not trace.root.is_local
             (self._rooted if is_rooted else self._rootless)[trace_id] = trace
         return True
+
+    @contextmanager
+    def waiting(self, quiet_s: float, rootless_quiet_s: float) -> Iterator[None]:
+        """Let traces be open as long as they were in an earlier process."""
+        limits = self.limits
+        self.limits = dataclasses.replace(
+            limits, quiet_s=quiet_s, rootless_quiet_s=rootless_quiet_s
+        )
+        try:
+            yield
+        finally:
+            self.limits = limits
 
     def wait_again(self, now_s: float) -> None:
         """Let what is open be quiet from now on: nobody could tell more in between."""

@@ -92,7 +92,7 @@ def write_history(
             feed(core, traffic, virtual, float(at_s))
             active = plan.active(at_s)
             if any(0 < i.restarts_every_s <= at_s - started_s for i in active):
-                records += core.intake.records
+                records += core.intake.arrivals.records
                 core.close()
                 core, started_s = _started(virtual, settings), float(at_s)
                 archive.miss(at_s)
@@ -108,7 +108,7 @@ def write_history(
                 core.store.update_limits()
                 archive.scrape(at_s, core.store)
             scrapes += 1
-        written = Written(scrapes, records + core.intake.records, archive.write())
+        written = Written(scrapes, records + core.intake.arrivals.records, archive.write())
         core.close()
         return written
 

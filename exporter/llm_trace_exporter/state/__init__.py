@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .file import Checkpoint, Found, State
+from .file import Checkpoint, State
 from .journal import Entry
+from .reading import Found
 from .rows import Memory, SavedSeries
 
 __all__ = ["Checkpoint", "Entry", "Found", "Memory", "SavedSeries", "State"]

@@ -36,8 +36,11 @@ class Entry(Struct, frozen=True, array_like=True):
     """Every trace was taken as complete then."""
     dimensions: tuple[str, ...] = ()
     """The labels that the records' dimension values belong to, in their order."""
-    settle_s: float = 0.0
-    """Seconds for which calls waited then."""
+    waits_s: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    """Seconds for which calls waited then, results for their subject and dimensions for the root;
+    and for which traces with and without a root were quiet."""
+    waits_again: bool = False
+    """All that waited began to do so anew then: a process has started."""
     run: int = 0
     """Which process wrote it, counted from the file's first."""
 

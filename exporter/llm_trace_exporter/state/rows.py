@@ -47,6 +47,8 @@ class Memory(NamedTuple):
     value: bytes
     run: int = 0
     """Which process wrote it, counted from the file's first: its times are of that one's clock."""
+    is_stale: bool = False
+    """A later part of the same is lost: how things went on from there is not known."""
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -63,6 +65,12 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     """When, on that process's monotonic clock."""
     unix_s: float
     """The same moment, Unix seconds."""
+    parts: dict[str, int] = {}
+    """Memory -> how many parts it has."""
+
+
+FIRST = Mark(0, 0, 0, 0, 0.0, 0.0)
+"""Of a file in which nothing is yet."""
 
 
 class Pulse(msgspec.Struct, frozen=True, array_like=True):
