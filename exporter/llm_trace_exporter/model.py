@@ -54,10 +54,12 @@ Task = Literal[
 ]
 """Work that goes on in the background, which no request and no scrape waits for."""
 MAX_DURATION_S = 7 * 86_400.0
-"""A call, step, trace or judge that takes longer did not: a clock was wrong, or an end is missing.
+"""A call, step or trace that takes longer did not: a clock was wrong, or an end is missing.
 
 Batches are answered within a day, and workflows that wait for people within days.
 """
+MAX_LAG_S = 366 * 86_400.0
+"""A verdict that comes later after its call did not: people judge weeks and months later."""
 Duration = Literal["call", "first_token", "step", "trace", "judge_lag"]
 """What takes a time that may be impossible."""
 Signal = Literal["span", "log"]

@@ -95,7 +95,14 @@ def _write_listening(path: Path) -> None:
             own.rejected("otlp_http", "too_large")
             own.state_committed(0.002)
             own.state_size(4 << 20)
+            own.state_writable(True)
             own.request_limit(32 << 20)
+            own.connections("otlp_http", 30, 2_048)
+            own.connection_closed("otlp_http", "crowded")
+            own.clock_jumped("back")
+            _count(store, "llm_exporter_implausible_values_total", field="call")
+            _count(store, "llm_repriced_requests_total", service="support-bot", model="gpt-4o",
+                   reason="no_usage")  # fmt: skip
             for direction in ("input", "output"):
                 _count(store, "llm_content_findings_total", service="support-bot",
                        detector="secrets", category="aws_key", direction=direction)  # fmt: skip

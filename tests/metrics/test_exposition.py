@@ -80,6 +80,8 @@ def full(new_meter: NewMeter) -> Any:
     meter.own.table_entries("spans", 10, 100)
     meter.own.under_way("otlp_http", (1, 64), (1000, 10_000))
     meter.own.request_limit(5_000)
+    meter.own.connections("otlp_http", 3, 2_048)
+    meter.own.connection_closed("otlp_http", "crowded")
     meter.own.table_evicted("spans")
     meter.own.price_catalogue(1.79e9)
     meter.own.token_request("credit")

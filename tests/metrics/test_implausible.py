@@ -32,7 +32,7 @@ def test_impossible_times_of_all_kinds_are_counted_apart(new_meter: NewMeter) ->
     meter = new_meter()
     meter.call(streaming=True, ttft_s=2 * MAX_DURATION_S)
     meter.step("tool", "search", end_ns=10**18 + 2 * MAX_NS)
-    meter.verdict("pass", time_ns=10**18 + 2 * MAX_NS, target_end_ns=10**18)
+    meter.verdict("pass", time_ns=10**18 + 10 * 366 * 86_400 * 10**9, target_end_ns=10**18)
     assert by_label(meter, "llm_exporter_implausible_values_total", "field") == {
         "first_token": 1, "step": 1, "judge_lag": 1,
     }  # fmt: skip
@@ -42,3 +42,10 @@ def test_impossible_times_of_all_kinds_are_counted_apart(new_meter: NewMeter) ->
     assert not {f for f in families_with_samples(meter) if f.endswith("_seconds")} - {
         "llm_request_duration_seconds"
     }
+
+
+def test_people_judge_months_later(new_meter: NewMeter) -> None:
+    meter = new_meter()
+    meter.verdict("pass", kind="human", time_ns=10**18 + 13 * MAX_NS, target_end_ns=10**18)
+    assert meter.total("llm_judge_lag_seconds_sum") == 13 * MAX_DURATION_S
+    assert by_label(meter, "llm_exporter_implausible_values_total", "field") == {}

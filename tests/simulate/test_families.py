@@ -30,6 +30,11 @@ CANNOT = {
         for family in FAMILIES
         if family.name.startswith("llm_content_")
     },
+    "llm_exporter_connections": _LISTENERS,
+    "llm_exporter_connections_limit": _LISTENERS,
+    "llm_exporter_connections_closed_total": _LISTENERS,
+    "llm_exporter_clock_jumps_total": "its clocks are right",
+    "llm_repriced_requests_total": "no usage comes late",
     "llm_exporter_token_requests_total": _LISTENERS,
     "llm_exporter_requests_under_way": _LISTENERS,
     "llm_exporter_requests_under_way_limit": _LISTENERS,

@@ -24,7 +24,8 @@ OF_THE_WAY = (
     "llm_exporter_ingest_", "llm_exporter_late_", "llm_exporter_scrape_", "llm_exporter_request",
     "llm_exporter_trace_table", "llm_exporter_config", "llm_exporter_security",
     "llm_exporter_metrics_requests", "llm_exporter_price", "llm_exporter_pending",
-    "llm_exporter_series", "llm_exporter_label_values", "process_", "python_",
+    "llm_exporter_connections", "llm_exporter_series", "llm_exporter_label_values", "process_",
+    "python_",
 )  # fmt: skip
 """What depends on the time of arrival, or on the process."""
 
