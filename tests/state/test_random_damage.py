@@ -1,6 +1,6 @@
 """A state file whose bytes are not what was written: started from what can be read, and told.
 
-Every sum that is then shown is at most what it was. A thousand damages by `make test-long`; here
+Every total that is then shown is at most what it was. A thousand damages by `make test-long`; here
 a few.
 """
 
@@ -158,7 +158,12 @@ def damaged(written: Path, folder: Path, seed: int) -> None:
             return
         raise
     right, _ = whole(written, folder)
-    over = {k: (v, right.get(k, 0.0)) for k, v in now.items() if v > right.get(k, 0.0) * (1 + 1e-9)}
+    over = {
+        k: (v, right.get(k, 0.0))
+        for k, v in now.items()
+        # A call that lost one of its reports may count in another bucket, for less.
+        if "_bucket" not in k and v > right.get(k, 0.0) * (1 + 1e-9)
+    }
     assert not over, f"more than the truth: {over}"
     lost = {k for k, v in right.items() if now.get(k, 0.0) < v * (1 - 1e-9)}
     assert told or not lost or damage in SILENT, f"lost without a word: {sorted(lost)[:5]}"

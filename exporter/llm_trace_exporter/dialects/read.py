@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Literal
 
 from ..model import (
@@ -185,7 +186,11 @@ def _drop(
 
 def _group(view: View, origin: Origin) -> str:
     session = view.text("session") if "session" in view.places else ""
-    return f"{view.dialect.name}\0{origin.service}\0{session}" if session else ""
+    if not session:
+        return ""
+    # It is saved: an id of a person's session must not be.
+    told = f"{view.dialect.name}\0{origin.service}\0{session}"
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _log_standing(kind: Kind, origin: Origin, context: Context) -> Standing:

@@ -33,6 +33,7 @@ class Remembered(Generic[K, V]):
 
     @limit.setter
     def limit(self, limit: int) -> None:
+        """Remember so many from the next addition on."""
         self._limit = limit
         if self._fresh is not None:
             self._fresh = deque(self._fresh, maxlen=limit)

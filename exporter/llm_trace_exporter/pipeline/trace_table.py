@@ -21,6 +21,8 @@ _LIVE_SHARE = 8
 """One in so many spans may be of traces that are not frozen; beyond it they freeze sooner."""
 _MIN_LIVE = 1_000
 _SLACK = 10_000
+_MAX_SAVED = 1.5
+"""Spans in the file for each that is remembered, from which all is written anew."""
 _TRACES = "traces"
 
 _Frozen = bytes | tuple[int, bytes]
@@ -146,7 +148,7 @@ class TraceTable:
 
     def save(self, *, every: bool) -> Saved:
         """What changed since the last time; all there is where that is asked for, or shorter."""
-        every = every or self._saves_every or self._saved_spans > 2 * self.spans + _SLACK
+        every = every or self._saves_every or self._saved_spans > _MAX_SAVED * self.spans + _SLACK
         self._saves_every = False
         ids: Iterable[bytes] = self._changed or ()
         if every:

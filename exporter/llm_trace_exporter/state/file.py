@@ -40,7 +40,7 @@ _ROWS_AT_ONCE = 2_000
 _PARTS_AT_ONCE = 16
 _MAX_SET_ASIDE = 1_000
 _MAX_STARTS = 1_000
-_FREE_SHARE = 0.25
+_FREE_SHARE = 0.15
 """Share of unused pages from which they are given back."""
 
 _INSERT_ENTRY = "INSERT INTO journal VALUES (?, ?)"
@@ -286,10 +286,14 @@ class State(Reader):
             with self._writing() as db:
                 gone = db.execute(_DROP_VOID, (self.mark.whole_since, _ROWS_AT_ONCE)).rowcount
             self._has_void = gone == _ROWS_AT_ONCE
-        free = self._file.number("PRAGMA freelist_count")
-        if free > self._file.number("PRAGMA page_count") * _FREE_SHARE:
-            with self._writing() as db:
+        with self._writing() as db:
+            (free,) = db.execute("PRAGMA freelist_count").fetchone()
+            (pages,) = db.execute("PRAGMA page_count").fetchone()
+            if free > pages * _FREE_SHARE:
                 db.execute("PRAGMA incremental_vacuum").fetchall()
+        with self._writing() as db:
+            # The file alone, without its log, is then no more than a checkpoint behind.
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _sealed(place: int, sign: Mark | Pulse | Start) -> tuple[int, bytes]:

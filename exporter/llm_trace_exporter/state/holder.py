@@ -96,12 +96,13 @@ class Holder:
                 return False
             self.close()
             if self._identity is not None and self.path.exists():
-                self._move_aside("replaced", f"state {self.path}: not the file that was written")
+                self._leave()
             try:
                 self.open()
             except ExporterError as error:
                 self._fail(error)
                 raise
+            _logger.warning("state %s: there is a file again", self.path)
             return True
 
     @contextmanager
@@ -153,6 +154,14 @@ class Holder:
                 with suppress(sqlite3.Error):
                     self._db.close()
             self._db = None
+
+    def _leave(self) -> None:
+        """Move what lies at the path out of the way: another file, or ours that broke."""
+        if self._look() == self._identity:
+            self._move_aside("unusable", f"state {self.path}: it is damaged")
+            self.moved_aside += 1
+        else:
+            self._move_aside("replaced", f"state {self.path}: not the file that was written")
 
     def _renewed(self, error: Damaged) -> sqlite3.Connection:
         """A new file with what can be read of the damaged one, which is moved aside."""

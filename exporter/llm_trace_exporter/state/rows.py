@@ -106,12 +106,12 @@ def unseal(key: str, sealed: object) -> bytes:
     Raises: DamagedRow where it is not what was written there.
     """
     if not isinstance(sealed, bytes) or len(sealed) < _SEAL_BYTES:
-        raise DamagedRow(f"{key}: no sealed value")
+        raise DamagedRow("no sealed value")
     payload = sealed[_SEAL_BYTES:]
     if sealed[0] != VERSION:
-        raise DamagedRow(f"{key}: row version {sealed[0]}, not {VERSION}")
+        raise DamagedRow(f"row version {sealed[0]}, not {VERSION}")
     if sealed[1:_SEAL_BYTES] != _checksum(key, payload):
-        raise DamagedRow(f"{key}: checksum does not match")
+        raise DamagedRow("checksum does not match")
     return payload
 
 
@@ -136,9 +136,9 @@ def series_of(family: str, labels: str, checkpoint: int, value: object) -> Saved
         touched_s, born_s, values = _SERIES.decode(payload)
         told = _LABELS.decode(labels)
     except msgspec.MsgspecError as error:
-        raise DamagedRow(f"{family}: {error}") from error
+        raise DamagedRow(type(error).__name__) from error
     if not values or not all(map(math.isfinite, values)):
-        raise DamagedRow(f"{family}: no number")
+        raise DamagedRow("no number")
     return SavedSeries(family, told, values, touched_s, born_s)
 
 
@@ -156,7 +156,7 @@ def memory_of(name: str, checkpoint: int, part: int, entries: int, value: object
     try:
         run, payload = _MEMORY.decode(unseal(f"{name}/{checkpoint}/{part}/{entries}", value))
     except msgspec.MsgspecError as error:
-        raise DamagedRow(f"{name}: {error}") from error
+        raise DamagedRow(type(error).__name__) from error
     return Memory(name, entries, payload, run)
 
 
