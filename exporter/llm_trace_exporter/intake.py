@@ -216,7 +216,7 @@ class Intake:
         """What is remembered, packed: what changed since the last time, or all of it."""
         saved = together((self._pipeline.save(every=every), self._traces.save(every=every)))
         labels = labels_of(self._readers.context)
-        packed = (part._replace(value=_encode((labels, part.value))) for part in saved.parts)
+        packed = [part._replace(value=_encode((labels, part.value))) for part in saved.parts]
         return saved._replace(parts=tuple(packed))
 
     def remember(self, part: Memory, ahead_s: float) -> None:
@@ -228,16 +228,19 @@ class Intake:
 
         Raises: MsgspecError or ValueError where none of ours has written it.
         """
+        context = self._readers.context
         labels, value = _labelled.decode(part.value)
-        now = labels_of(self._readers.context)
-        move = moved_to(labels, self._readers.context) if labels != now else None
+        move = moved_to(labels, context) if labels != labels_of(context) else None
         told = Part(part.name, part.entries, value, part.is_stale)
         if not self._pipeline.restore(told, move, ahead_s):
             self._traces.restore(told, move, ahead_s)
 
-    def restored(self) -> None:
-        """Let what waited in an earlier process wait on; after the last `remember`."""
-        self._pipeline.restored()
+    def restored(self) -> int:
+        """Let what waited in an earlier process wait on; after the last `remember`.
+
+        Returns: How many traces could not be read.
+        """
+        return self._pipeline.restored()
 
     def replay(self, entry: Entry, ahead_s: float) -> None:
         """Apply what an earlier process committed after what was remembered.
@@ -246,10 +249,9 @@ class Intake:
             entry: From the journal.
             ahead_s: How far this process's clock is ahead of that one's.
         """
-        now = labels_of(self._readers.context)
-        spans, logs = entry.spans, entry.logs
-        if list(entry.dimensions) != now:
-            move = moved_to(entry.dimensions, self._readers.context)
+        context, spans, logs = self._readers.context, entry.spans, entry.logs
+        if list(entry.dimensions) != labels_of(context):
+            move = moved_to(entry.dimensions, context)
             spans = tuple(moved_reading(reading, move) for reading in spans)
             logs = tuple(moved_reading(reading, move) for reading in logs)
         now_s = entry.now_s + ahead_s
@@ -314,9 +316,8 @@ class Intake:
         """
         readings = tuple(map(_judged, verdicts))
         with self._writing:
-            self._commit_and_apply(
-                Entry(self._clock(), logs=readings, wall_ns=self._wall_clock_ns())
-            )
+            now_ns = self._wall_clock_ns()
+            self._commit_and_apply(Entry(self._clock(), logs=readings, wall_ns=now_ns))
 
     def score(self, read: Callable[[Context, int], Read], tenant: Tenant = ANYONE) -> Read:
         """Count results and ratings that came on a route of their own.
@@ -327,19 +328,15 @@ class Intake:
         found = read(readers.of(tenant.labels).context, now_ns)
         with self._writing:
             if readers is self._readers:
-                self._commit_and_apply(
-                    Entry(
-                        self._clock(), "scores", logs=found.readings, wall_ns=now_ns,
-                        invalid=len(found.rejected),
-                    )
-                )  # fmt: skip
+                entry = Entry(self._clock(), "scores", logs=found.readings, wall_ns=now_ns)
+                self._commit_and_apply(replace(entry, invalid=len(found.rejected)))
                 return found
         return self.score(read, tenant)
 
     def refresh_gauges(self) -> None:
         """Show how full the memories are."""
+        pipeline = self._pipeline
         with self._lock:
-            pipeline = self._pipeline
             self._own.pending_calls(pipeline.waiting, pipeline.limits.max_pending)
             memories = {**pipeline.memories.usage, "open_traces": self._traces.memory}
             if self._counting.hearing is not None:

@@ -169,7 +169,7 @@ class Keeper:
                 series += _load(restorer, saved, ahead_s)
         for memory in state.memories():
             self._remember(memory, rebase)
-        self._intake.restored()
+        state.damaged_rows += self._intake.restored()
         entries = self._replay(rebase)
         store.age(store.clock() - rebase.away_s + BEAT_S)
         state.begin(rebase.found, rebase.ahead_s, self._intake.wait_again())

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from ..model import LlmCall
+from ..model import LlmCall, Subject
 from .limits import Limits, Memory
-from .memory import Move, Part, Saved, log_of, relabelled, together, unpacked
+from .memory import (
+    Move,
+    Part,
+    Saved,
+    log_by_subject,
+    log_of,
+    relabelled,
+    together,
+    unpacked,
+    unpacked_by_subject,
+)
 from .remembered import Remembered
 from .results import Answer, Comparison
 from .subjects import Subjects, subject_of
@@ -18,7 +28,10 @@ from .trace_table import TraceTable
 
 _bytes = msgspec.msgpack.Decoder(list[bytes])
 _texts = msgspec.msgpack.Decoder(list[str])
-_answers = msgspec.msgpack.Decoder(list[tuple[str, str, Answer]])
+_Row = tuple[str, str, int, int, LlmCall | None]
+"""(service, response id, start, end, the call where it was counted without usage), as saved."""
+
+_answers = msgspec.msgpack.Decoder(tuple[list[Subject], list[tuple[int, _Row]]])
 
 
 class Memories:
@@ -99,14 +112,18 @@ class Memories:
         """What changed since the last time, or all there is."""
         most = self.answers.limit
         logs: dict[str, list[Any]] = {
-            "answers": [(*key, answer) for key, answer in self.answers.take_fresh(every=every)],
             "fingerprints": [key for key, _ in self.fingerprints.take_fresh(every=every)],
             "verdicts": [key for key, _ in self.verdicts.take_fresh(every=every)],
             "groups": [key for key, _ in self.groups.take_fresh(every=every)],
         }
+        answers = [
+            (a.subject, (*key, a.start_ns, a.end_ns, a.unmeasured))
+            for key, a in self.answers.take_fresh(every=every)
+        ]
         return together(
             (
                 self.table.save(every=every),
+                log_by_subject("answers", answers, most, is_all=every),
                 *(log_of(name, fresh, most, is_all=every) for name, fresh in logs.items()),
                 self.subjects.save(every=every),
                 self.comparison.save(every=every),
@@ -130,10 +147,7 @@ class Memories:
             case "traces":
                 self.table.restore(part, move, ahead_s)
             case "answers":
-                self.answers.restore(
-                    ((service, told), self._moved(answer, move))
-                    for service, told, answer in unpacked(value, _answers)
-                )
+                self.answers.restore(self._answers_in(value, move))
             case "fingerprints":
                 self.fingerprints.restore((key, None) for key in unpacked(value, _bytes))
             case "verdicts":
@@ -148,10 +162,23 @@ class Memories:
                 return False
         return True
 
-    def _moved(self, answer: Answer, move: Move | None) -> Answer:
-        """The answer under the labels in force, its subject once in memory."""
-        subject, unmeasured = answer.subject, answer.unmeasured
-        if move is not None:
-            subject = replace(subject, dimensions=move(subject.dimensions))
-            unmeasured = relabelled(unmeasured, move) if unmeasured is not None else None
-        return replace(answer, subject=self.subjects.share(subject), unmeasured=unmeasured)
+    def _answers_in(
+        self, value: bytes, move: Move | None
+    ) -> Iterator[tuple[tuple[str, str], Answer]]:
+        rows = unpacked_by_subject(value, _answers, self.subjects.share, move)
+        for subject, (service, response_id, start_ns, end_ns, call) in rows:
+            if call is not None and move is not None:
+                call = relabelled(call, move)  # noqa: PLW2901
+            # The same text, once in memory.
+            name = subject.service if subject.service == service else service
+            yield (name, response_id), Answer(start_ns, end_ns, subject, call)
+
+    def _moved(self, answer: Answer, move: Move) -> Answer:
+        """The answer under other labels, its subject once in memory."""
+        subject = replace(answer.subject, dimensions=move(answer.subject.dimensions))
+        call = answer.unmeasured
+        return replace(
+            answer,
+            subject=self.subjects.share(subject),
+            unmeasured=relabelled(call, move) if call is not None else None,
+        )

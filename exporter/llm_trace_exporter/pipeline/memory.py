@@ -6,13 +6,13 @@ clock is ahead of that one's. Values of dimensions belong to the labels that a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from ..model import Feedback, LlmCall, Reading, Step, Verdict
+from ..model import Feedback, LlmCall, Reading, Step, Subject, Verdict
 
 Move = Callable[[tuple[str, ...]], tuple[str, ...]]
 """From values of the dimensions under some labels to values of those in force."""
@@ -79,6 +79,53 @@ def log_of(name: str, fresh: Sequence[Any], limit: int | None = None, *, is_all:
 def whole_of(name: str, every: Sequence[Any]) -> Saved:
     """All of a memory that is small or changes as a whole."""
     return Saved(parts_of(name, every), frozenset((name,)))
+
+
+def log_by_subject(
+    name: str, fresh: Sequence[tuple[Subject, _T]], limit: int, *, is_all: bool
+) -> Saved:
+    """What was added to a memory about subjects, each of which is written once a part.
+
+    Args:
+        name: The memory.
+        fresh: (subject, the rest of what was added).
+        limit: How many of its newest entries are of use.
+        is_all: Whether that is all of it.
+    """
+    parts: list[Part] = []
+    for start in range(0, len(fresh), ENTRIES_AT_ONCE):
+        some = fresh[start : start + ENTRIES_AT_ONCE]
+        number: dict[Subject, int] = {}
+        rows = [(number.setdefault(subject, len(number)), rest) for subject, rest in some]
+        parts.append(Part(name, len(some), _ENCODE((list(number), rows))))
+    return Saved(tuple(parts), frozenset((name,)) if is_all else frozenset(), ((name, limit),))
+
+
+def unpacked_by_subject(
+    value: bytes,
+    decoder: msgspec.msgpack.Decoder[tuple[list[Subject], list[tuple[int, _T]]]],
+    shared: Callable[[Subject], Subject],
+    move: Move | None,
+) -> Iterator[tuple[Subject, _T]]:
+    """The reverse of `log_by_subject`.
+
+    Args:
+        value: A part.
+        decoder: Of its rows.
+        shared: The same subject, once in memory.
+        move: Where the dimensions had other labels then.
+
+    Raises: UnreadablePart.
+    """
+    try:
+        told, rows = decoder.decode(value)
+        if move is not None:
+            told = [replace(s, dimensions=move(s.dimensions)) for s in told]
+        subjects = [shared(subject) for subject in told]
+        for at, rest in rows:
+            yield subjects[at], rest
+    except (msgspec.MsgspecError, IndexError) as error:
+        raise UnreadablePart(str(error)) from error
 
 
 def parts_of(

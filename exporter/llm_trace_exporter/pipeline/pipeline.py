@@ -144,9 +144,14 @@ class Pipeline:
             return self.memories.restore(part, move, ahead_s)
         return True
 
-    def restored(self) -> None:
-        """Let what waited when it was saved wait on; after the last `restore`."""
-        self._waiting.resume(self._table.restored())
+    def restored(self) -> int:
+        """Let what waited when it was saved wait on; after the last `restore`.
+
+        Returns: How many traces could not be read.
+        """
+        traces, unreadable = self._table.restored()
+        self._waiting.resume(traces)
+        return unreadable
 
     def drain(self) -> Output:
         """What came out since the last call."""

@@ -30,7 +30,7 @@ Missing = Literal["unnamed", "unknown"]
 RESULTS, _COMPARISON = "results", "comparison"
 
 
-class Answer(Struct, frozen=True, gc=False, array_like=True):
+class Answer(Struct, frozen=True, gc=False):
     """A call that was counted, as its response id leads to it."""
 
     start_ns: int

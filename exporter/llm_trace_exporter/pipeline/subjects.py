@@ -14,14 +14,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
-from .memory import Move, Saved, log_of, unpacked
+from .memory import Move, Saved, log_by_subject, unpacked_by_subject
 
 _WORDLESS = frozenset(("embeddings", "rerank", "moderation"))
 _MAX_IN_TRACE = 500
 _MAX_SUBJECTS = 50_000
 
 
-class Judged(Struct, frozen=True, gc=False, array_like=True):
+class Judged(Struct, frozen=True, gc=False):
     """One call that can be named."""
 
     trace_id: bytes
@@ -32,11 +32,11 @@ class Judged(Struct, frozen=True, gc=False, array_like=True):
     end_ns: int
 
 
-_Saved = tuple[float, Judged]
-"""(when it was remembered, what), as it is saved."""
-
 _SUBJECTS = "subjects"
-_decoder = msgspec.msgpack.Decoder(list[_Saved])
+_Row = tuple[float, bytes, bytes, int, int]
+"""(when it was remembered, trace id, span id, start, end), as it is saved."""
+
+_decoder = msgspec.msgpack.Decoder(tuple[list[Subject], list[tuple[int, _Row]]])
 
 
 class _OfTrace(Struct, eq=False, gc=False):
@@ -54,7 +54,7 @@ class Subjects:
         """
         self._traces: OrderedDict[bytes, _OfTrace] = OrderedDict()
         self._shared: dict[Subject, Subject] = {}
-        self._fresh: list[_Saved] | None = [] if tracks else None
+        self._fresh: list[tuple[float, Judged]] | None = [] if tracks else None
         self.limit = limit
         self.max_age_s = max_age_s
         self.count = 0
@@ -80,7 +80,11 @@ class Subjects:
             fresh = [(t.seen_s, judged) for t in self._traces.values() for judged in t.calls]
         if self._fresh is not None:
             self._fresh.clear()
-        return log_of(_SUBJECTS, fresh[-self.limit :], self.limit, is_all=every)
+        told = [
+            (j.subject, (seen_s, j.trace_id, j.span_id, j.start_ns, j.end_ns))
+            for seen_s, j in fresh[-self.limit :]
+        ]
+        return log_by_subject(_SUBJECTS, told, self.limit, is_all=every)
 
     def restore(self, value: bytes, move: Move | None, ahead_s: float) -> None:
         """Remember what a part holds; the parts in their order.
@@ -92,9 +96,9 @@ class Subjects:
 
         Raises: UnreadablePart.
         """
-        for seen_s, judged in unpacked(value, _decoder):
-            subject = judged.subject if move is None else _relabelled(judged.subject, move)
-            self._put(replace(judged, subject=self.share(subject)), seen_s + ahead_s)
+        rows = unpacked_by_subject(value, _decoder, self.share, move)
+        for subject, (seen_s, trace_id, span_id, start_ns, end_ns) in rows:
+            self._put(Judged(trace_id, span_id, subject, start_ns, end_ns), seen_s + ahead_s)
 
     def relabel(self, dimensions: Move) -> None:
         """Go on with other dimensions."""

@@ -44,8 +44,6 @@ class TraceTable:
         self._saved_spans = 0
         self._saves_every = False
         self._found: dict[bytes, tuple[bytes, tuple[int | None, float, bool]]] = {}
-        self.unreadable = 0
-        """Traces of an earlier process that could not be read."""
         self.max_spans = max_spans
         self.max_age_s = max_age_s
         self.spans = 0
@@ -175,35 +173,42 @@ class TraceTable:
         told, found = (number, ahead_s, part.is_stale), self._found
         for trace_id, frozen in unpacked(part.value, _decoder):
             found.pop(trace_id, None)
-            found[trace_id] = (frozen, told)
+            if frozen:
+                # Where something waits, there are more times in it: it is thawed.
+                is_waiting = head_of(frozen)[2]
+                later = frozen if is_waiting or not ahead_s else shifted(frozen, ahead_s)
+                found[trace_id] = (later, told)
         self._saved_spans += part.entries
 
-    def restored(self) -> list[Trace]:
-        """Remember what was read, each trace as it was last saved; those in which calls wait."""
+    def restored(self) -> tuple[list[Trace], int]:
+        """Remember what was read, each trace as it was last saved.
+
+        Returns: Traces in which something waits; how many could not be read.
+        """
         waiting: list[Trace] = []
-        for trace_id, (frozen, (number, ahead_s, is_stale)) in self._found.items():
-            if not frozen:
-                continue
-            try:
-                _, spans, is_waiting = head_of(frozen)
-                if is_waiting:
-                    move = self._moves[number] if number is not None else None
-                    trace = self._live[trace_id] = thaw(trace_id, frozen, move, ahead_s)
-                    self._live_spans += spans
-                    if is_stale:
-                        # What waited then may have been counted since: never twice.
-                        trace.settle_all()
-                    else:
-                        waiting.append(trace)
-                else:
-                    later = shifted(frozen, ahead_s)
-                    self._frozen[trace_id] = later if number is None else (number, later)
-            except UnreadablePart:
-                self.unreadable += 1
-                continue
+        unreadable = 0
+        found, self._found = self._found, {}
+        for trace_id in list(found):
+            frozen, (number, ahead_s, is_stale) = found.pop(trace_id)
+            _, spans, is_waiting = head_of(frozen)
             self.spans += spans
-        self._found = {}
-        return waiting
+            if not is_waiting:
+                self._frozen[trace_id] = frozen if number is None else (number, frozen)
+                continue
+            move = self._moves[number] if number is not None else None
+            try:
+                trace = self._live[trace_id] = thaw(trace_id, frozen, move, ahead_s)
+            except UnreadablePart:
+                self.spans -= spans
+                unreadable += 1
+                continue
+            self._live_spans += spans
+            if is_stale:
+                # What waited then may have been counted since: never twice.
+                trace.settle_all()
+            else:
+                waiting.append(trace)
+        return waiting, unreadable
 
     def _forget(self, trace_id: bytes) -> None:
         trace = self._live.pop(trace_id, None)
