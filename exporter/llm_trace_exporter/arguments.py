@@ -66,7 +66,7 @@ def add_serve_options(serve: argparse.ArgumentParser) -> None:
         help="validate the configuration and exit",
     )  # fmt: skip
     serve.add_argument(
-        "--config.allow-empty", dest="config_allow_empty", action="store_true",
+        "--config.allow-empty", "--allow-empty", dest="config_allow_empty", action="store_true",
         help="let a reload take an empty file for the defaults",
     )  # fmt: skip
     serve.add_argument(

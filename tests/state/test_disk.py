@@ -268,3 +268,45 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     machine.send(raw_span(chat()))
     machine.settle()
     assert machine.calls() == (1, 15)
+
+
+def test_a_damaged_file_that_cannot_be_moved_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is read-only now: nothing is overwritten, and it is moved aside later."""
+    path = tmp_path / "state.db"
+    path.write_bytes(b"not a database at all" * 100)
+    renamed = Path.rename
+    forbidden = Mock(side_effect=OSError(errno.EROFS, os.strerror(errno.EROFS)))
+    monkeypatch.setattr(Path, "rename", forbidden)
+    machine = Machine(path)
+    assert is_refused(machine)
+    assert not is_writable(machine)
+    assert path.read_bytes().startswith(b"not a database")
+    monkeypatch.setattr(Path, "rename", renamed)
+    machine.tick(10)
+    assert is_writable(machine)
+    assert len(list(tmp_path.glob("*.unusable-*"))) == 1
+    assert not is_refused(machine)
+    machine.settle()
+    machine.crash()
+    assert machine.calls() == (1, 15)
+
+
+def test_a_copy_that_cannot_be_finished_leaves_the_damaged_file(disk: Disk, tmp_path: Path) -> None:
+    """Half a copy would be taken for all of it the next time."""
+    machine = Machine(tmp_path / "state.db")
+    for _ in range(5):
+        machine.send(raw_span(chat()))
+    machine.settle()
+    machine.checkpoint()
+    machine.kill()
+    machine.write(lambda db: db.execute("PRAGMA application_id = 7"))
+    disk.error = FULL
+    machine.start()
+    assert is_refused(machine)
+    assert not list(tmp_path.glob("*.unusable-*"))
+    disk.error = None
+    machine.tick(10)
+    assert machine.calls() == (5, 75)
+    assert is_writable(machine)
