@@ -104,6 +104,32 @@ def test_a_flipped_bit_in_a_row_costs_that_row(
         ended.kill()
 
 
+@pytest.mark.parametrize(("table", "column"), [("series", "labels"), ("memory", "name")])
+def test_a_key_that_is_no_text_any_more_is_set_aside(
+    ended: Machine, written: tuple[bytes, dict[str, float]], table: str, column: str
+) -> None:
+    """A flipped bit that leaves no UTF-8."""
+
+    def flip(db: sqlite3.Connection) -> None:
+        query = f"SELECT CAST({column} AS BLOB) FROM {table} ORDER BY 1 LIMIT 1"
+        (key,) = db.execute(query).fetchone()
+        damaged = key[:2] + bytes((key[2] | 0x80,)) + key[3:]
+        db.execute(
+            f"UPDATE {table} SET {column} = CAST(? AS TEXT) WHERE {column} = CAST(? AS TEXT)",
+            (damaged, key),
+        )
+
+    ended.write(flip)
+    ended.start()
+    told = trouble(ended)
+    assert told >= 1
+    check(ended, written[1])
+    ended.restart()
+    assert trouble(ended) == 0
+    ended.kill()
+    assert ended.rows("SELECT 1 FROM unusable")
+
+
 def test_a_row_that_strayed_is_not_taken(ended: Machine) -> None:
     """Two values in each other's place: each is whole, neither is what was written there."""
 

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -220,8 +220,12 @@ class State(Reader):
             return
         with suppress(Overloaded), self._writing() as db:
             for (table, key), value in self.unusable.items():
-                where = " AND ".join(f"{column} IS ?" for column in KEYS[table])
-                db.execute(f"DELETE FROM {table} WHERE {where}", key)  # noqa: S608
+                # Texts as the bytes that they are in the file: damaged ones are no UTF-8.
+                where = " AND ".join(
+                    f"{column} IS {'CAST(? AS TEXT)' if isinstance(told, str) else '?'}"
+                    for column, told in zip(KEYS[table], key, strict=True)
+                )
+                db.execute(f"DELETE FROM {table} WHERE {where}", list(map(_raw, key)))  # noqa: S608
                 db.execute("INSERT INTO unusable VALUES (?, ?, ?)", (table, repr(key), value))
             db.execute(
                 "DELETE FROM unusable WHERE rowid <= (SELECT max(rowid) FROM unusable) - ?",
@@ -298,6 +302,10 @@ class State(Reader):
 
 def _sealed(place: int, sign: Mark | Pulse | Start) -> tuple[int, bytes]:
     return place, seal(f"marks/{place}", msgspec.msgpack.encode(sign))
+
+
+def _raw(told: object) -> Any:
+    return told.encode("utf-8", "surrogateescape") if isinstance(told, str) else told
 
 
 def _count_parts(db: sqlite3.Connection) -> dict[str, int]:
