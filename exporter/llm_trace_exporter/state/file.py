@@ -42,6 +42,8 @@ _MAX_SET_ASIDE = 1_000
 _MAX_STARTS = 1_000
 _FREE_SHARE = 0.15
 """Share of unused pages from which they are given back."""
+_MAX_FREED = 20_000
+"""Pages given back at once: requests wait meanwhile."""
 
 _INSERT_ENTRY = "INSERT INTO journal VALUES (?, ?)"
 _INSERT_SERIES = "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?)"
@@ -294,10 +296,11 @@ class State(Reader):
             (free,) = db.execute("PRAGMA freelist_count").fetchone()
             (pages,) = db.execute("PRAGMA page_count").fetchone()
             if free > pages * _FREE_SHARE:
-                db.execute("PRAGMA incremental_vacuum").fetchall()
+                # A row without columns for each page: `execute` would look at the first only.
+                db.executescript(f"PRAGMA incremental_vacuum({_MAX_FREED});")
         with self._writing() as db:
             # The file alone, without its log, is then no more than a checkpoint behind.
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _sealed(place: int, sign: Mark | Pulse | Start) -> tuple[int, bytes]:
