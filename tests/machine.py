@@ -239,7 +239,12 @@ class Machine(RuleBasedStateMachine):
     def look(self, *, relabelled: bool = False) -> Samples:
         """A scrape: it can be read, nothing fell, nothing is past its limit."""
         at = page(self.core)
-        assert self.scrapes.look(at, relabelled=relabelled or self.expires) == []
+        fallen = self.scrapes.look(at, relabelled=relabelled or self.expires)
+        if self.tight:
+            # Which of equally old traces are forgotten for want of room is not the same when the
+            # journal is applied again, so fewer of what comes again may be known as that.
+            fallen = [told for told in fallen if "discarded" not in told]
+        assert not fallen, fallen
         if self.highest:
             caps = {"model": self.choice["model_cap"]}
             assert over_limits(at, caps, self.choice["max_per_family"]) == []

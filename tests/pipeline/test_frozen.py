@@ -94,7 +94,10 @@ def test_it_thaws_under_other_labels() -> None:
             assert after.record == relabelled(before.record, lambda values: values[::-1])
 
 
-@pytest.mark.parametrize("frozen", [b"", b"x" * 5, b"\0" * 13, b"\0" * 13 + b"\xc1"])
+@pytest.mark.parametrize(
+    "frozen",
+    [b"", b"x" * 5, b"\0" * 13, b"\0" * 13 + b"\xc1", b"\0" * 13 + b"\x94\xc2\x91\xa1\xa4\x90\x90"],
+)
 def test_what_was_never_frozen_is_told(frozen: bytes) -> None:
     with pytest.raises(UnreadablePart):
         thaw(b"t" * 16, frozen)

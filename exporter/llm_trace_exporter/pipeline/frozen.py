@@ -119,7 +119,7 @@ def thaw(trace_id: bytes, frozen: bytes, move: Move | None = None, ahead_s: floa
             root_dimensions=_moved(told.root_dimensions, move),
             seen_s=head_of(frozen)[0] + ahead_s,
         )
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadablePart(f"a trace: {error}") from error
     for span in told.spans:
         trace.nodes[span.span_id] = Node(

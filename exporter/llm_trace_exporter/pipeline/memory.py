@@ -124,7 +124,7 @@ def unpacked_by_subject(
         subjects = [shared(subject) for subject in told]
         for at, rest in rows:
             yield subjects[at], rest
-    except (msgspec.MsgspecError, IndexError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
         raise UnreadablePart(str(error)) from error
 
 
@@ -146,7 +146,7 @@ def unpacked(value: bytes, decoder: msgspec.msgpack.Decoder[list[_T]]) -> list[_
     """
     try:
         return decoder.decode(value)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadablePart(str(error)) from error
 
 

@@ -91,14 +91,13 @@ class Pipeline:
         self._settle(due)
         self._let_out(self._results.join(now_s, limits.settle_s, limits.max_pending))
         self._table.freeze_quiet(now_s, max(QUIET_S, 2 * limits.settle_s))
-        for trace_id in self._table.overdue(now_s):
-            self._forget(trace_id)
-        self.subjects.forget(now_s)
+        self._make_room(now_s)
 
     def settle_all(self) -> None:
         """Settle everything now: shutdown, or the end of a replay."""
         self._settle(self._waiting.take_all())
         self._let_out(self._results.join_all())
+        self._make_room(self._now_s)
 
     @contextmanager
     def waiting_for(self, settle_s: float, patience_s: float, bind_wait_s: float) -> Iterator[None]:
@@ -151,6 +150,7 @@ class Pipeline:
         """
         traces, unreadable = self._table.restored()
         self._waiting.resume(traces)
+        self._make_room(self._now_s)
         return unreadable
 
     def drain(self) -> Output:
@@ -361,6 +361,11 @@ class Pipeline:
             step = replace(step, kind="workflow")
         pending.applied = True
         self._output.records.append(self._bound(step, (pending,)))
+
+    def _make_room(self, now_s: float) -> None:
+        for trace_id in self._table.overdue(now_s):
+            self._forget(trace_id)
+        self.subjects.forget(now_s)
 
     def _forget(self, trace_id: bytes) -> None:
         trace = self._table.live(trace_id)

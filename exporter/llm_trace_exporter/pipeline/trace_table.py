@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
 
 import msgspec
 
@@ -109,12 +111,7 @@ class TraceTable:
     def overdue(self, now_s: float) -> Iterator[bytes]:
         """Ids of traces that must go now: too many spans, or too long unseen. Caller drops each."""
         while self._frozen or self._live:
-            if self._frozen:
-                trace_id, frozen = next(iter(self._frozen.items()))
-                seen = head_of(_bytes(frozen))[0]
-            else:
-                trace_id, oldest = next(iter(self._live.items()))
-                seen = oldest.seen_s
+            seen, trace_id = self._oldest()
             # Log records name traces whose spans never come: those count, too.
             crowded = max(self.spans, len(self)) > self.max_spans
             if not crowded and now_s - seen <= self.max_age_s:
@@ -122,6 +119,14 @@ class TraceTable:
             if crowded:
                 self.evicted += 1
             yield trace_id
+
+    def _oldest(self) -> tuple[float, bytes]:
+        """When the longest unseen trace was seen, and its id."""
+        # What froze is not always older: of an earlier process all but what waits is frozen.
+        fronts = [(t.seen_s, trace_id) for trace_id, t in islice(self._live.items(), 1)]
+        for trace_id, frozen in islice(self._frozen.items(), 1):
+            fronts.insert(0, (head_of(_bytes(frozen))[0], trace_id))
+        return min(fronts, key=itemgetter(0))
 
     def drop(self, trace_id: bytes) -> None:
         """Forget a trace."""

@@ -96,7 +96,7 @@ class Reader:
         for (value,) in self._file.rows("SELECT value FROM marks WHERE place = ?", (place,)):
             try:
                 return msgspec.msgpack.decode(unseal(f"marks/{place}", value), type=kind)
-            except (DamagedRow, msgspec.MsgspecError) as error:
+            except (DamagedRow, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 self._set_aside("marks", (place,), value, error)
         return None
 

@@ -135,7 +135,7 @@ def series_of(family: str, labels: str, checkpoint: int, value: object) -> Saved
     try:
         touched_s, born_s, values = _SERIES.decode(payload)
         told = _LABELS.decode(labels)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedRow(type(error).__name__) from error
     if not values or not all(map(math.isfinite, values)):
         raise DamagedRow("no number")
@@ -155,7 +155,7 @@ def memory_of(name: str, checkpoint: int, part: int, entries: int, value: object
     """
     try:
         run, payload = _MEMORY.decode(unseal(f"{name}/{checkpoint}/{part}/{entries}", value))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedRow(type(error).__name__) from error
     return Memory(name, entries, payload, run)
 
