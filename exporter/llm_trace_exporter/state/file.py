@@ -42,8 +42,10 @@ _MAX_SET_ASIDE = 1_000
 _MAX_STARTS = 1_000
 _FREE_SHARE = 0.15
 """Share of unused pages from which they are given back."""
-_MAX_FREED = 20_000
+_FREED_AT_ONCE = 2_000
 """Pages given back at once: requests wait meanwhile."""
+_FREEINGS = 10
+"""How often that is done after one checkpoint."""
 
 _INSERT_ENTRY = "INSERT INTO journal VALUES (?, ?)"
 _INSERT_SERIES = "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?)"
@@ -292,12 +294,14 @@ class State(Reader):
             with self._writing() as db:
                 gone = db.execute(_DROP_VOID, (self.mark.whole_since, _ROWS_AT_ONCE)).rowcount
             self._has_void = gone == _ROWS_AT_ONCE
-        with self._writing() as db:
-            (free,) = db.execute("PRAGMA freelist_count").fetchone()
-            (pages,) = db.execute("PRAGMA page_count").fetchone()
-            if free > pages * _FREE_SHARE:
+        for _ in range(_FREEINGS):
+            with self._writing() as db:
+                (free,) = db.execute("PRAGMA freelist_count").fetchone()
+                (pages,) = db.execute("PRAGMA page_count").fetchone()
+                if free <= pages * _FREE_SHARE:
+                    break
                 # A row without columns for each page: `execute` would look at the first only.
-                db.executescript(f"PRAGMA incremental_vacuum({_MAX_FREED});")
+                db.executescript(f"PRAGMA incremental_vacuum({_FREED_AT_ONCE});")
         with self._writing() as db:
             # The file alone, without its log, is then no more than a checkpoint behind.
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
