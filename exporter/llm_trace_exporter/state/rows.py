@@ -6,7 +6,6 @@ another place is taken for what was written.
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -93,6 +92,8 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _LABELS = msgspec.json.Decoder(dict[str, str])
 _SERIES = msgspec.msgpack.Decoder(tuple[float, float, list[float]])
 _MEMORY = msgspec.msgpack.Decoder(tuple[int, bytes])
+_MAX_SUM = 1e100
+"""More than any series comes to, and so little that the sum of all of them is a number."""
 
 
 def seal(key: str, payload: bytes) -> bytes:
@@ -137,8 +138,8 @@ def series_of(family: str, labels: str, checkpoint: int, value: object) -> Saved
         told = _LABELS.decode(labels)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedRow(type(error).__name__) from error
-    if not values or not all(map(math.isfinite, values)):
-        raise DamagedRow("no number")
+    if not values or not all(0 <= value <= _MAX_SUM for value in values):
+        raise DamagedRow("no number that a series can have")
     return SavedSeries(family, told, values, touched_s, born_s)
 
 
