@@ -37,8 +37,8 @@ dashboards: $(VENV)/installed ## write the JSON of the Grafana dashboards
 	$(BIN)/python -m dashboards
 
 docs: $(VENV)/installed ## regenerate docs/configuration.md and docs/metrics.md
-	$(BIN)/python -m llm_trace_exporter.config.reference docs/configuration.md
-	$(BIN)/python -m llm_trace_exporter.metrics.reference docs/metrics.md
+	$(BIN)/python -m llm_trace_exporter.reference.config docs/configuration.md
+	$(BIN)/python -m llm_trace_exporter.reference.metrics docs/metrics.md
 
 chart: $(VENV)/installed ## regenerate the chart's schema, README, copies of rules and dashboards, and kustomize
 	$(BIN)/python -m helm

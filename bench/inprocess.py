@@ -19,11 +19,11 @@ from bench.baseline import Baseline, read
 from bench.effort import BUDGET_BYTES, Effort
 from bench.payloads import Shape, requests
 from bench.table import Row
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.dialects import INDEXED_KEYS, wanted_keys
-from llm_trace_exporter.options import context
+from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.wiring import context
 from llm_trace_exporter.otlp.attributes import KeyFilter
 from llm_trace_exporter.otlp.decode import spans_of
 

@@ -14,9 +14,9 @@ from bench.effort import Effort
 from bench.inprocess import relaxed_collector
 from bench.payloads import Shape, requests
 from bench.table import Row
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings, parse_config
-from llm_trace_exporter.listening import Listening
+from llm_trace_exporter.engine.content_consumers import Listening
+from llm_trace_exporter.engine.engine import Core
 
 ALLOWED = 0.05
 """How much more a span may take at the rate that is sensible for traffic."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.state import State
+from llm_trace_exporter.storage import State
 
 _READS = ("SELECT", "PRAGMA QUICK_CHECK", "PRAGMA INTEGRITY_CHECK", "EXPLAIN")
 

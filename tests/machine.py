@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config.load import parse_config
 from llm_trace_exporter.config.settings import Settings, StateSettings
+from llm_trace_exporter.engine.engine import Core
 from tests.facts import Samples
 from tests.ledger import Ledger, Scrapes, Told, over_limits
 from tests.telling import CONFIG, LABELS, Door, Teller, page

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_trace_exporter.dialects import Context, Reader
 from llm_trace_exporter.model import Reading
-from llm_trace_exporter.otlp.raw import RawEvent, RawLog, RawSpan, Resource, Scope
+from llm_trace_exporter.otlp.records import RawEvent, RawLog, RawSpan, Resource, Scope
 
 START_NS = 1_790_000_000_000_000_000
 _ids = itertools.count(1)

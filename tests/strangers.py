@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from llm_trace_exporter.server import split_address
+from llm_trace_exporter.server.listeners import split_address
 
 
 @contextmanager

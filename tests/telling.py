@@ -15,11 +15,11 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_trace_exporter.app import Core
+from llm_trace_exporter.engine.engine import Core
 from llm_trace_exporter.errors import ExporterError, Overloaded
 from llm_trace_exporter.metrics.catalogue import FAMILIES
-from llm_trace_exporter.otlp.http_receiver import HttpReceiver
-from llm_trace_exporter.scores import ScoresApp
+from llm_trace_exporter.receivers.otlp_http import HttpReceiver
+from llm_trace_exporter.receivers.scores import ScoresApp
 from tests.e2e.wire import any_value
 from tests.facts import Samples
 from tests.ledger import PRICES, RISING, Fact, Told

@@ -1,4 +1,4 @@
-"""Which room may know which: data flows one way, and only `app` and its users see everything."""
+"""Which room may know which: data flows one way, and only `engine` and its users see everything."""
 
 from __future__ import annotations
 
@@ -12,141 +12,58 @@ PACKAGE = Path(__file__).parents[1] / "exporter" / "llm_trace_exporter"
 
 MAY_KNOW: dict[str, set[str]] = {
     "__init__": set(),
-    "__main__": {"cli"},
     "errors": set(),
     "model": set(),
-    "exchange": set(),
-    "logs": set(),
-    "background": {"errors", "model"},
-    "reloading": {"errors", "metrics"},
-    "outbox": {"errors", "model"},
-    "pages": set(),
-    "otlp": {"errors"},
-    "dialects": {"errors", "exchange", "model", "otlp.raw"},
-    "checks": {"exchange", "model"},
-    "texts": {
-        "dialects",
-        "exchange",
-        "model",
-        "errors",
-        "otlp.attributes",
-        "otlp.decode",
-        "otlp.raw",
-        "pipeline",
-    },
-    "pipeline": {"model"},
+    "consumer": set(),
+    "otlp": {"consumer", "errors"},
+    "dialects": {"errors", "model", "otlp.attributes", "otlp.records"},
+    "correlation": {"model"},
     "pricing": {"errors", "model"},
-    "metrics": {"errors", "model", "pages"},
-    "summary": {"metrics"},
-    "cardinality": {"metrics"},
-    "descriptors": set(),
-    "rendering": {"errors"},
-    "web": {"errors", "metrics.negotiation", "rendering"},
-    "server": {"errors", "otlp"},
-    "security": {"config", "errors", "metrics", "otlp"},
-    "judge": {"errors", "exchange", "model"},
-    "arguments": {"config.units"},
-    "doctor": {"arguments", "config", "errors", "metrics"},
-    "health": {"arguments", "errors"},
-    "evaluation": {
-        *(
-            "arguments",
-            "background",
-            "config",
-            "dialects",
-            "errors",
-            "intake",
-            "judge",
-            "options",
-            "pricing",
-            "texts",
-        ),
+    "metrics": {"errors", "model"},
+    "objectives": {"model"},
+    "storage": {"errors", "model"},
+    "content": {"correlation", "dialects", "errors", "model", "otlp"},
+    "content_rules": {"content", "model"},
+    "judge": {"content", "errors", "model"},
+    "evaluation": {"content", "errors", "judge", "model"},
+    "receivers": {"consumer", "dialects", "errors", "model", "otlp"},
+    "config": {"dialects", "errors", "judge.rules", "metrics", "model"},
+    "engine": {
+        *("config", "consumer", "content", "content_rules", "correlation", "dialects", "errors"),
+        *("judge", "metrics", "model", "objectives", "otlp", "pricing", "receivers.scores"),
+        *("storage", "__version__"),
     },
-    "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
-    "state": {"errors", "model"},
-    "targets": {"model"},
-    "scores": {"dialects", "errors", "model", "otlp"},
-    "counting": {"metrics", "model", "pipeline", "pricing", "targets", "texts"},
-    "clocks": set(),
-    "arrivals": {"errors", "metrics", "model", "otlp.raw", "state"},
-    "intake": {
-        "arrivals",
-        *("counting", "dialects", "errors", "metrics", "model", "otlp", "pipeline", "pricing"),
-        *("scores", "state", "targets", "texts"),
-    },
-    "keeping": {"clocks", "errors", "intake", "judge.guards", "metrics", "state"},
-    "options": {
-        *(
-            "config",
-            "descriptors",
-            "dialects",
-            "judge",
-            "metrics",
-            "model",
-            "pipeline",
-            "pricing",
-            "targets",
-        ),
-        "texts",
-    },
-    "listening": {
-        *("background", "checks", "config", "errors", "intake", "judge", "metrics", "model"),
-        *("options", "outbox", "pricing", "texts"),
-    },
+    "reference": {"config", "metrics"},
+    "doctor": {"config", "errors", "metrics"},
+    "server": {"config", "consumer", "errors", "metrics", "receivers"},
     "app": {
-        *(
-            "background",
-            "clocks",
-            "config",
-            "descriptors",
-            "errors",
-            "intake",
-            "keeping",
-            "listening",
-        ),
-        *("metrics", "model", "options", "otlp"),
-        *("pricing", "reloading", "scores", "security", "server", "state", "web", "__version__"),
-    },
-    "simulate": {"app", "arguments", "config", "errors", "metrics", "options", "otlp.raw"},
-    "cli": {
-        *(
-            "app",
-            "arguments",
-            "cardinality",
-            "config",
-            "descriptors",
-            "doctor",
-            "errors",
-            "evaluation",
-            "health",
-            "listening",
-            "logs",
-            "options",
-            "otlp",
-            "pricing",
-        ),
-        *("security", "simulate"),
-        "summary",
+        *("config", "engine", "errors", "metrics", "model", "pricing", "receivers", "server"),
         "__version__",
     },
+    "simulate": {"config", "engine", "errors", "metrics", "otlp.records"},
+    "cli": {
+        *("app", "config", "content", "dialects", "doctor", "engine", "errors", "evaluation"),
+        *("judge", "metrics", "otlp", "pricing", "server", "simulate", "__version__"),
+    },
+    "__main__": {"cli"},
 }
 """Room -> rooms it may import, or single modules of them.
 
-Nobody imports `cli`; only it and `simulate` import `app`.
+Nobody imports `cli`, and only it imports `app`.
 """
 
 OUTSIDE_WORLD = {
     *("asyncio", "logging", "os", "pathlib", "random", "socket", "subprocess", "sys", "threading"),
     *("time", "urllib", "requests", "grpc", "uvicorn", "starlette", "prometheus_client"),
 }
-PURE_ROOMS = ("model", "dialects", "pipeline")
+PURE_ROOMS = ("model", "dialects", "correlation")
 """Rooms that neither wait, log, read a clock nor touch a file: values in, values out."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def room_of(path: Path) -> str:
-    """`pipeline` for pipeline/merge.py, `app` for app.py."""
+    """`correlation` for correlation/merge.py, `model` for model.py."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from llm_trace_exporter.background import LOG_EVERY_S, Background
+from llm_trace_exporter.engine.background import LOG_EVERY_S, Background
 from llm_trace_exporter.errors import Overloaded
 
 

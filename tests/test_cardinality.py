@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from llm_trace_exporter.app import Core
-from llm_trace_exporter.cardinality import cost_of_families, cost_of_labels
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.cardinality import cost_of_families, cost_of_labels
+from llm_trace_exporter.cli.main import main
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.options import uncapped
+from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.wiring import uncapped
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import Samples
 from tests.test_corpus import CORPUS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.main import main
 from tests.test_corpus import CORPUS
 
 BROKEN = '{"resourceSpans": "x"}'

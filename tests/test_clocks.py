@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_trace_exporter.clocks import ClockWatch
+from llm_trace_exporter.engine.clock_watch import ClockWatch
 
 
 @pytest.mark.parametrize(

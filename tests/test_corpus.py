@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import DialectSettings
 from llm_trace_exporter.dialects import DIALECTS
+from llm_trace_exporter.engine.engine import Core
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import COMPARED, Samples, facts, verdict_facts
 

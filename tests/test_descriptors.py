@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_trace_exporter.descriptors import RESERVE, shares
+from llm_trace_exporter.engine.file_descriptors import RESERVE, shares
 
 WANTED = {"web": 512, "otlp_http": 2_048, "otlp_grpc": 4_096}
 

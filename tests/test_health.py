@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.main import main
 
 
 class Answers(BaseHTTPRequestHandler):

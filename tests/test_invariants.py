@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import LabelSettings, SeriesSettings
+from llm_trace_exporter.engine.engine import Core
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from tests.facts import COMPARED, Samples, facts
 from tests.test_order import MERGED, split

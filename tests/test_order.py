@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_trace_exporter.app import Core
+from llm_trace_exporter.engine.engine import Core
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import COMPARED, facts
 from tests.test_corpus import CORPUS, SOURCES, TRUSTING, replayed

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from llm_trace_exporter.engine.outbox import ATTEMPTS, Outbox
 from llm_trace_exporter.errors import Overloaded
 from llm_trace_exporter.model import Origin, Verdict
-from llm_trace_exporter.outbox import ATTEMPTS, Outbox
 
 VERDICT = Verdict(Origin(b"", b"", b"", "log", "", "", "", "", ()), 1, "tone", "code", "pass")
 

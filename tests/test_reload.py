@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.app import Exporter
+from llm_trace_exporter.app.exporter import Exporter
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.config.content_settings import ContentRulesSettings
 from llm_trace_exporter.config.judge_settings import (
     BuiltInJudgeSettings,
     EndpointSettings,
@@ -23,17 +24,16 @@ from llm_trace_exporter.config.settings import (
     StateSettings,
     TokenSettings,
 )
-from llm_trace_exporter.config.text_settings import ContentRulesSettings
+from llm_trace_exporter.engine.ingest import Intake
+from llm_trace_exporter.engine.wiring import core_options
 from llm_trace_exporter.errors import ExporterError, Overloaded
-from llm_trace_exporter.intake import Intake
 from llm_trace_exporter.metrics.store import FamilySeries
-from llm_trace_exporter.options import core_options
 from llm_trace_exporter.pricing.contracts import ContractBook
-from llm_trace_exporter.security.tokens import Keyring
-from llm_trace_exporter.security.watch import Watch
+from llm_trace_exporter.server.file_watch import Watch
+from llm_trace_exporter.server.tokens import Keyring
 from tests.e2e.wire import call, traces
 from tests.facts import Samples
-from tests.security.running import eventually, running, samples, settings_with
+from tests.server.running import eventually, running, samples, settings_with
 
 LOADED = "llm_exporter_config_last_reload_successful"
 FAILURES = "llm_exporter_background_failures_total"
@@ -124,7 +124,7 @@ def no_thread_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 BUG = TypeError("canary")
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "options": lambda m: m.setattr("llm_trace_exporter.app.core_options", raising(BUG)),
+    "options": lambda m: m.setattr("llm_trace_exporter.app.exporter.core_options", raising(BUG)),
     "prices": lambda m: m.setattr(ContractBook, "__init__", raising(BUG)),
     "tokens": lambda m: m.setattr(Keyring, "prepare", raising(BUG)),
     "judges": lambda m: no_thread_named("judge-1", m),
@@ -192,7 +192,7 @@ def test_what_is_prepared_is_not_in_force(tmp_path: Path) -> None:
 def test_a_task_that_fails_keeps_no_other_from_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("llm_trace_exporter.background.TICK_S", 0.01)
+    monkeypatch.setattr("llm_trace_exporter.engine.background.TICK_S", 0.01)
     has_changed = Watch.has_changed
     broken = [False]
 

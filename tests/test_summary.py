@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_trace_exporter.summary import quantile, summarise
+from llm_trace_exporter.cli.summary import quantile, summarise
 from tests.facts import facts
 from tests.test_cardinality import filled
 from tests.test_corpus import TRUSTING

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import StateSettings
+from llm_trace_exporter.consumer import ANYONE, Tenant
 from llm_trace_exporter.dialects.context import ENVIRONMENT, TEAM_KEYS
-from llm_trace_exporter.otlp.sink import ANYONE, Tenant
+from llm_trace_exporter.engine.engine import Core
 from tests.facts import Samples
 
 SETTINGS = replace(Settings(), zero_hold_s=0.0)

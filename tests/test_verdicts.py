@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.engine.engine import Core
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import Samples
 from tests.test_corpus import CORPUS

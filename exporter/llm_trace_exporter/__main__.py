@@ -10,7 +10,7 @@ def main() -> int:
         # A reload or an end that is asked for from now on, while modules are loaded and state is
         # restored, waits for its turn: by default these signals kill.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})
-    from .cli import main as run  # noqa: PLC0415
+    from .cli.main import main as run  # noqa: PLC0415
 
     return run()
 

@@ -18,8 +18,8 @@ from bench.effort import QUICK
 from bench.payloads import Shape, label_sets, request, requests
 from bench.scrapes import samples_in
 from bench.table import Row, records, render
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.engine.engine import Core
 from tests.facts import Samples
 
 ROOT = Path(__file__).parents[2]

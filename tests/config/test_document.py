@@ -16,12 +16,7 @@ from llm_trace_exporter.config.bind import load_schema
 from llm_trace_exporter.config.document import Node, plain_scalar, read_document
 from llm_trace_exporter.config.dump import _Dumper
 from llm_trace_exporter.config.problems import MAX_SHOWN
-from llm_trace_exporter.config.units import (
-    duration_s,
-    format_duration,
-    format_size,
-    size_bytes,
-)
+from llm_trace_exporter.config.units import duration_s, format_duration, format_size, size_bytes
 from llm_trace_exporter.errors import ConfigError
 
 SCHEMA = load_schema()

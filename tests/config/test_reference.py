@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llm_trace_exporter.config.bind import load_schema
-from llm_trace_exporter.config.reference import main, render_reference
+from llm_trace_exporter.reference.config import main, render_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 

@@ -13,13 +13,13 @@ from jsonschema import Draft7Validator
 from llm_trace_exporter.config import Settings, parse_config
 from llm_trace_exporter.config.bind import load_schema, unbind
 from llm_trace_exporter.config.settings import ContractSettings, LimitSettings, SeriesSettings
+from llm_trace_exporter.correlation import Limits
 from llm_trace_exporter.dialects import DEFAULT_DIMENSIONS
 from llm_trace_exporter.dialects import dimension as read_dimension
-from llm_trace_exporter.metrics.labels import DEFAULT_CAP, Dimension
+from llm_trace_exporter.metrics.label_policy import DEFAULT_CAP, Dimension
+from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS, LABEL
 from llm_trace_exporter.metrics.store import StoreOptions
-from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL
 from llm_trace_exporter.model import TOKEN_TYPES
-from llm_trace_exporter.pipeline import Limits
 from llm_trace_exporter.pricing.policy import Contract
 
 SCHEMA = load_schema()

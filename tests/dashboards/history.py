@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from llm_trace_exporter.metrics.judgemetrics import JudgeMetrics
-from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
+from llm_trace_exporter.metrics.exporter_metrics import SelfMetrics
+from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.simulate.archive import Archive
 from tests.e2e.process import DEADLINE_S, run

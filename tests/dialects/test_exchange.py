@@ -13,28 +13,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.dialects import (
-    DEFAULT_DIMENSIONS,
-    INDEXED_KEYS,
+from llm_trace_exporter.content.extract import (
+    MAX_RECORD_CHARS,
     MESSAGE_EVENTS,
     TEXT_KEYS,
     TEXT_PATTERN,
-    Context,
-    Reader,
     Taker,
     Texts,
     exchange_of,
     is_text_key,
+)
+from llm_trace_exporter.content.messages import MAX_JSON_CHARS
+from llm_trace_exporter.content.record import Exchange
+from llm_trace_exporter.dialects import (
+    DEFAULT_DIMENSIONS,
+    INDEXED_KEYS,
+    Context,
+    Reader,
     wanted_keys,
 )
-from llm_trace_exporter.dialects.exchange import MAX_RECORD_CHARS
-from llm_trace_exporter.dialects.messages import MAX_JSON_CHARS
-from llm_trace_exporter.exchange import Exchange
 from llm_trace_exporter.model import LlmCall, Step
 from llm_trace_exporter.otlp.attributes import KeyFilter
 from llm_trace_exporter.otlp.decode import decode_logs, decode_traces
 from llm_trace_exporter.otlp.files import iter_requests
-from llm_trace_exporter.otlp.raw import RawLog, RawSpan
+from llm_trace_exporter.otlp.records import RawLog, RawSpan
 from tests.spans import event, raw_log, raw_span
 
 CORPUS = Path(__file__).parents[1] / "corpus"

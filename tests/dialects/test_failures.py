@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.dialects.failures import classify
+from llm_trace_exporter.dialects.error_types import classify
 from llm_trace_exporter.model import ERROR_TYPES
 
 

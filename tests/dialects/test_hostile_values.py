@@ -9,11 +9,11 @@ import pytest
 
 from llm_trace_exporter.dialects import DIALECTS, Context, Reader
 from llm_trace_exporter.dialects.registry import TABLES
-from llm_trace_exporter.dialects.table import Dialect
+from llm_trace_exporter.dialects.schema import Dialect
 from llm_trace_exporter.errors import RejectedRecord
 from llm_trace_exporter.model import Reading, Step
-from llm_trace_exporter.state import Entry
-from llm_trace_exporter.state.journal import Codec
+from llm_trace_exporter.storage import Entry
+from llm_trace_exporter.storage.journal import Codec
 from tests.spans import chat, raw_log, raw_span
 
 HUGE = "1" + "0" * 400

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.dialects import JudgeRules, Judging
-from llm_trace_exporter.dialects.judging import names_fault
+from llm_trace_exporter.dialects.verdict_rules import names_fault
 from llm_trace_exporter.model import VerdictValue
 
 

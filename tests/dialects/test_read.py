@@ -9,13 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_trace_exporter.dialects import (
-    DIALECTS,
-    INDEXED_KEYS,
-    Context,
-    dimension,
-    wanted_keys,
-)
+from llm_trace_exporter.dialects import DIALECTS, INDEXED_KEYS, Context, dimension, wanted_keys
 from llm_trace_exporter.errors import RejectedRecord
 from llm_trace_exporter.model import Feedback, LlmCall, Reading, Step, Tokens, Verdict
 from tests.spans import chat, event, raw_log, raw_span, read_log, read_span

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.dialects import Context, JudgeRules, Judging
+from llm_trace_exporter.engine.engine import Core
 from llm_trace_exporter.model import LlmCall, Verdict
 from tests.facts import Samples
 from tests.spans import chat, event, raw_span, read_span

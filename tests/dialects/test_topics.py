@@ -10,7 +10,7 @@ import pytest
 
 import llm_trace_exporter.dialects as room
 from llm_trace_exporter.dialects.registry import TABLES
-from llm_trace_exporter.dialects.table import TOPICS
+from llm_trace_exporter.dialects.schema import TOPICS
 
 ROOT = Path(room.__file__).parent
 READS = {"text", "raw", "count", "detail", "usd", "number", "flag"}

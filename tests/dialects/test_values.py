@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.dialects.finish import finish_reasons
-from llm_trace_exporter.dialects.values import (
+from llm_trace_exporter.dialects.coerce import (
     MAX_TOKENS,
     count,
     flag,
@@ -23,6 +22,7 @@ from llm_trace_exporter.dialects.values import (
     texts,
     usd,
 )
+from llm_trace_exporter.dialects.finish_reasons import finish_reasons
 from llm_trace_exporter.errors import RejectedRecord
 
 VALUES = st.recursive(

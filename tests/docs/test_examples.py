@@ -20,10 +20,10 @@ import yaml
 
 from llm_trace_exporter.config import load_config
 from llm_trace_exporter.config.web_file import load_web_file
-from llm_trace_exporter.scores import ROUTES
+from llm_trace_exporter.receivers.scores import ROUTES
 from tests.docs.conftest import Running, Serve, Shell
 from tests.docs.pages import MARKS, ROOT, Example, examples, marked
-from tests.security.certs import Authority, server_pair
+from tests.server.certs import Authority, server_pair
 
 TESTED_ELSEWHERE = {
     "configuration.md": "tests/config",

@@ -15,12 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.main import main
 from llm_trace_exporter.doctor.asking import MAX_BYTES, CannotAsk, Server
 from llm_trace_exporter.doctor.facts import Missing
 from llm_trace_exporter.errors import ConfigError
 from tests.doctor.worlds import ask
-from tests.security.certs import Authority
+from tests.server.certs import Authority
 
 Answer = tuple[int, bytes]
 

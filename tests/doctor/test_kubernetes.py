@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.main import main
 from llm_trace_exporter.doctor import kubernetes, shipped
 from llm_trace_exporter.doctor.asking import CannotAsk
 from llm_trace_exporter.doctor.cluster import RESOURCES, ask_cluster

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.main import main
 from tests.e2e.process import ROOT, Exporter, wait_for
 from tests.e2e.prometheus import Prometheus, started
 

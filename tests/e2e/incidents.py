@@ -22,7 +22,7 @@ import pytest
 import requests
 import yaml
 
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.main import main
 from tests.e2e.process import DEADLINE_S, wait_for
 from tests.e2e.prometheus import free_port
 

@@ -15,7 +15,7 @@ import yaml
 
 from tests.e2e.process import Exporter, running, wait_for
 from tests.e2e.wire import call, traces
-from tests.security.certs import Authority
+from tests.server.certs import Authority
 
 TOKENS = {"a": "a-token-of-sixteen", "b": "b-token-of-sixteen"}
 LOADED = "llm_exporter_config_last_reload_successful"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.evaluate import ABOVE
+from llm_trace_exporter.cli.main import main
 from llm_trace_exporter.config import load_config, load_rules
-from llm_trace_exporter.evaluation import ABOVE
 from llm_trace_exporter.judge.rules import MATERIALS
 from tests.e2e.test_judge import CANARY, span
 from tests.judge.endpoint import Reply, Server, serving

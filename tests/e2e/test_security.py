@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
 from tests.e2e.process import Exporter, running, wait_for
 from tests.e2e.prometheus import scraping
-from tests.security.certs import Authority, server_pair
+from tests.server.certs import Authority, server_pair
 
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None,

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from helm import carried
+from llm_trace_exporter.cli import simulate
 from llm_trace_exporter.config import parse_config
-from llm_trace_exporter.simulate import command as simulate
 from llm_trace_exporter.simulate.incidents import INCIDENTS
 
 ROOT = Path(__file__).parents[2]

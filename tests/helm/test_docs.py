@@ -14,7 +14,7 @@ import yaml
 
 from helm.carried import ROOT
 from helm.values import CHART
-from llm_trace_exporter.simulate import command as simulate
+from llm_trace_exporter.cli import simulate
 from llm_trace_exporter.simulate.incidents import INCIDENTS
 from tests.docs.pages import Example, marked
 from tests.helm.chart import NEWEST, Helm, of_kind, validate

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from llm_trace_exporter import __version__
-from llm_trace_exporter.cli import main
+from llm_trace_exporter.cli.main import main
 from tests.helm.test_compose import COMPOSE
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ import yaml
 from helm.values import CHART
 from tests.e2e.process import environment
 from tests.helm.chart import Helm, Manifest, config, exporter, of_kind, pod_specs
-from tests.security.certs import Authority, server_pair
+from tests.server.certs import Authority, server_pair
 
 USER = 10001
 TOKEN = "f" * 32

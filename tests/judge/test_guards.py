@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from llm_trace_exporter.judge.guards import CircuitBreaker, DailyBudget, PerMinute
+from llm_trace_exporter.judge.limits import CircuitBreaker, DailyBudget, PerMinute
 
 
 @dataclass

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from llm_trace_exporter.exchange import Exchange
-from llm_trace_exporter.judge import judges as module
-from llm_trace_exporter.judge.asking import DIALECT
+from llm_trace_exporter.content.record import Exchange
+from llm_trace_exporter.judge import runner as module
 from llm_trace_exporter.judge.client import Endpoint
-from llm_trace_exporter.judge.guards import DailyBudget
-from llm_trace_exporter.judge.judges import JudgeOptions, Judges
+from llm_trace_exporter.judge.limits import DailyBudget
 from llm_trace_exporter.judge.prompt import OPENING
+from llm_trace_exporter.judge.question import DIALECT
 from llm_trace_exporter.judge.rules import Rule, Sample, parse_matcher
+from llm_trace_exporter.judge.runner import JudgeOptions, Judges
 from llm_trace_exporter.model import LlmCall, Origin, PricedCall, Verdict
 from tests.judge.endpoint import Reply, Server, serving
 

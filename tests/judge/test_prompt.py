@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.exchange import Exchange
+from llm_trace_exporter.content.record import Exchange
 from llm_trace_exporter.judge.prompt import Limits, clip, is_own, messages
 from llm_trace_exporter.judge.rules import Rule
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from llm_trace_exporter.exchange import Exchange
+from llm_trace_exporter.content.record import Exchange
 from llm_trace_exporter.judge.rules import Rule, Sample, is_sampled, parse_matcher
 
 LABELS = {"service": "shop", "model": "gpt-4o", "feature": 'a"b', "team": ""}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.judge.statistics import agreement, correlation, share
+from llm_trace_exporter.evaluation.statistics import agreement, correlation, share
 
 
 @pytest.mark.parametrize(

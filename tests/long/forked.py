@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config.load import parse_config
+from llm_trace_exporter.engine.engine import Core
 from tests.e2e.process import ROOT
 from tests.facts import Samples
 from tests.ledger import Told

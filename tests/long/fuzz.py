@@ -23,26 +23,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 with atheris.instrument_imports(include=["llm_trace_exporter"]):
-    from llm_trace_exporter.app import Core
     from llm_trace_exporter.config import effective_yaml
     from llm_trace_exporter.config.load import parse_config
     from llm_trace_exporter.config.settings import Settings, StateSettings
+    from llm_trace_exporter.consumer import Encoding, SignalName
+    from llm_trace_exporter.content import span_filter
     from llm_trace_exporter.dialects import DIALECTS, Context, Reader
     from llm_trace_exporter.dialects.registry import TABLES, wanted_keys
+    from llm_trace_exporter.engine.checkpoint import Rebase, _load
+    from llm_trace_exporter.engine.engine import Core
     from llm_trace_exporter.errors import ConfigError, DecodeError, ExporterError, RejectedRecord
-    from llm_trace_exporter.keeping import Rebase, _load
     from llm_trace_exporter.metrics.catalogue import FAMILIES
-    from llm_trace_exporter.metrics.restoring import Restorer
+    from llm_trace_exporter.metrics.restore import Restorer
     from llm_trace_exporter.metrics.series import Histogram
     from llm_trace_exporter.otlp.compression import ENCODINGS, decompress
     from llm_trace_exporter.otlp.decode import decode_traces
     from llm_trace_exporter.otlp.files import iter_requests
-    from llm_trace_exporter.otlp.raw import RawSpan
-    from llm_trace_exporter.otlp.sink import Encoding, SignalName
-    from llm_trace_exporter.state import Entry, Found, Memory
-    from llm_trace_exporter.state.journal import Codec
-    from llm_trace_exporter.state.rows import DamagedRow, memory_of, seal, series_of
-    from llm_trace_exporter.texts import span_filter
+    from llm_trace_exporter.otlp.records import RawSpan
+    from llm_trace_exporter.storage import Entry, Found, Memory
+    from llm_trace_exporter.storage.journal import Codec
+    from llm_trace_exporter.storage.rows import DamagedRow, memory_of, seal, series_of
 
 from tests import telling
 from tests.dialects.test_hostile_values import VALUES

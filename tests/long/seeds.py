@@ -14,17 +14,17 @@ import zstandard
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.dialects import Context, Reader, wanted_keys
-from llm_trace_exporter.state import Entry
+from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.storage import Entry
 from tests.e2e.wire import to_otlp_json
 from tests.spans import chat, raw_span
 from tests.telling import Door, Teller
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "corpus"
-SCHEMA = ROOT.parent / "exporter/llm_trace_exporter/scores/schema.json"
+SCHEMA = ROOT.parent / "exporter/llm_trace_exporter/receivers/scores/schema.json"
 SMALL = 8_000
 """Bytes of the largest request that is a seed: the larger, the slower."""
 

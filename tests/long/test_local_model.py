@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.exchange import Exchange
-from llm_trace_exporter.judge.asking import ask
+from llm_trace_exporter.content.record import Exchange
 from llm_trace_exporter.judge.client import Client, Endpoint
 from llm_trace_exporter.judge.prompt import Limits
+from llm_trace_exporter.judge.question import ask
 from llm_trace_exporter.judge.rules import Rule
 
 RULE = Rule("polite", "Is the answer polite?")

@@ -22,7 +22,7 @@ from tests.e2e.process import Exporter, running
 from tests.e2e.wire import Span, traces
 from tests.long.budget import rounds, seconds
 from tests.long.bystander import Bystander, resident_mb
-from tests.security.certs import Authority
+from tests.server.certs import Authority
 from tests.spans import chat
 from tests.strangers import left, strangers
 

@@ -13,11 +13,11 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from llm_trace_exporter.metrics.exporter_metrics import SelfMetrics
 from llm_trace_exporter.metrics.exposition import Exposition
-from llm_trace_exporter.metrics.judgemetrics import JudgeMetrics
-from llm_trace_exporter.metrics.labels import Dimension
+from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
+from llm_trace_exporter.metrics.label_policy import Dimension
 from llm_trace_exporter.metrics.recorder import Recorder
-from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
 from llm_trace_exporter.metrics.store import Store, StoreOptions
 from llm_trace_exporter.model import Agreement, Feedback, LlmCall, Origin, PricedCall, Step, Verdict
 

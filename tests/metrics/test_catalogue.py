@@ -11,8 +11,8 @@ import pytest
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES, FAMILY, REQUEST
 from llm_trace_exporter.metrics.family import Family
-from llm_trace_exporter.metrics.reference import main, render_reference
-from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABEL
+from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS, LABEL
+from llm_trace_exporter.reference.metrics import main, render_reference
 
 UNITS = ("seconds", "tokens", "usd", "USD", "bytes", "ratio")
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"

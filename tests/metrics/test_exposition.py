@@ -17,11 +17,11 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from llm_trace_exporter.metrics.aims import Aims
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.exposition import Exposition, process_registry
-from llm_trace_exporter.metrics.labels import clean_value
-from llm_trace_exporter.metrics.vocabulary import BUCKETS
+from llm_trace_exporter.metrics.label_policy import clean_value
+from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS
+from llm_trace_exporter.metrics.objectives import Aims
 from llm_trace_exporter.model import CostLine, Finding, Tokens, TraceSummary
 
 NewMeter = Callable[..., Any]

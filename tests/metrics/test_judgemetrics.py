@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_trace_exporter.metrics.vocabulary import RUN_OUTCOMES
+from llm_trace_exporter.metrics.labels_and_buckets import RUN_OUTCOMES
 
 NewMeter = Callable[..., Any]
 

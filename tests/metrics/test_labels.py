@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.metrics.labels import MAX_LENGTH, LabelPolicy, clean_value
+from llm_trace_exporter.metrics.label_policy import MAX_LENGTH, LabelPolicy, clean_value
 
 ANY_TEXT = st.text(st.characters())  # lone surrogates and control characters included
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.metrics.restoring import Restorer
+from llm_trace_exporter.metrics.restore import Restorer
 from llm_trace_exporter.metrics.store import StoreOptions
 from llm_trace_exporter.model import CostLine, Tokens
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES
-from llm_trace_exporter.metrics.labels import Dimension
+from llm_trace_exporter.metrics.label_policy import Dimension
 from llm_trace_exporter.model import TOKEN_TYPES, CostLine, Origin, Tokens
 
 NewMeter = Callable[..., Any]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from llm_trace_exporter.metrics.labels_and_buckets import DISCARD_REASONS, LABELS, TASKS
 from llm_trace_exporter.metrics.store import StoreOptions
-from llm_trace_exporter.metrics.vocabulary import DISCARD_REASONS, LABELS, TASKS
 
 NewMeter = Callable[..., Any]
 P = "llm_exporter_"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_trace_exporter.errors import ConfigError
-from llm_trace_exporter.metrics.labels import Dimension
+from llm_trace_exporter.metrics.label_policy import Dimension
 from llm_trace_exporter.metrics.series import Counter, Histogram
 from llm_trace_exporter.metrics.store import Store, StoreOptions
 from llm_trace_exporter.model import Origin

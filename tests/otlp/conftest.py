@@ -10,17 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from llm_trace_exporter.otlp.attributes import KeyFilter
-from llm_trace_exporter.otlp.decode import (
-    decode_logs,
-    decode_logs_json,
-    decode_traces,
-    decode_traces_json,
-)
-from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
-from llm_trace_exporter.otlp.http_receiver import HttpReceiver
-from llm_trace_exporter.otlp.raw import RawLog, RawSpan
-from llm_trace_exporter.otlp.sink import (
+from llm_trace_exporter.consumer import (
     ANYONE,
     Encoding,
     Outcome,
@@ -29,7 +19,17 @@ from llm_trace_exporter.otlp.sink import (
     Source,
     Tenant,
 )
-from llm_trace_exporter.server import GrpcServer, HttpServer
+from llm_trace_exporter.otlp.attributes import KeyFilter
+from llm_trace_exporter.otlp.decode import (
+    decode_logs,
+    decode_logs_json,
+    decode_traces,
+    decode_traces_json,
+)
+from llm_trace_exporter.otlp.records import RawLog, RawSpan
+from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
+from llm_trace_exporter.receivers.otlp_http import HttpReceiver
+from llm_trace_exporter.server.listeners import GrpcServer, HttpServer
 
 LIMIT = 1_000_000
 """`max_request_bytes` of the receivers under test."""

@@ -14,11 +14,8 @@ from opentelemetry.proto.common.v1.common_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from llm_trace_exporter.otlp.decode import (
-    KeyFilter,
-    decode_traces,
-)
-from llm_trace_exporter.otlp.raw import Attributes, Batch, RawSpan
+from llm_trace_exporter.otlp.decode import KeyFilter, decode_traces
+from llm_trace_exporter.otlp.records import Attributes, Batch, RawSpan
 
 KEYS = ("a", "b", "gen_ai.request.model", "service.name", "kept." + "k" * 140)
 

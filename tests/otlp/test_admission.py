@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.errors import Overloaded
-from llm_trace_exporter.otlp.admission import SLOW_S, Admission, Ticket
+from llm_trace_exporter.receivers.admission import SLOW_S, Admission, Ticket
 
 TIMEOUT_S = 10.0
 

@@ -13,11 +13,8 @@ from opentelemetry.proto.common.v1.common_pb2 import (
 from llm_trace_exporter.errors import DecodeError
 from llm_trace_exporter.otlp import decode
 from llm_trace_exporter.otlp.attributes import MALFORMED
-from llm_trace_exporter.otlp.decode import (
-    decode_logs,
-    decode_traces,
-)
-from llm_trace_exporter.otlp.raw import Attributes
+from llm_trace_exporter.otlp.decode import decode_logs, decode_traces
+from llm_trace_exporter.otlp.records import Attributes
 from tests.otlp.decoding import (
     KEYS,
     attributes_of,

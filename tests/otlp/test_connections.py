@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from llm_trace_exporter.otlp.connections import ConnectionLimits, Connections, Standing
+from llm_trace_exporter.receivers.connections import ConnectionLimits, Connections, Standing
 
 
 @dataclass(eq=False)

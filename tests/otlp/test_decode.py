@@ -12,10 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from llm_trace_exporter.otlp import decode
-from llm_trace_exporter.otlp.decode import (
-    decode_logs,
-    decode_traces,
-)
+from llm_trace_exporter.otlp.decode import decode_logs, decode_traces
 from tests.otlp.decoding import decode_one, field, good_span, keys, request, varint
 
 

@@ -28,7 +28,7 @@ from llm_trace_exporter.otlp.decode import (
     decode_traces,
     decode_traces_json,
 )
-from llm_trace_exporter.otlp.raw import Batch
+from llm_trace_exporter.otlp.records import Batch
 from tests.e2e.wire import to_otlp_json
 from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain
 

@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.errors import DecodeError
-from llm_trace_exporter.otlp.decode import (
-    decode_logs_json,
-    decode_traces_json,
-)
+from llm_trace_exporter.otlp.decode import decode_logs_json, decode_traces_json
 from llm_trace_exporter.otlp.json_text import load
 from tests.otlp.decoding import depth_of, keys, trace_json
 

@@ -14,12 +14,12 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.otlp.gate import Credentials, HttpGate, credentials_of
-from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
-from llm_trace_exporter.otlp.http_receiver import HttpReceiver
-from llm_trace_exporter.otlp.refusal import Refusal
-from llm_trace_exporter.otlp.sink import Tenant
-from llm_trace_exporter.server import GrpcServer, HttpServer
+from llm_trace_exporter.consumer import Tenant
+from llm_trace_exporter.receivers.auth import Credentials, HttpGate, credentials_of
+from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
+from llm_trace_exporter.receivers.otlp_http import HttpReceiver
+from llm_trace_exporter.receivers.rejection import Refusal
+from llm_trace_exporter.server.listeners import GrpcServer, HttpServer
 from tests.otlp import payloads
 from tests.otlp.conftest import RecordingSink
 

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from llm_trace_exporter.otlp.attributes import MALFORMED
 from llm_trace_exporter.otlp.decode import decode_traces, decode_traces_json
-from llm_trace_exporter.otlp.raw import Batch, RawSpan
+from llm_trace_exporter.otlp.records import Batch, RawSpan
 from tests.e2e.wire import to_otlp_json
 from tests.otlp.decoding import field, good_span, keys, plain
 

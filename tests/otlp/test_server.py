@@ -15,9 +15,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from llm_trace_exporter.errors import ExporterError
-from llm_trace_exporter.otlp.connections import ConnectionLimits, Standing
-from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
-from llm_trace_exporter.server import GrpcServer, HttpServer, join_address, split_address
+from llm_trace_exporter.receivers.connections import ConnectionLimits, Standing
+from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
+from llm_trace_exporter.server.listeners import GrpcServer, HttpServer, join_address, split_address
 from tests.otlp.conftest import RecordingSink, wait_for
 
 HURRIED = ConnectionLimits(patience_s={Standing.SILENT: 0.3})

@@ -18,16 +18,16 @@ import requests
 from starlette.responses import PlainTextResponse
 
 from llm_trace_exporter.config.web_settings import Pem, TlsSettings
+from llm_trace_exporter.consumer import Outcome
 from llm_trace_exporter.errors import Overloaded
-from llm_trace_exporter.otlp.connections import ConnectionLimits, Standing
-from llm_trace_exporter.otlp.grpc_receiver import GrpcReceiver
-from llm_trace_exporter.otlp.http_receiver import HttpReceiver
-from llm_trace_exporter.otlp.sink import Outcome
-from llm_trace_exporter.security.tls import context_of
-from llm_trace_exporter.server import GrpcServer, HttpServer, split_address
+from llm_trace_exporter.receivers.connections import ConnectionLimits, Standing
+from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
+from llm_trace_exporter.receivers.otlp_http import HttpReceiver
+from llm_trace_exporter.server.listeners import GrpcServer, HttpServer, split_address
+from llm_trace_exporter.server.tls import context_of
 from tests.otlp import payloads
 from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingSink, wait_for
-from tests.security.certs import Authority
+from tests.server.certs import Authority
 from tests.strangers import left, strangers
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter import cli
+from llm_trace_exporter.cli import main as cli
 from llm_trace_exporter.config import load_config
-from llm_trace_exporter.options import pricing_policy
+from llm_trace_exporter.engine.wiring import pricing_policy
 from llm_trace_exporter.pricing import Pricing
 
 DOCS = Path(__file__).parents[2] / "docs" / "pricing.md"

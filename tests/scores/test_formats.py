@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Feedback, Verdict
-from llm_trace_exporter.scores import Told, Unusable, read_feedback, read_verdicts
-from llm_trace_exporter.scores.told import reading_of, span_id_of, time_ns_of, trace_id_of
-from llm_trace_exporter.scores.vendors import (
+from llm_trace_exporter.receivers.scores import Told, Unusable, read_feedback, read_verdicts
+from llm_trace_exporter.receivers.scores.items import (
+    reading_of,
+    span_id_of,
+    time_ns_of,
+    trace_id_of,
+)
+from llm_trace_exporter.receivers.scores.vendors import (
     read_langfuse,
     read_langfuse_event,
     read_langsmith,

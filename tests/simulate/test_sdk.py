@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_trace_exporter.app import Exporter
+from llm_trace_exporter.app.exporter import Exporter
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import (
     OtlpGrpcSettings,

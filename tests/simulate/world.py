@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llm_trace_exporter.app import Core
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.engine.engine import Core
 from llm_trace_exporter.simulate.history import VirtualClock, feed
 from llm_trace_exporter.simulate.incidents import Plan, parse_incident
 from llm_trace_exporter.simulate.traffic import Traffic

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..dialects import DEFAULT_DIMENSIONS, DIALECTS, label_key
 from ..metrics.catalogue import AIMED, FAMILIES, REQUEST
-from ..metrics.vocabulary import LABELS
+from ..metrics.labels_and_buckets import LABELS
 from .bind import Schema
 from .document import Node
 from .identifying import identifies

@@ -14,9 +14,9 @@ from typing import Literal
 
 from ..dialects.context import FEATURE_KEYS, PROMPT_NAME_KEYS, PROMPT_VERSION_KEYS, TEAM_KEYS
 from ..model import JudgeKind
-from .aim_settings import BudgetSettings, SloSettings
+from .content_settings import ContentRulesSettings, TextsSettings
 from .judge_settings import BuiltInJudgeSettings
-from .text_settings import ContentRulesSettings, TextsSettings
+from .objective_settings import BudgetSettings, SloSettings
 
 CacheInclusion = Literal["inclusive", "exclusive"]
 DetailsLogs = Literal["ignore", "count"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..dialects.values import is_id
+from ..dialects.coerce import is_id
 from .problems import Path, found, one_of
 from .rule_checks import Finding
 

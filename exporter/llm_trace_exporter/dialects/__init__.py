@@ -7,32 +7,19 @@ One module a dialect, tables first. To add a convention, write its module, name 
 from __future__ import annotations
 
 from .context import DEFAULT_DIMENSIONS, Context, Dimension, dimension
-from .exchange import (
-    MESSAGE_EVENTS,
-    TEXT_KEYS,
-    TEXT_PATTERN,
-    Taker,
-    Texts,
-    exchange_of,
-    is_text_key,
-    texts_from,
-)
-from .judging import LABELS, JudgeRules, Judging, label_key
-from .read import Reader
-from .readers import Readers, labels_of, moved_to
+from .evaluations import Result, judged, to_records
+from .parser import Reader
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
-from .scores import NO_SCORE, Score, score_of
-from .verdicts import Result, judged, to_records
+from .score_values import NO_SCORE, Score, score_of
+from .tenant_readers import Readers, labels_of, moved_to
+from .verdict_rules import LABELS, JudgeRules, Judging, label_key
 
 __all__ = [
     "DEFAULT_DIMENSIONS",
     "DIALECTS",
     "INDEXED_KEYS",
     "LABELS",
-    "MESSAGE_EVENTS",
     "NO_SCORE",
-    "TEXT_KEYS",
-    "TEXT_PATTERN",
     "Context",
     "Dimension",
     "JudgeRules",
@@ -41,17 +28,12 @@ __all__ = [
     "Readers",
     "Result",
     "Score",
-    "Taker",
-    "Texts",
     "dimension",
-    "exchange_of",
-    "is_text_key",
     "judged",
     "label_key",
     "labels_of",
     "moved_to",
     "score_of",
-    "texts_from",
     "to_records",
     "wanted_keys",
 ]

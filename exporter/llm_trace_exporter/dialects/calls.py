@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from ..model import (
-    FinishReason,
-    GatewayEvent,
-    LlmCall,
-    Origin,
-    ReportedCost,
-    Tokens,
-)
-from .finish import finish_reasons
+from ..model import FinishReason, GatewayEvent, LlmCall, Origin, ReportedCost, Tokens
+from .coerce import MAX_SECONDS, instant_ns, is_made_up
+from .finish_reasons import finish_reasons
 from .outcome import error_of, interval
-from .table import Kind, View
-from .values import MAX_SECONDS, instant_ns, is_made_up
+from .schema import Kind, View
 
 
 def read_call(

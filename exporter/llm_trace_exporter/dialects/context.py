@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Literal
 
 from ..errors import RejectedRecord
-from ..otlp.raw import RawLog, RawSpan
-from .judging import Judging
-from .table import Key, keys
+from ..otlp.records import RawLog, RawSpan
+from .schema import Key, keys
+from .verdict_rules import Judging
 
 MAX_WEIGHT = 1_000_000.0
 """A sampling rate below one in a million is not believed."""

@@ -7,12 +7,12 @@ from functools import lru_cache
 from msgspec import Struct
 
 from ..model import Origin, Signal
-from ..otlp.raw import Attributes, RawLog, RawSpan, Resource
+from ..otlp.records import Attributes, RawLog, RawSpan, Resource
+from .attribute_layout import Places, Shape
+from .coerce import inside, is_id, parse_object, text
 from .context import ENVIRONMENT, SERVICE, Context
 from .registry import RESOURCE_MARKS
-from .shapes import Places, Shape
-from .table import Dialect, Key
-from .values import inside, is_id, parse_object, text
+from .schema import Dialect, Key
 
 _NOWHERE = 1 << 30
 # Before every key: no record is asked.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..model import ErrorType
-from ..otlp.raw import RawLog, RawSpan
-from .failures import classify
-from .table import View
-from .values import MAX_SECONDS, text
+from ..otlp.records import RawLog, RawSpan
+from .coerce import MAX_SECONDS, text
+from .error_types import classify
+from .schema import View
 
 
 def interval(view: View) -> tuple[int, int]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..otlp.raw import Attributes, RawLog, RawSpan
-from . import (
+from ..otlp.records import Attributes, RawLog, RawSpan
+from .context import CONTEXT_KEYS, Dimension
+from .evaluations import FACT_KEYS
+from .schema import Dialect, Fields
+from .vendors import (
     coding_agents,
     confident,
     frameworks,
@@ -22,9 +25,6 @@ from . import (
     trulens,
     vercel_ai,
 )
-from .context import CONTEXT_KEYS, Dimension
-from .table import Dialect, Fields
-from .verdicts import FACT_KEYS
 
 DIALECTS: tuple[Dialect, ...] = (
     coding_agents.CLAUDE_CODE,

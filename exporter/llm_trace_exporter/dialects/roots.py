@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model import Origin, Root
-from ..otlp.raw import RawSpan
+from ..otlp.records import RawSpan
 from .steps import clean_name
 
 _ERROR = 2

@@ -6,10 +6,10 @@ import re
 from functools import lru_cache
 
 from ..model import GuardrailAction, Origin, Step, StepKind
-from ..otlp.raw import Value
+from ..otlp.records import Value
+from .coerce import count, parse_object
 from .outcome import error_of, interval
-from .table import Kind, View
-from .values import count, parse_object
+from .schema import Kind, View
 
 _IDS_IN_NAMES = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b|\d{6,}",

@@ -7,7 +7,7 @@ count of cached tokens larger than the input proves that it does not; nothing pr
 from __future__ import annotations
 
 from ..model import Tokens
-from .table import View
+from .schema import View
 
 
 def read_tokens(view: View, exclusive_cache: bool) -> Tokens | None:

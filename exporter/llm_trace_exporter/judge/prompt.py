@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from ..exchange import Exchange
+from ..content.record import Exchange
 from .rules import Material, Rule, has_text
 
 Message = dict[str, str]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from zlib import crc32
 
-from ..exchange import Exchange
+from ..content.record import Exchange
 
 Material = Literal["user", "answer", "system", "documents", "tool_results"]
 """The texts of a call that a rule can see; fields of `Exchange`."""

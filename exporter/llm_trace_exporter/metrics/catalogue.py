@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llm_trace_exporter.metrics.exporter_families import EXPORTER_FAMILIES
-from llm_trace_exporter.metrics.family import Family, MetricType, Profile
-from llm_trace_exporter.metrics.judge_families import JUDGE_FAMILIES
-from llm_trace_exporter.metrics.vocabulary import (
-    FINISH_REASONS,
-    UNPRICED_REASONS,
-)
+from .exporter_families import EXPORTER_FAMILIES
+from .family import Family, MetricType, Profile
+from .judge_families import JUDGE_FAMILIES
+from .labels_and_buckets import FINISH_REASONS, UNPRICED_REASONS
 
 REQUEST = ("service", "environment", "provider", "model", "operation", "purpose")
 ROUTE = ("service", "environment", "provider")

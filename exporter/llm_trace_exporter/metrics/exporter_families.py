@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from llm_trace_exporter.metrics.family import Family, MetricType
-from llm_trace_exporter.metrics.vocabulary import (
-    DISCARD_REASONS,
-    STATE_ERRORS,
-    UNJOINED_REASONS,
-)
+from .family import Family, MetricType
+from .labels_and_buckets import DISCARD_REASONS, STATE_ERRORS, UNJOINED_REASONS
 
 
 def _exporter(

@@ -18,12 +18,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.utils import floatToGoString
 
-from llm_trace_exporter.metrics.catalogue import FAMILIES
-from llm_trace_exporter.metrics.family import Family
-from llm_trace_exporter.metrics.negotiation import Choice, Format, choose
-from llm_trace_exporter.metrics.selfmetrics import SelfMetrics
-from llm_trace_exporter.metrics.series import NOT_NEW, Exemplar, HistogramRow, ScalarRow
-from llm_trace_exporter.metrics.store import Store
+from .catalogue import FAMILIES
+from .exporter_metrics import SelfMetrics
+from .family import Family
+from .negotiation import Choice, Format, choose
+from .series import NOT_NEW, Exemplar, HistogramRow, ScalarRow
+from .store import Store
 
 CHUNK_CHARS = 1 << 18
 """A large exposition is rendered and encoded in pieces of about this size."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_trace_exporter.metrics.family import Family, MetricType
+from .family import Family, MetricType
 
 
 def _work(

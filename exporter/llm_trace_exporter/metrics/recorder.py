@@ -12,23 +12,7 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import astuple
 
-from llm_trace_exporter.metrics.bundles import (
-    NO_LABELS,
-    AgreementSeries,
-    Bundles,
-    CallSeries,
-    FeedbackSeries,
-    Labeller,
-    RouteSeries,
-    StepSeries,
-    TraceSeries,
-    VerdictSeries,
-)
-from llm_trace_exporter.metrics.plausible import is_plausible
-from llm_trace_exporter.metrics.profiles import Profiles
-from llm_trace_exporter.metrics.series import MAX_AMOUNT, Counter, Mark
-from llm_trace_exporter.metrics.store import Store
-from llm_trace_exporter.model import (
+from ..model import (
     TOKEN_TYPES,
     Agreement,
     Feedback,
@@ -40,6 +24,22 @@ from llm_trace_exporter.model import (
     TraceSummary,
     Verdict,
 )
+from .name_profiles import Profiles
+from .plausibility import is_plausible
+from .series import MAX_AMOUNT, Counter, Mark
+from .series_sets import (
+    NO_LABELS,
+    AgreementSeries,
+    Bundles,
+    CallSeries,
+    FeedbackSeries,
+    Labeller,
+    RouteSeries,
+    StepSeries,
+    TraceSeries,
+    VerdictSeries,
+)
+from .store import Store
 
 _TYPE_KEYS = tuple((name,) for name in TOKEN_TYPES)
 

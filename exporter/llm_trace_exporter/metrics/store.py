@@ -15,21 +15,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
-from llm_trace_exporter.errors import ConfigError
-from llm_trace_exporter.metrics.catalogue import FAMILIES
-from llm_trace_exporter.metrics.family import Family, Profile
-from llm_trace_exporter.metrics.labels import DEFAULT_CAP, Dimension, LabelPolicy
-from llm_trace_exporter.metrics.series import (
-    NOT_NEW,
-    Counter,
-    Gauge,
-    Histogram,
-    HistogramRow,
-    ScalarRow,
-    Series,
-    label_text,
-)
-from llm_trace_exporter.metrics.vocabulary import BUCKETS, LABELS, OTHER, capped_as, is_open_label
+from ..errors import ConfigError
+from .catalogue import FAMILIES
+from .family import Family, Profile
+from .label_policy import DEFAULT_CAP, Dimension, LabelPolicy
+from .labels_and_buckets import BUCKETS, LABELS, OTHER, capped_as, is_open_label
+from .series import NOT_NEW, Counter, Gauge, Histogram, HistogramRow, ScalarRow, Series, label_text
 
 CHUNK = 1000
 """Series copied per hold of the lock: below a millisecond."""

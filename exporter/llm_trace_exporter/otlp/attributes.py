@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError as ProtobufError
 from ..errors import DecodeError
 from . import wire
 from .limits import MAX_DEPTH
-from .raw import Attributes, Value
+from .records import Attributes, Value
 
 MALFORMED = "not a valid protobuf message of this kind"
 

@@ -16,13 +16,13 @@ from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufError
 
+from ..consumer import Encoding, SignalName
 from ..errors import DecodeError, RejectedRecord
 from . import wire
 from .attributes import Damaged, KeyFilter, parse, read_value, text
 from .from_json import OUTLINES, Groups, Outline, Scopes, groups_of
 from .limits import MAX_PARTS
-from .raw import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
-from .sink import Encoding, SignalName
+from .records import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
 
 __all__ = [
     "MAX_PARTS",

@@ -17,13 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from ..errors import DecodeError
-from .limits import (
-    FREE_MARKS,
-    MARK_BYTES,
-    MAX_MARKS,
-    MAX_MARKS_OF_MEMBER,
-    MAX_REPAIRS,
-)
+from .limits import FREE_MARKS, MARK_BYTES, MAX_MARKS, MAX_MARKS_OF_MEMBER, MAX_REPAIRS
 
 _BOM = b"\xef\xbb\xbf"
 _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'

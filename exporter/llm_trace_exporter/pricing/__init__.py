@@ -1,16 +1,11 @@
 """Pricing: what a call costs, and the canonical names of its provider and model."""
 
-from llm_trace_exporter.pricing.calculate import Pricing
-from llm_trace_exporter.pricing.catalogue import Catalogue
-from llm_trace_exporter.pricing.explain import (
-    Explanation,
-    explain,
-    render,
-    tokens_from_totals,
-)
-from llm_trace_exporter.pricing.policy import Contract, PricingPolicy
-from llm_trace_exporter.pricing.providers import LOCAL_PROVIDERS, normalize_provider
-from llm_trace_exporter.pricing.update import PriceUpdater
+from .calculate import Pricing
+from .catalogue import Catalogue
+from .explain import Explanation, explain, render, tokens_from_totals
+from .policy import Contract, PricingPolicy
+from .providers import LOCAL_PROVIDERS, normalize_provider
+from .update import PriceUpdater
 
 __all__ = [
     "LOCAL_PROVIDERS",

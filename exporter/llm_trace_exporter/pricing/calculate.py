@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from msgspec.structs import astuple
 
-from llm_trace_exporter.model import (
-    TOKEN_TYPES,
-    CostLine,
-    LlmCall,
-    PricedCall,
-    Tokens,
-    UnpricedReason,
-)
-from llm_trace_exporter.pricing.catalogue import Catalogue, bundled_catalogue
-from llm_trace_exporter.pricing.contracts import ContractBook
-from llm_trace_exporter.pricing.names import MAX_LENGTH
-from llm_trace_exporter.pricing.plan import Plan
-from llm_trace_exporter.pricing.policy import PricingPolicy
-from llm_trace_exporter.pricing.providers import normalize_provider, words
-from llm_trace_exporter.pricing.reported import reported_lines, served_from_cache
-from llm_trace_exporter.pricing.resolve import Resolved, resolve
+from ..model import TOKEN_TYPES, CostLine, LlmCall, PricedCall, Tokens, UnpricedReason
+from .catalogue import Catalogue, bundled_catalogue
+from .contracts import ContractBook
+from .names import MAX_LENGTH
+from .plan import Plan
+from .policy import PricingPolicy
+from .providers import normalize_provider, words
+from .reported import reported_lines, served_from_cache
+from .resolve import Resolved, resolve
 
 _CACHE_SIZE = 4096
 

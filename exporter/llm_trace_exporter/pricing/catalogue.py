@@ -17,7 +17,7 @@ import genai_prices.data
 from genai_prices import data_snapshot, types
 from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint
 
-from llm_trace_exporter.pricing.names import signature
+from .names import signature
 
 _CLOSED_MAKERS = ("openai", "anthropic", "google", "x-ai")
 """Makers whose models nobody else serves at a price of their own."""

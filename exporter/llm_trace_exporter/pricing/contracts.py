@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 
-from llm_trace_exporter.pricing.policy import Contract
-from llm_trace_exporter.pricing.providers import normalize_provider
-from llm_trace_exporter.pricing.tiers import normalize_tier
+from .policy import Contract
+from .providers import normalize_provider
+from .tiers import normalize_tier
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llm_trace_exporter.errors import ConfigError
-from llm_trace_exporter.model import CostLine, Tokens, UnpricedReason
-from llm_trace_exporter.pricing.calculate import Pricing, token_lines
-from llm_trace_exporter.pricing.plan import Plan
-from llm_trace_exporter.pricing.policy import Contract
-from llm_trace_exporter.pricing.resolve import Resolved
+from ..errors import ConfigError
+from ..model import CostLine, Tokens, UnpricedReason
+from .calculate import Pricing, token_lines
+from .plan import Plan
+from .policy import Contract
+from .resolve import Resolved
 
 _REASONS: dict[UnpricedReason, str] = {
     "no_model": "no model was named",

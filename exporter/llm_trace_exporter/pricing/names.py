@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from llm_trace_exporter.pricing.providers import known_provider, words
+from .providers import known_provider, words
 
 MAX_LENGTH = 200
 """Longest name looked at; longer ones are cut."""

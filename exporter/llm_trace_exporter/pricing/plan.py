@@ -8,17 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
-from llm_trace_exporter.model import TOKEN_TYPES, CostLine, UnpricedReason
-from llm_trace_exporter.pricing.catalogue import Match
-from llm_trace_exporter.pricing.policy import Contract
-from llm_trace_exporter.pricing.ratecard import (
-    FREE_CARD,
-    Rate,
-    RateCard,
-    card_at,
-    days_of_change,
-    times_of_change,
-)
+from ..model import TOKEN_TYPES, CostLine, UnpricedReason
+from .catalogue import Match
+from .policy import Contract
+from .ratecard import FREE_CARD, Rate, RateCard, card_at, days_of_change, times_of_change
 
 Source = Literal["contract", "list"]
 

@@ -9,9 +9,9 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-from llm_trace_exporter.errors import ConfigError
-from llm_trace_exporter.model import TOKEN_TYPES
-from llm_trace_exporter.pricing.providers import LOCAL_PROVIDERS, normalize_provider
+from ..errors import ConfigError
+from ..model import TOKEN_TYPES
+from .providers import LOCAL_PROVIDERS, normalize_provider
 
 Trust = Literal["trust", "ignore"]
 

@@ -16,9 +16,9 @@ from decimal import Decimal
 from genai_prices import units
 from genai_prices.types import ModelInfo, ModelPrice, TieredPrices, TimeOfDateConstraint
 
-from llm_trace_exporter.model import TOKEN_TYPES
-from llm_trace_exporter.pricing.catalogue import Match, constraints, price_changes
-from llm_trace_exporter.pricing.tiers import price_context
+from ..model import TOKEN_TYPES
+from .catalogue import Match, constraints, price_changes
+from .tiers import price_context
 
 _USAGE_KEYS = {
     "input": "input_tokens",

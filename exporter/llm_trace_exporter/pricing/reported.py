@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from llm_trace_exporter.model import TOKEN_TYPES, CostLine, LlmCall, ReportedCost
+from ..model import TOKEN_TYPES, CostLine, LlmCall, ReportedCost
 
 MAX_USD = 10_000.0
 """No single call costs more; a higher figure is a unit error (cents, micro-dollars, a total)."""

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_trace_exporter.pricing.catalogue import Catalogue, Match
-from llm_trace_exporter.pricing.contracts import ContractBook
-from llm_trace_exporter.pricing.names import (
-    Spellings,
-    signature,
-    spellings,
-    without_soft_ending,
-)
-from llm_trace_exporter.pricing.plan import Timeline, build_timeline
-from llm_trace_exporter.pricing.policy import Contract
-from llm_trace_exporter.pricing.providers import (
-    catalogue_id,
-    label_of_catalogue_id,
-    normalize_provider,
-)
-from llm_trace_exporter.pricing.tiers import normalize_tier
+from .catalogue import Catalogue, Match
+from .contracts import ContractBook
+from .names import Spellings, signature, spellings, without_soft_ending
+from .plan import Timeline, build_timeline
+from .policy import Contract
+from .providers import catalogue_id, label_of_catalogue_id, normalize_provider
+from .tiers import normalize_tier
 
 _API_SHAPES = frozenset({"openai"})
 """Providers that emitters also name when only the API looks like theirs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llm_trace_exporter.pricing.providers import words
+from .providers import words
 
 _MAX_LENGTH = 32
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from genai_prices import UpdatePrices
 from genai_prices.data_snapshot import DataSnapshot
 
-from llm_trace_exporter.pricing.calculate import Pricing
-from llm_trace_exporter.pricing.catalogue import fetched_catalogue
+from .calculate import Pricing
+from .catalogue import fetched_catalogue
 
 Fetch = Callable[[], DataSnapshot | None]
 

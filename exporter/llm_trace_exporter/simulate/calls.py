@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..otlp.raw import Attributes, RawEvent, RawSpan
+from ..otlp.records import Attributes, RawEvent, RawSpan
 from .effects import Effects
 from .failures import FAILURES, Failure
 from .scene import CLIENT, INTERNAL, Scene

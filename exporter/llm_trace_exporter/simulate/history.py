@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from ..app import Core
 from ..config import Settings
-from ..options import MEMORY
-from ..otlp.raw import RawLog, RawSpan
+from ..engine.engine import Core
+from ..engine.wiring import MEMORY
+from ..otlp.records import RawLog, RawSpan
 from .archive import Archive
 from .incidents import Plan
 from .traffic import Sent, Traffic

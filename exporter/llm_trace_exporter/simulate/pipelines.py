@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..otlp.raw import Attributes, RawSpan
+from ..otlp.records import Attributes, RawSpan
 from .calls import Answered, Asked, ask, ask_openinference
 from .quality import judge, judge_openinference, rate
 from .scene import SERVER, Scene

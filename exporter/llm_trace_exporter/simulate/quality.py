@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from ..otlp.raw import Attributes, RawEvent, RawSpan
+from ..otlp.records import Attributes, RawEvent, RawSpan
 from .calls import Asked, ask
 from .scene import EVALUATION, Scene
 from .world import GPT_4O_MINI, Judge

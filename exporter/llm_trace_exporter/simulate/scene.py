@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
-from ..otlp.raw import Attributes, RawEvent, RawLog, RawSpan, Resource, Scope
+from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Resource, Scope
 from .effects import Effects
 from .failures import Failure
 from .world import Prompt, Service

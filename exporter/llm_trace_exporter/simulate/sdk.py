@@ -32,7 +32,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from ..otlp.raw import RawLog, RawSpan
+from ..otlp.records import RawLog, RawSpan
 from .scene import Place
 from .traffic import Sent
 

@@ -7,7 +7,7 @@ from random import Random
 
 from msgspec import structs
 
-from ..otlp.raw import RawSpan
+from ..otlp.records import RawSpan
 from .effects import Effects
 
 _INPUT = ("gen_ai.usage.input_tokens", "llm.token_count.prompt")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..otlp.raw import Attributes
+from ..otlp.records import Attributes
 from .failures import FAILURES, Failure
 from .scene import CLIENT, Scene
 

@@ -13,7 +13,7 @@ from itertools import count
 from math import inf
 from random import Random
 
-from ..otlp.raw import RawLog, RawSpan, Resource, Scope
+from ..otlp.records import RawLog, RawSpan, Resource, Scope
 from .incidents import Incident, Plan, effects_of
 from .pipelines import PIPELINES
 from .quality import run_judges

@@ -1,0 +1,243 @@
+"""The whole exporter, wired from its settings. Only here do all rooms meet."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from .. import __version__
+from ..config import Settings, effective_yaml
+from ..engine.background import Ticker
+from ..engine.content_consumers import Listening
+from ..engine.engine import Core
+from ..engine.wiring import connection_limits
+from ..errors import ExporterError
+from ..model import Task
+from ..pricing import PriceUpdater, Pricing
+from ..receivers.admission import Admission
+from ..receivers.connections import ConnectionLimits
+from ..receivers.otlp_grpc import GrpcReceiver
+from ..receivers.otlp_http import HttpReceiver
+from ..receivers.scores import ScoresApp
+from ..server import Security
+from ..server.admin import Overview, Web
+from ..server.listeners import GrpcServer, HttpServer
+from .reload import Reloading
+
+_logger = logging.getLogger(__name__)
+
+DRAIN_S = 10.0
+"""How long requests under way may take when the exporter ends."""
+
+
+class Exporter:
+    """The running exporter: listeners, the clockwork, reload. Implements `web.Admin`."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings] = Settings) -> None:
+        """Prepare; nothing listens before `start`.
+
+        Args:
+            settings: What to start with.
+            load: Reads the configuration anew, for a reload.
+        """
+        self.core = core = Core(settings)
+        self._listening = Listening(
+            core.intake, core.store, lambda: core.pricing, core.judge_budget, core.background
+        )
+        self._security = Security(settings, self.core.own)
+        self._ticker = Ticker(core.background, self._tasks())
+        self._load = load
+        self._first = settings
+        self._started_s = time.monotonic()
+        self._state = "starting"
+        self._reloading = Reloading(self.core.own)
+        self._updater = PriceUpdater(core.pricing)
+        receiving: dict[str, Any] = {
+            "max_request_bytes": settings.otlp.max_request_bytes,
+            "max_concurrent_requests": settings.otlp.max_concurrent_requests,
+        }
+        security = self._security
+        connections = connection_limits(settings)
+        self._web = Web(
+            self,
+            telemetry_path=settings.web.telemetry_path,
+            route_prefix=settings.web.route_prefix,
+            has_lifecycle=lambda: security.has_lifecycle(settings),
+            refused=partial(core.own.rejected, "web"),
+        )
+        self.web_server = HttpServer(
+            "web",
+            security.web_app(self._web.app),
+            settings.web.listen_addresses,
+            security.context("web"),
+            limits=ConnectionLimits(connections["web"]),
+            closed=partial(core.own.connection_closed, "web"),
+        )
+        self._http = HttpReceiver(self.core.intake, **receiving)
+        self._otlp: list[HttpServer | GrpcServer] = []
+        self._admissions: dict[str, Admission] = {}
+        self.core.gauges.append(self._show_load)
+        scores = ScoresApp(self._http, core.intake, origins=settings.otlp.http.cors.allowed_origins)
+        if settings.otlp.http.listen_address:
+            self._admissions["otlp_http"] = self._http.admission
+            self._otlp.append(
+                HttpServer(
+                    "otlp-http",
+                    security.otlp_app(scores, core.intake, settings.otlp.http.cors.allowed_origins),
+                    [settings.otlp.http.listen_address],
+                    security.context("otlp_http"),
+                    limits=ConnectionLimits(connections["otlp_http"]),
+                    closed=partial(core.own.connection_closed, "otlp_http"),
+                )
+            )
+        if settings.otlp.grpc.listen_address:
+            receiving["limits"] = ConnectionLimits(connections["otlp_grpc"])
+            receiver = GrpcReceiver(core.intake, gate=security.gate("otlp_grpc"), **receiving)
+            self._admissions["otlp_grpc"] = receiver.admission
+            address = settings.otlp.grpc.listen_address
+            self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises: ExporterError naming an address that cannot be had; nothing listens then.
+        """
+        self._listening.apply(self.core.settings)
+        started: list[HttpServer | GrpcServer] = []
+        try:
+            for server in (self.web_server, *self._otlp):
+                server.start()
+                started.append(server)
+        except ExporterError:
+            for server in started:
+                server.stop(1)
+            self._listening.close()
+            raise
+        self.core.own.config_loaded(is_success=True, unix_s=time.time())
+        self._ticker.start()
+        self._updater = self._price_updater(self.core.pricing, self.core.settings)
+        self._state = ""
+        for purpose, address in self.listeners():
+            _logger.info("listening for %s on %s", purpose, address)
+
+    def stop(self) -> None:
+        """Drain: take no new data, finish what is under way, count what waits, then end."""
+        self._state = "draining"
+        for server in self._otlp:
+            server.stop(DRAIN_S)
+        self._http.close()
+        self._ticker.stop()
+        self._updater.stop()
+        self._listening.close()
+        self.core.close()
+        self.web_server.stop(DRAIN_S)
+        self._web.close()
+
+    def listeners(self) -> tuple[tuple[str, str], ...]:
+        """(what for, address) of everything that listens."""
+        return tuple(self._listeners())
+
+    def scheme(self, purpose: str) -> str:
+        """`https` or `http`, for a purpose that `listeners` tells."""
+        has_tls = self._security.has_tls("web" if purpose == "metrics" else "otlp_http")
+        return "https" if has_tls else "http"
+
+    def unready(self) -> str:
+        """Why traffic should go elsewhere; empty when ready."""
+        return self._state or (self.core.state.failure if self.core.state else "")
+
+    def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
+        """The exposition and its content type."""
+        self._listening.refresh()
+        page = self.core.exposition.render(accept, names)
+        return page.body, page.content_type
+
+    def reload(self) -> None:
+        """Take the configuration file anew, whole or not at all.
+
+        Raises: ExporterError when it cannot be used; the old one is in force in every room.
+        """
+        self._reloading.run(self._reload)
+
+    def _reload(self) -> None:
+        settings = self._load()
+        with ExitStack() as unused:
+            core = self.core.prepare(settings)
+            security = self._security.prepare(settings)
+            listeners = self._listening.prepare(settings)
+            unused.callback(self._listening.discard, listeners)
+            updater = self._price_updater(core.pricing, settings)
+            unused.callback(updater.stop, 0.0)
+            with self.core.intake.paused():
+                # The one step that can still fail is its first: what waits is written and counted.
+                self.core.commit(core)
+                retired = self._listening.commit(listeners)
+            self._security.commit(security)
+            self._updater, former = updater, self._updater
+            unused.pop_all()
+        self.core.background.run("texts", retired.close)
+        self.core.background.run("price_update", former.stop)
+        self._note_fixed(settings)
+
+    def config_yaml(self) -> str:
+        """The configuration in force."""
+        return effective_yaml(self.core.settings)
+
+    def overview(self) -> Overview:
+        """The landing page's numbers."""
+        with self.core.store.lock:
+            series = self.core.store.series_total()
+        return Overview(
+            version=__version__,
+            uptime_s=time.monotonic() - self._started_s,
+            listeners=self.listeners(),
+            figures=(
+                ("spans and log records taken in", self.core.intake.arrivals.records),
+                ("calls and steps waiting to settle", self.core.intake.waiting),
+                ("series", series),
+            ),
+        )
+
+    def _price_updater(self, pricing: Pricing, settings: Settings) -> PriceUpdater:
+        """Fetches list prices from now on, if the configuration allows it."""
+        chosen, failed = settings.pricing, partial(self.core.background.failed, "price_update")
+        interval_s = chosen.auto_update_interval_s if chosen.auto_update else None
+        updater = PriceUpdater(pricing, interval_s, failed=failed)
+        updater.start()
+        return updater
+
+    def _listeners(self) -> Iterator[tuple[str, str]]:
+        names = {"web": "metrics", "otlp-http": "OTLP/HTTP", "otlp-grpc": "OTLP/gRPC"}
+        for server in (self.web_server, *self._otlp):
+            for address in server.addresses:
+                yield names[server.name], address
+
+    def _show_load(self) -> None:
+        own = self.core.own
+        own.request_limit(self._first.otlp.max_request_bytes)
+        for server in (self.web_server, *self._otlp):
+            own.connections(server.name, server.connections, server.max_connections)
+        for source, admission in self._admissions.items():
+            own.under_way(source, admission.requests, admission.size_bytes)
+
+    def _note_fixed(self, settings: Settings) -> None:
+        # Tokens are no part of what the listeners are made of.
+        before, now = (replace(s, otlp=replace(s.otlp, tokens=())) for s in (self._first, settings))
+        for name in ("web", "otlp", "log", "openmetrics", "state"):
+            if getattr(now, name) != getattr(before, name):
+                _logger.warning("%s: changes take effect at the next start", name)
+
+    def _tasks(self) -> Iterator[tuple[Task, Callable[[], object]]]:
+        """Yield what is done at each tick; what fails keeps nothing else from its turn."""
+        yield "settle", self.core.intake.settle
+        yield "expire", self.core.store.expire
+        yield "clock", self.core.clock_watch.look
+        for refresh in self._security.refreshes():
+            yield "security", refresh
+        if self.core.keeper is not None:
+            yield "checkpoint", self.core.keeper.tick

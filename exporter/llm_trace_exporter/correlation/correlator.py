@@ -1,0 +1,374 @@
+"""Readings in, what counts out: each call, step, verdict and rating once.
+
+A call is applied once, when all its tellers have had their say: `settle` seconds after it came,
+or when everything is settled at shutdown and at the end of a replay. Until then it waits in the
+trace table, so what comes out does not depend on the order in which the tellers came in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from ..model import Feedback, LlmCall, Reading, Step, Verdict
+from .duplicates import distinct, is_linked, merge_copies
+from .evaluations import RESULTS, Joined, Results, digest_of
+from .inherited_dimensions import bound, told_by
+from .late_usage import late_usage, span_told_of
+from .limits import DiscardReason, Limits, Output
+from .memories import Memories
+from .memory_codec import Move, Part, Saved, together
+from .merge import overlap
+from .nesting import Leaf, leaves_of, with_details, with_purpose, with_same_span
+from .steps import StepsOfTrace, absorb
+from .trace import MAX_WAITING_IN_TRACE, Node, Pending, Trace
+from .trace_table import QUIET_S
+from .waiting import APART, Waiting
+
+_R = TypeVar("_R", LlmCall, Step)
+
+
+class Pipeline:
+    """Not safe for threads: one caller at a time."""
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        humans: Mapping[str, Iterable[str]] | None = None,
+        *,
+        tracks: bool = False,
+    ) -> None:
+        """Remember nothing yet.
+
+        Args:
+            limits: How long and how much is waited for and remembered.
+            humans: Judge -> further names under which people judge the same; all lower case.
+            tracks: Whether to note what changes, for `save`.
+        """
+        self.limits = limits = limits or Limits()
+        self.memories = memories = Memories(limits, humans or {}, tracks=tracks)
+        self._table, self.subjects = memories.table, memories.subjects
+        self._waiting = Waiting()
+        self._results = Results(self._table, self.subjects, memories.answered, memories.comparison)
+        self._output = Output()
+        self._now_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Calls, steps and results that are not settled yet."""
+        return len(self._waiting) + len(self._results)
+
+    def reconfigure(
+        self,
+        limits: Limits,
+        humans: Mapping[str, Iterable[str]],
+        dimensions: Move | None,
+    ) -> None:
+        """Go on with other limits and dimensions (None: the same); nothing may wait."""
+        self.limits = limits
+        self.memories.reconfigure(limits, humans, dimensions)
+
+    def add(self, reading: Reading, now_s: float) -> None:
+        """Take in what one span or log record said, at monotonic time `now_s`."""
+        if reading.signal == "span":
+            self._add_span(reading, now_s)
+        else:
+            self._add_log(reading, now_s)
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether something has waited long enough."""
+        return self._waiting.is_due(now_s) or self._results.is_due(now_s)
+
+    def settle(self, now_s: float) -> None:
+        """Settle all whose time is up, and make room where limits are passed."""
+        limits = self.limits
+        due = self._waiting.take_due(now_s, limits)
+        self._now_s = now_s
+        self._settle(due)
+        self._let_out(self._results.join(now_s, limits.settle_s, limits.max_pending))
+        self._table.freeze_quiet(now_s, max(QUIET_S, 2 * limits.settle_s))
+        self._make_room(now_s)
+
+    def settle_all(self) -> None:
+        """Settle everything now: shutdown, or the end of a replay."""
+        self._settle(self._waiting.take_all())
+        self._let_out(self._results.join_all())
+        self._make_room(self._now_s)
+
+    @contextmanager
+    def waiting_for(self, settle_s: float, patience_s: float, bind_wait_s: float) -> Iterator[None]:
+        """Let things wait as long as they did in an earlier process."""
+        limits = self.limits
+        self.limits = dataclasses.replace(
+            limits, settle_s=settle_s, patience_s=patience_s, bind_wait_s=bind_wait_s
+        )
+        try:
+            yield
+        finally:
+            self.limits = limits
+
+    def wait_again(self, now_s: float) -> None:
+        """Let all that waits do so from now on: nobody could tell more in between."""
+        limits = self.limits
+        self._waiting.wait_again(now_s, limits)
+        self._results.wait_again(now_s, limits.settle_s, limits.patience_s)
+
+    def save(self, *, every: bool) -> Saved:
+        """What is remembered: what changed since the last time, or all of it."""
+        return together(
+            (self.memories.save(every=every), self._waiting.save(), self._results.save())
+        )
+
+    def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
+        """Remember what a part holds, into an empty pipeline; the parts in their order.
+
+        Args:
+            part: One of those that `save` gave.
+            move: Where the dimensions had other labels then.
+            ahead_s: How far this process's clock is ahead of the one that saved it.
+
+        Returns: Whether it is one of the pipeline's.
+
+        Raises: UnreadablePart.
+        """
+        if part.name == APART:
+            self._waiting.restore(part.value, move, ahead_s)
+        elif part.name == RESULTS:
+            self._results.restore(part.value, move, ahead_s)
+        else:
+            return self.memories.restore(part, move, ahead_s)
+        return True
+
+    def restored(self) -> int:
+        """Let what waited when it was saved wait on; after the last `restore`.
+
+        Returns: How many traces could not be read.
+        """
+        traces, unreadable = self._table.restored()
+        self._waiting.resume(traces)
+        self._make_room(self._now_s)
+        return unreadable
+
+    def drain(self) -> Output:
+        """What came out since the last call."""
+        output, self._output = self._output, Output()
+        return output
+
+    def _add_span(self, reading: Reading, now_s: float) -> None:
+        trace = self._table.trace(reading.trace_id, now_s)
+        if reading.span_id in trace.nodes:
+            self._output.discard("duplicate", 1, reading.naive_tokens)
+            return
+        if reading.group:
+            self.memories.groups.add(reading.group, None)
+        node = Node(reading.parent_span_id, reading.role)
+        self._table.add(trace, reading.span_id, node)
+        if self.limits.inherited:
+            node.dimensions = told_by(reading)
+            if reading.root is not None and not reading.root.is_local:
+                trace.root_dimensions = node.dimensions
+        judged = False
+        for record in reading.records:
+            if isinstance(record, LlmCall):
+                node.call = self._wait(record, trace, reading, now_s)
+            elif isinstance(record, Step):
+                node.step = self._wait(record, trace, reading, now_s)
+            else:
+                judged = True
+        if judged:
+            self._judge(reading, now_s)
+        self._discard_dropped(reading)
+
+    def _add_log(self, reading: Reading, now_s: float) -> None:
+        if reading.drop == "not_llm":
+            self._output.discard("not_llm", 1, 0)
+            return
+        if not self.memories.fingerprints.add(reading.fingerprint, None):
+            self._output.discard("duplicate", 1, reading.naive_tokens)
+            return
+        trace = self._table.trace(reading.trace_id, now_s) if reading.trace_id else Trace(b"")
+        for record in reading.records:
+            if isinstance(record, LlmCall | Step):
+                self._wait(record, trace, reading, now_s)
+        self._judge(reading, now_s)
+        self._discard_dropped(reading)
+
+    def _discard_dropped(self, reading: Reading) -> None:
+        if reading.drop:
+            self._output.discard(reading.drop, 0 if reading.records else 1, reading.naive_tokens)
+
+    def _wait(
+        self, record: LlmCall | Step, trace: Trace, reading: Reading, now_s: float
+    ) -> Pending:
+        pending = Pending(
+            record=record,
+            trace=trace,
+            span_id=reading.span_id,
+            signal=reading.signal,
+            standing=reading.standing,
+            group=reading.group,
+            deadline_s=now_s + self.limits.settle_s,
+            held_until_s=now_s + self.limits.bind_wait_s,
+        )
+        if isinstance(record, LlmCall):
+            pending.naive_tokens = reading.naive_tokens
+            trace.calls.append(pending)
+        else:
+            trace.steps.append(pending)
+        trace.waiting += 1
+        self._waiting.add(pending)
+        if trace.waiting > MAX_WAITING_IN_TRACE:
+            self._settle(trace.unsettled())
+        return pending
+
+    def _judge(self, reading: Reading, now_s: float) -> None:
+        """Take in results and ratings; what was told already, by whatever carrier, counts once."""
+        for record in reading.records:
+            if not isinstance(record, Verdict | Feedback):
+                continue
+            if record.origin.trace_id and not self.memories.verdicts.add(digest_of(record), None):
+                self._output.discard("duplicate", 1, 0)
+                continue
+            limits = self.limits
+            self._results.add(record, now_s, limits.settle_s, limits.patience_s)
+
+    def _let_out(self, joined: Joined) -> None:
+        self._output.records.extend(joined.results)
+        self._output.missing.update(joined.missing)
+
+    def _settle(self, due: list[Pending]) -> None:
+        if not due:
+            return
+        self._settle_calls([p for p in due if p.content is not None])
+        views: dict[int, StepsOfTrace] = {}
+        for pending in due:
+            if pending.settled or pending.content is not None:
+                continue
+            if isinstance(pending.record, Step):
+                view = views.get(id(pending.trace))
+                if view is None:
+                    view = views[id(pending.trace)] = StepsOfTrace(pending.trace)
+                self._settle_step(pending, pending.record, view)
+        for trace in {id(p.trace): p.trace for p in due}.values():
+            trace.forget_settled()
+            self._table.changed(trace)
+
+    def _settle_calls(self, due: list[Pending]) -> None:
+        if not due:
+            return
+        group = distinct([*due, *self._waiting.index.candidates(due)])
+        by_trace: dict[int, tuple[Trace, list[Pending]]] = {}
+        for pending in group:
+            by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
+        leaves: list[Leaf] = []
+        for trace, members in by_trace.values():
+            found = leaves_of(trace, with_same_span(trace, members))
+            leaves.extend(with_details(found))
+        for leaf in merge_copies(leaves):
+            self._apply(leaf)
+
+    def _apply(self, leaf: Leaf) -> None:
+        tellers = leaf.tellers
+        waiting = [teller for teller in tellers if not teller.settled]
+        for teller in waiting:
+            self._waiting.done(teller)
+        reason = self._refusal(leaf)
+        if reason is not None:
+            told = sum(t.naive_tokens for t in waiting)
+            added = late_usage(leaf, self.memories)
+            if added is not None:
+                self._output.records.append(added)
+                used = added.call.tokens.total if added.call.tokens is not None else 0
+                reason, told = "rollup", max(0, told - used)
+            self._output.discard(reason, len(waiting), told)
+            return
+        self._discard_others(leaf)
+        call = self._bound(with_purpose(leaf), tellers)
+        if is_linked(leaf.call):
+            self.memories.remember_answer(leaf.call, call)
+        if call.tokens is None:
+            for teller in tellers:
+                teller.unmeasured = call
+        span_ids = [(t.trace.trace_id, t.span_id) for t in tellers]
+        self.subjects.remember(call, span_ids, self._now_s)
+        self._output.tellers[len(self._output.records)] = span_ids
+        self._output.records.append(call)
+
+    def _bound(self, record: _R, tellers: Iterable[Pending]) -> _R:
+        if self.limits.inherited:
+            for teller in tellers:
+                record = bound(record, teller.trace, teller.span_id, self.limits.inherited)
+        return record
+
+    def _discard_others(self, leaf: Leaf) -> None:
+        """Note what the tellers of a call wrote beyond the call itself."""
+        call, tellers = leaf.call, leaf.tellers
+        counted = call.tokens.total if call.tokens else 0
+        if len(tellers) == 1 and tellers[0].naive_tokens <= counted:
+            return
+        logs = [t for t in tellers if t.signal == "log" and call.origin.signal == "span"]
+        copied = sum(t.naive_tokens for t in logs)
+        self._output.discard("duplicate", len(logs), copied)
+        left = max(0, leaf.naive_tokens - copied - counted)
+        self._output.discard("rollup", len(tellers) - len(logs) - 1, left)
+
+    def _refusal(self, leaf: Leaf) -> DiscardReason | None:
+        """Why nothing that was told here counts; None when it does."""
+        call = leaf.call
+        if leaf.late:
+            return "late"
+        standings = {teller.standing for teller in leaf.tellers}
+        if "counts" not in standings:
+            seen = any(t.group in self.memories.groups for t in leaf.tellers if t.group)
+            if seen or "fallback" not in standings:
+                return "duplicate"
+        if call.origin.signal == "log" and span_told_of(leaf.tellers[0]) is not None:
+            return "duplicate"
+        if is_linked(call):
+            answer = self.memories.answered(call.origin.service, call.response_id)
+            if answer is not None and overlap(call, answer):
+                return "late"
+        if call.tokens is None and not call.model and not call.error_type:
+            return "not_llm"
+        return None
+
+    def _settle_step(self, pending: Pending, step: Step, nested: StepsOfTrace) -> None:
+        self._waiting.done(pending)
+        if pending.standing == "fallback" and pending.group in self.memories.groups:
+            self._output.discard("duplicate", 1, 0)
+            return
+        outer = nested.outer_of(pending)
+        if outer is not None:
+            if not outer.settled and isinstance(outer.record, Step):
+                outer.record = absorb(outer.record, step)
+            self._output.discard("rollup", 1, 0)
+            return
+        for inner in nested.inner_of(pending):
+            if inner.applied:
+                self._output.discard("late", 1, 0)
+                return
+            if inner.settled:
+                continue
+            self._waiting.done(inner)
+            self._output.discard("rollup", 1, 0)
+            if isinstance(inner.record, Step):
+                step = absorb(step, inner.record)
+        if step.kind == "agent" and not step.named and nested.only_directs(pending):
+            step = replace(step, kind="workflow")
+        pending.applied = True
+        self._output.records.append(self._bound(step, (pending,)))
+
+    def _make_room(self, now_s: float) -> None:
+        for trace_id in self._table.overdue(now_s):
+            self._forget(trace_id)
+        self.subjects.forget(now_s)
+
+    def _forget(self, trace_id: bytes) -> None:
+        trace = self._table.live(trace_id)
+        if trace is not None:
+            self._settle(trace.unsettled())
+        self._table.drop(trace_id)

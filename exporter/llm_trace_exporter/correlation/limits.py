@@ -1,0 +1,65 @@
+"""What bounds the pipeline, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from ..model import Agreement, LateUsage, Record
+from .evaluations import Missing
+
+DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much is waited for and remembered."""
+
+    settle_s: float = 10.0
+    max_pending: int = 200_000
+    """Calls and steps that wait; beyond it the oldest are settled early."""
+    max_spans: int = 300_000
+    """Spans in the trace table."""
+    max_age_s: float = 3600.0
+    """Age at which an unseen trace is forgotten."""
+    max_remembered: int = 100_000
+    """Response ids, log fingerprints, verdicts and sessions, each."""
+    max_subjects: int = 100_000
+    """Calls that a judge or a user can still name."""
+    subject_age_s: float = 86_400.0
+    """Age at which a call can be named no longer."""
+    inherited: tuple[int, ...] = ()
+    """Dimensions, by their place, that enclosing spans lend to calls and steps."""
+    bind_wait_s: float = 0.0
+    """How long a call or step waits for the root of its trace to lend them."""
+    patience_s: float = 60.0
+    """How long a result waits for a subject that is not known."""
+
+
+class Memory(NamedTuple):
+    """How full one bounded memory is."""
+
+    held: int
+    limit: int
+    evicted: int
+    """Entries forgotten for want of room."""
+
+
+@dataclass(slots=True)
+class Output:
+    """What a round of settling came to."""
+
+    records: list[Record | Agreement | LateUsage] = field(default_factory=list)
+    tellers: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
+    """Place of a call in `records` -> (trace id, span id) of everyone who told it."""
+    missing: Counter[Missing] = field(default_factory=Counter)
+    """Results that were let out without their subject."""
+    discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)
+    """Reason -> (records, tokens that they wrote)."""
+
+    def discard(self, reason: DiscardReason, records: int, tokens: int) -> None:
+        """Note what does not count."""
+        if records or tokens:
+            before = self.discarded.get(reason, (0, 0))
+            self.discarded[reason] = (before[0] + records, before[1] + tokens)

@@ -1,0 +1,184 @@
+"""All that is remembered of what was settled: for duplicates, copies, late reports and results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ..model import LlmCall, Subject
+from .bounded_set import Remembered
+from .evaluations import Answer, Comparison
+from .limits import Limits, Memory
+from .memory_codec import (
+    Move,
+    Part,
+    Saved,
+    log_by_subject,
+    log_of,
+    relabelled,
+    together,
+    unpacked,
+    unpacked_by_subject,
+)
+from .subjects import Subjects, subject_of
+from .trace_table import TraceTable
+
+_bytes = msgspec.msgpack.Decoder(list[bytes])
+_texts = msgspec.msgpack.Decoder(list[str])
+_Row = tuple[str, str, int, int, LlmCall | None]
+"""(service, response id, start, end, the call where it was counted without usage), as saved."""
+
+_answers = msgspec.msgpack.Decoder(tuple[list[Subject], list[tuple[int, _Row]]])
+
+
+class Memories:
+    """Each bounded; not safe for threads."""
+
+    def __init__(
+        self, limits: Limits, humans: Mapping[str, Iterable[str]], *, tracks: bool
+    ) -> None:
+        """Remember nothing yet; `tracks` notes what changes, for `save`."""
+        most = limits.max_remembered
+        self.table = TraceTable(limits.max_spans, limits.max_age_s, tracks=tracks)
+        self.answers: Remembered[tuple[str, str], Answer] = Remembered(most, tracks=tracks)
+        """(service, response id) -> the call that was counted."""
+        self.fingerprints: Remembered[bytes, None] = Remembered(most, tracks=tracks)
+        """Of log records."""
+        self.verdicts: Remembered[bytes, None] = Remembered(most, tracks=tracks)
+        """Digests of results and ratings."""
+        self.groups: Remembered[str, None] = Remembered(most, tracks=tracks)
+        """Emitting sessions that send spans."""
+        self.subjects = Subjects(limits.max_subjects, limits.subject_age_s, tracks=tracks)
+        self.comparison = Comparison(humans, most, tracks=tracks)
+
+    @property
+    def usage(self) -> dict[str, Memory]:
+        """How full each is, by its name in `llm_exporter_trace_table_entries`."""
+        table, subjects = self.table, self.subjects
+        sets: dict[str, Remembered[Any, Any]] = {
+            "response_ids": self.answers,
+            "fingerprints": self.fingerprints,
+            "verdicts": self.verdicts,
+            "sessions": self.groups,
+        }
+        return {
+            # Spans go with their trace: what is evicted is counted there.
+            "spans": Memory(table.spans, table.max_spans, 0),
+            "traces": Memory(len(table), table.max_spans, table.evicted),
+            "subjects": Memory(subjects.count, subjects.limit, subjects.evicted),
+            **{name: Memory(len(s), s.limit, s.evicted) for name, s in sets.items()},
+        }
+
+    def reconfigure(
+        self, limits: Limits, humans: Mapping[str, Iterable[str]], move: Move | None
+    ) -> None:
+        """Go on with other limits and dimensions (None: the same)."""
+        self.table.max_spans, self.table.max_age_s = limits.max_spans, limits.max_age_s
+        self.answers.limit = self.fingerprints.limit = limits.max_remembered
+        self.verdicts.limit = self.groups.limit = limits.max_remembered
+        self.subjects.limit, self.subjects.max_age_s = limits.max_subjects, limits.subject_age_s
+        self.comparison.configure(humans)
+        if move is not None:
+            self.table.relabel(move)
+            self.subjects.relabel(move)
+            self.comparison.relabel(move)
+            self.answers.restore(
+                [(key, self._moved(answer, move)) for key, answer in self.answers.items()]
+            )
+
+    def answered(self, service: str, response_id: str) -> Answer | None:
+        """The call that was answered so; None where none is known."""
+        return self.answers.get((service, response_id))
+
+    def remember_answer(self, linked: LlmCall, counted: LlmCall) -> None:
+        """Remember a call by its response id.
+
+        Args:
+            linked: The call as a copy would tell it.
+            counted: The same as it was counted.
+        """
+        answer = Answer(
+            linked.start_ns,
+            linked.end_ns,
+            self.subjects.share(subject_of(linked)),
+            counted if counted.tokens is None else None,
+        )
+        self.answers.add((linked.origin.service, linked.response_id), answer)
+
+    def save(self, *, every: bool) -> Saved:
+        """What changed since the last time, or all there is."""
+        most = self.answers.limit
+        logs: dict[str, list[Any]] = {
+            "fingerprints": [key for key, _ in self.fingerprints.take_fresh(every=every)],
+            "verdicts": [key for key, _ in self.verdicts.take_fresh(every=every)],
+            "groups": [key for key, _ in self.groups.take_fresh(every=every)],
+        }
+        answers = [
+            (a.subject, (*key, a.start_ns, a.end_ns, a.unmeasured))
+            for key, a in self.answers.take_fresh(every=every)
+        ]
+        return together(
+            (
+                self.table.save(every=every),
+                log_by_subject("answers", answers, most, is_all=every),
+                *(log_of(name, fresh, most, is_all=every) for name, fresh in logs.items()),
+                self.subjects.save(every=every),
+                self.comparison.save(every=every),
+            )
+        )
+
+    def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
+        """Remember what a part holds; the parts in their order.
+
+        Args:
+            part: One of those that `save` gave.
+            move: Where the dimensions had other labels then.
+            ahead_s: How far this process's clock is ahead of the one that saved it.
+
+        Returns: Whether it is one of these.
+
+        Raises: UnreadablePart.
+        """
+        value = part.value
+        match part.name:
+            case "traces":
+                self.table.restore(part, move, ahead_s)
+            case "answers":
+                self.answers.restore(self._answers_in(value, move))
+            case "fingerprints":
+                self.fingerprints.restore((key, None) for key in unpacked(value, _bytes))
+            case "verdicts":
+                self.verdicts.restore((key, None) for key in unpacked(value, _bytes))
+            case "groups":
+                self.groups.restore((key, None) for key in unpacked(value, _texts))
+            case "subjects":
+                self.subjects.restore(value, move, ahead_s)
+            case "comparison":
+                self.comparison.restore(value, move)
+            case _:
+                return False
+        return True
+
+    def _answers_in(
+        self, value: bytes, move: Move | None
+    ) -> Iterator[tuple[tuple[str, str], Answer]]:
+        rows = unpacked_by_subject(value, _answers, self.subjects.share, move)
+        for subject, (service, response_id, start_ns, end_ns, call) in rows:
+            if call is not None and move is not None:
+                call = relabelled(call, move)  # noqa: PLW2901
+            # The same text, once in memory.
+            name = subject.service if subject.service == service else service
+            yield (name, response_id), Answer(start_ns, end_ns, subject, call)
+
+    def _moved(self, answer: Answer, move: Move) -> Answer:
+        """The answer under other labels, its subject once in memory."""
+        subject = replace(answer.subject, dimensions=move(answer.subject.dimensions))
+        call = answer.unmeasured
+        return replace(
+            answer,
+            subject=self.subjects.share(subject),
+            unmeasured=relabelled(call, move) if call is not None else None,
+        )

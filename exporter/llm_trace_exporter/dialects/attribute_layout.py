@@ -1,0 +1,85 @@
+"""Which dialect reads a record, and where its facts stand: the same for all records of a shape.
+
+A shape is the scope's name and the keys on the record. Emitters have few of them, so what follows
+from a shape is worked out once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..otlp.records import RawLog, RawSpan
+from .context import ENVIRONMENT, Context
+from .registry import TABLES, dialect_of
+from .schema import TOPICS, Dialect, Fields, Key
+
+_REMEMBERED = 4_096
+# Records with more keys are rare, and remembering thousands of them would take gigabytes.
+_MAX_KEYS = 256
+_RESULTS = (".evaluation.", ".annotation.")
+
+Places = tuple[tuple[int, Key], ...]
+"""(rank in the reading order, key) of what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What follows from a record's scope and keys."""
+
+    dialect: Dialect | None
+    facts: Fields
+    """Only the places that are there."""
+    told: frozenset[str]
+    """The topics of these facts."""
+    environment: Places
+    dimensions: tuple[tuple[int, Places], ...]
+    """(number of the dimension, places) of those that are there."""
+    has_results: bool
+    """Whether evaluations or annotations are filed on it."""
+
+
+class Shapes:
+    """The shapes seen under one configuration; bounded."""
+
+    def __init__(self, context: Context) -> None:
+        """Start without any."""
+        self._context = context
+        self._known: dict[tuple[object, ...], Shape] = {}
+
+    def of(self, record: RawSpan | RawLog, marks: frozenset[str]) -> Shape:
+        """The shape of a record; `marks` are those of RESOURCE_MARKS that its resource has."""
+        attrs = record.attrs
+        key = (type(record), record.scope.name, marks, *attrs)
+        shape = self._known.get(key)
+        if shape is None:
+            shape = self._make(record)
+            if len(attrs) <= _MAX_KEYS:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = shape
+        return shape
+
+    def _make(self, record: RawSpan | RawLog) -> Shape:
+        attrs = record.attrs.keys()
+        dialect = dialect_of(record, self._context.disabled)
+        table = TABLES[dialect.name] if dialect is not None else {}
+        facts = {
+            fact: there
+            for fact, where in table.items()
+            if (there := tuple(k for k in where if k.attr in attrs))
+        }
+        dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
+        return Shape(
+            dialect=dialect,
+            facts=facts,
+            told=frozenset(topic for topic, about in TOPICS.items() if about & facts.keys()),
+            environment=_places(attrs, ENVIRONMENT),
+            dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
+            has_results=any(mark in name for name in attrs for mark in _RESULTS),
+        )
+
+
+def _places(attrs: Iterable[str], keys: tuple[Key, ...]) -> Places:
+    there = frozenset(attrs)
+    return tuple((rank, key) for rank, key in enumerate(keys) if key.attr in there)

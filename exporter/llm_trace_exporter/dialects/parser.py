@@ -1,0 +1,271 @@
+"""Raw spans and log records in, readings out. The only door of this room."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+from ..model import (
+    Feedback,
+    LlmCall,
+    Origin,
+    Reading,
+    Record,
+    Role,
+    Root,
+    Signal,
+    Standing,
+    Step,
+    Verdict,
+)
+from ..otlp.records import RawLog, RawSpan
+from .attribute_layout import Shape, Shapes
+from .calls import read_call
+from .coerce import text
+from .context import Context, weight_of
+from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
+from .origin import Sender, origin_of, sender_of
+from .roots import begins, root_of
+from .schema import IGNORE, Dialect, Kind, View
+from .score_values import score_of
+from .steps import read_step
+from .usage import read_tokens
+
+_UNKNOWN = Dialect(name="")
+_EVALUATION = "gen_ai.evaluation.result"
+
+
+class Reader:
+    """Reads records under one configuration; what follows from their shape is remembered."""
+
+    def __init__(self, context: Context) -> None:
+        """Start with nothing remembered."""
+        self.context = context
+        self._shapes = Shapes(context)
+
+    def span(self, span: RawSpan) -> Reading:
+        """Everything one span says.
+
+        Raises: RejectedRecord when a number on it cannot be true.
+        """
+        context = self.context
+        sender = sender_of(span.resource, context)
+        shape = self._shapes.of(span, sender.marks)
+        dialect = shape.dialect
+        if dialect is None:
+            return self._unknown(span, shape, sender)
+        view = View(span, span.attrs, span.events, dialect, shape.facts, shape.told)
+        kind = _span_kind(view)
+        origin = origin_of(span, "span", dialect, shape, sender)
+        weight = weight_of(span, origin.service, context)
+        tokens = read_tokens(view, _exclusive(view, context))
+        naive = tokens.total if tokens else 0
+        records: list[Record] = []
+        if kind.role == "call":
+            records.append(read_call(view, kind, origin, tokens, weight))
+        elif kind.role == "step":
+            records.append(read_step(view, kind, origin, weight))
+        results = _results(view, kind, has_filed=shape.has_results)
+        if results:
+            records.extend(_judged(results, view, origin, span.end_ns, context, weight))
+        return Reading(
+            trace_id=span.trace_id,
+            span_id=span.span_id,
+            parent_span_id=span.parent_span_id,
+            signal="span",
+            dialect=dialect.name,
+            records=tuple(records),
+            role=_role(kind),
+            group=_group(view, origin),
+            naive_tokens=naive,
+            drop=_drop(kind, records, naive),
+            root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
+        )
+
+    def _unknown(self, span: RawSpan, shape: Shape, sender: Sender) -> Reading:
+        if not begins(span):
+            return _not_llm(span, "span")
+        origin = origin_of(span, "span", _UNKNOWN, shape, sender)
+        weight = weight_of(span, origin.service, self.context)
+        return _not_llm(span, "span", root_of(span, origin, weight, failed=False))
+
+    def log(self, log: RawLog) -> Reading:
+        """Everything one log record says.
+
+        Raises: RejectedRecord when a number on it cannot be true.
+        """
+        context = self.context
+        sender = sender_of(log.resource, context)
+        shape = self._shapes.of(log, sender.marks)
+        dialect = shape.dialect
+        if dialect is None:
+            return _not_llm(log, "log")
+        view = View(log, log.attrs, (), dialect, shape.facts, shape.told)
+        kind = dialect.logs.get(event_name(log, dialect), IGNORE)
+        if dialect.refine_log is not None:
+            kind = dialect.refine_log(view, kind)
+        if kind is IGNORE:
+            return _not_llm(log, "log")
+        origin = origin_of(log, "log", dialect, shape, sender)
+        weight = weight_of(log, origin.service, context)
+        tokens = read_tokens(view, _exclusive(view, context))
+        naive = tokens.total if tokens else 0
+        records: list[Record] = []
+        if kind.role == "step" or kind.name == "tool":
+            records.append(read_step(view, Kind("step", "tool"), origin, weight))
+        elif kind.role in ("call", "fallback", "lends"):
+            records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
+        elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
+            records.extend(_judged([result], view, origin, log.time_ns, context, weight))
+        return Reading(
+            trace_id=log.trace_id,
+            span_id=log.span_id,
+            parent_span_id=b"",
+            signal="log",
+            dialect=dialect.name,
+            records=tuple(records),
+            standing=_log_standing(kind, origin, context),
+            group=_group(view, origin),
+            naive_tokens=naive,
+            drop=_drop(kind, records, naive),
+            fingerprint=log.fingerprint,
+        )
+
+
+def event_name(log: RawLog, dialect: Dialect) -> str:
+    """The event a log record is: its EventName, else an attribute, else the body."""
+    for name in (log.event_name, text(log.attrs.get("event.name")), log.body):
+        if name in dialect.logs:
+            return name
+    return ""
+
+
+def _failed(records: list[Record]) -> bool:
+    return any(isinstance(r, LlmCall | Step) and r.error_type for r in records)
+
+
+def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None) -> Reading:
+    parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
+    return Reading(
+        record.trace_id, record.span_id, parent_id, signal, "", drop="not_llm", root=root
+    )
+
+
+def _span_kind(view: View) -> Kind:
+    dialect = view.dialect
+    kind = IGNORE
+    for name in dialect.kind_keys:
+        found = dialect.kinds.get(text(view.attrs.get(name)).lower())
+        if found is not None:
+            kind = found
+            break
+    return dialect.refine(view, kind) if dialect.refine is not None else kind
+
+
+def _role(kind: Kind) -> Role:
+    if kind.judge or kind.role in ("evaluator", "verdict"):
+        return "evaluator"
+    if kind.role == "call":
+        return "call"
+    if kind.role == "step" and kind.name in ("tool", "agent"):
+        return "tool" if kind.name == "tool" else "agent"
+    return "other"
+
+
+def _drop(
+    kind: Kind, records: list[Record], naive: int
+) -> Literal["", "rollup", "duplicate", "not_llm"]:
+    if records and isinstance(records[0], LlmCall):
+        return ""
+    if kind.role == "copy":
+        return "duplicate" if kind.name == "duplicate" else "rollup"
+    if naive:
+        return "rollup"
+    return "" if records or kind is not IGNORE else "not_llm"
+
+
+def _group(view: View, origin: Origin) -> str:
+    session = view.text("session") if "session" in view.places else ""
+    if not session:
+        return ""
+    # It is saved: an id of a person's session must not be.
+    told = f"{view.dialect.name}\0{origin.service}\0{session}"
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _log_standing(kind: Kind, origin: Origin, context: Context) -> Standing:
+    if kind.role == "fallback":
+        return "fallback"
+    if kind.role != "lends":
+        return "counts"
+    services = context.count_details_logs
+    return "counts" if services is None or origin.service in services else "lends"
+
+
+def _log_operation(view: View, kind: Kind) -> Kind:
+    if kind.name:
+        return kind
+    return view.dialect.kinds.get(
+        text(view.attrs.get("gen_ai.operation.name")).lower(), Kind("call", "chat")
+    )
+
+
+def _exclusive(view: View, context: Context) -> bool:
+    if "usage_details" not in view.told:
+        return False
+    told = context.cache_inclusion.get(view.record.scope.name)
+    if told is not None:
+        return told == "exclusive"
+    words = view.dialect.exclusive_cache_for
+    if not words:
+        return False
+    provider = view.text("provider").lower()
+    return any(word in provider for word in words)
+
+
+def _results(view: View, kind: Kind, *, has_filed: bool) -> list[Result]:
+    """Verdicts and ratings on a span: its own, its events', and those filed on it."""
+    results = on_span_results(view.attrs) if has_filed else []
+    if kind.role == "verdict":
+        # An evaluation span repeats itself in an event.
+        own = _own_result(view)
+        results += [own] if own is not None else []
+    elif view.events:
+        told = (otel_result(e.attrs) for e in view.events if e.name == _EVALUATION)
+        results += [result for result in told if result is not None]
+    if kind.role == "step" and kind.name == "guardrail":
+        guard = guard_result(
+            view.text("guardrail"), view.text("guardrail_status"), view.text("guardrail_error")
+        )
+        results += [guard] if guard is not None else []
+    return results
+
+
+def _own_result(view: View) -> Result | None:
+    if view.dialect.name != "trulens":
+        return otel_result(view.attrs)
+    name = view.text("judge")
+    broke = bool(view.text("judge_error"))
+    score = score_of(view.raw("judge_score"))
+    return Result(name, score, "", "llm", failed=broke) if name else None
+
+
+def _judged(
+    results: list[Result],
+    view: View,
+    origin: Origin,
+    time_ns: int,
+    context: Context,
+    weight: float,
+) -> list[Verdict | Feedback]:
+    record = view.record
+    return to_records(
+        results,
+        origin,
+        time_ns,
+        context.judging,
+        model=view.text("response_model") or view.text("request_model"),
+        response_id=view.text("response_id"),
+        target_end_ns=record.end_ns if isinstance(record, RawSpan) else 0,
+        weight=weight,
+    )

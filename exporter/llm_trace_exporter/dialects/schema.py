@@ -1,0 +1,224 @@
+"""What a dialect is: tables of attribute keys, and a little code where a table cannot say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import isnan
+from typing import Literal
+
+from msgspec import Struct
+
+from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Value
+from .coerce import count, flag, inside, number, parse_object, text, usd
+
+Role = Literal[
+    "call", "lends", "fallback", "step", "verdict", "evaluator", "structure", "copy", "ignore"
+]
+"""What a record is.
+
+`call` a request to a model; `lends` a call told better by a span, to which it only adds facts;
+`fallback` a call that counts where its emitter sends no spans, and else lends;
+`step` a pipeline step; `verdict` the result of a judge;
+`evaluator` a judge at work, whose calls are its own; `structure` anything that only encloses;
+`copy` a fact that another record tells better; `ignore` nothing that is known.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one record is, and which operation or step."""
+
+    role: Role
+    name: str = ""
+    """The operation of a call, the kind of a step, or why a copy is discarded."""
+    judge: bool = False
+    """The calls beneath are a judge's own."""
+
+
+CHAT = Kind("call", "chat")
+EMBEDDINGS = Kind("call", "embeddings")
+RERANK = Kind("call", "rerank")
+RETRIEVAL = Kind("step", "retrieval")
+TOOL = Kind("step", "tool")
+AGENT = Kind("step", "agent")
+WORKFLOW = Kind("step", "workflow")
+GUARDRAIL = Kind("step", "guardrail")
+MEMORY = Kind("step", "memory")
+OTHER = Kind("step", "other")
+STRUCTURE = Kind("structure")
+EVALUATOR = Kind("evaluator")
+VERDICT = Kind("verdict")
+COPY = Kind("copy", "rollup")
+TOLD_ELSEWHERE = Kind("copy", "duplicate")
+"""The same fact comes on another signal, which is the one that counts."""
+IGNORE = Kind("ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where one fact is written."""
+
+    attr: str
+    path: tuple[str, ...] = ()
+    """Keys inside the object that the attribute holds as JSON or Python repr."""
+    scale: float = 1.0
+    """Factor to the base unit."""
+    additive: bool = False
+    """For cache counts: the input count beside it does not contain them."""
+
+
+def key(attr: str, *path: str, scale: float = 1.0, additive: bool = False) -> Key:
+    """A Key; `key("a", "b", "c")` is member c of member b of the object in attribute a."""
+    return Key(attr, path, scale, additive)
+
+
+def keys(*attrs: str | Key) -> tuple[Key, ...]:
+    """An ordered list of Keys; plain strings are attribute names."""
+    return tuple(a if isinstance(a, Key) else Key(a) for a in attrs)
+
+
+Fields = Mapping[str, tuple[Key, ...]]
+"""Fact -> where it may be written, in reading order."""
+
+TOPICS: Mapping[str, frozenset[str]] = {
+    topic: frozenset(facts.split())
+    for topic, facts in {
+        "usage_details": "cache_read cache_write reasoning audio_input audio_output tool_input",
+        "failure": "http_status error_type error_text level success",
+        "streaming": "streaming ttft ttft_if_streaming first_token_at operation",
+        "cost": "cost cost_currency cost_input cost_output cost_cache_read cost_cache_write",
+        "gateway": "retries attempt fallbacks cache_hit",
+    }.items()
+}
+"""Facts that are read together, and not asked for one by one where a shape tells none of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One convention of writing LLM data on spans and log records."""
+
+    name: str
+    marks: tuple[str, ...] = ()
+    """Attributes of which any one gives the dialect away."""
+    scopes: tuple[str, ...] = ()
+    """Prefixes of instrumentation scope names that give it away."""
+    resources: tuple[str, ...] = ()
+    """Resource attributes of which any one gives it away."""
+    kind_keys: tuple[str, ...] = ()
+    """Attributes that say what a span is, in reading order; the first known value decides."""
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    """Lower-case value of a kind attribute -> what the span is."""
+    fields: Fields = field(default_factory=dict)
+    """Own keys, read before those of the OTel conventions."""
+    provider: str = ""
+    """Who serves its calls, where a record names nobody."""
+    exclusive_cache_for: tuple[str, ...] = ()
+    """Words in the provider's name for which input counts exclude cached tokens; `""`: all."""
+    tellers_by_name: bool = False
+    """One scope tells for several instrumentations, which only the span's name tells apart."""
+    always_streams: bool = False
+    untrusted_cost: bool = False
+    """Reported cost ignores discounts, and 0 means unknown."""
+    nan_is_unknown: bool = False
+    """A count that is not a number says that there is none."""
+    model_in_name: bool = False
+    """A span without attributes is named `<operation> <model>`."""
+    exceptions_fail: bool = False
+    """An exception event means failure whatever the status says."""
+    first_token_events: tuple[str, ...] = ()
+    refine: Callable[[View, Kind], Kind] | None = None
+    """Last word on what a span is, where the kind attribute alone misleads."""
+    logs: Mapping[str, Kind] = field(default_factory=dict)
+    """Event name of a log record -> what it is."""
+    refine_log: Callable[[View, Kind], Kind] | None = None
+
+
+class View(Struct, eq=False, gc=False):
+    """One record seen through one dialect: facts by name instead of attributes by key."""
+
+    record: RawSpan | RawLog
+    attrs: Attributes
+    """The record's."""
+    events: tuple[RawEvent, ...]
+    """Span events; none on a log record."""
+    dialect: Dialect
+    places: Fields
+    """Where each fact stands on this record, in reading order; facts without a place left out."""
+    told: frozenset[str]
+    """What any of these facts is about."""
+    objects: dict[str, Value] = {}
+
+    def span_name(self) -> str:
+        """The span's name; empty on a log record."""
+        return self.record.name if isinstance(self.record, RawSpan) else ""
+
+    def record_failed(self) -> bool:
+        """Whether the span's status is an error."""
+        return isinstance(self.record, RawSpan) and self.record.status_code == 2
+
+    def at(self, where: Key) -> Value:
+        """The raw value a Key points to."""
+        value = self.attrs.get(where.attr)
+        if value is None or not where.path:
+            if type(value) is float and isnan(value) and self.dialect.nan_is_unknown:
+                return None
+            return value
+        if where.attr not in self.objects:
+            self.objects[where.attr] = parse_object(value)
+        return inside(self.objects[where.attr], where.path)
+
+    def text(self, fact: str) -> str:
+        """First non-empty text of a fact."""
+        for where in self.places.get(fact, ()):
+            value = self.attrs.get(where.attr)
+            if where.path or type(value) is float:
+                value = self.at(where)
+            if found := text(value):
+                return found
+        return ""
+
+    def raw(self, fact: str) -> Value:
+        """First present value of a fact, as it came."""
+        for where in self.places.get(fact, ()):
+            if (found := self.at(where)) is not None:
+                return found
+        return None
+
+    def count(self, fact: str) -> int | None:
+        """First token count of a fact."""
+        for where in self.places.get(fact, ()):
+            value = self.attrs.get(where.attr)
+            if where.path or type(value) is not int:
+                value = self.at(where)
+            if (found := count(value)) is not None:
+                return found
+        return None
+
+    def detail(self, fact: str) -> tuple[int, bool]:
+        """First token count of a fact, 0 without one, and whether its place is additive."""
+        for where in self.places.get(fact, ()):
+            if (found := count(self.at(where))) is not None:
+                return found, where.additive
+        return 0, False
+
+    def usd(self, fact: str) -> float | None:
+        """First amount of dollars of a fact."""
+        for where in self.places.get(fact, ()):
+            if (found := usd(self.at(where))) is not None:
+                return found
+        return None
+
+    def number(self, fact: str) -> float | None:
+        """First number of a fact, in its base unit."""
+        for where in self.places.get(fact, ()):
+            if (found := number(self.at(where))) is not None:
+                return found * where.scale
+        return None
+
+    def flag(self, fact: str) -> bool | None:
+        """First yes or no of a fact."""
+        for where in self.places.get(fact, ()):
+            if (found := flag(self.at(where))) is not None:
+                return found
+        return None

@@ -1,0 +1,1 @@
+"""One table for each convention that somebody writes."""

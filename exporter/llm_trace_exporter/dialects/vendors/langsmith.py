@@ -1,0 +1,58 @@
+"""LangSmith SDK in OTel mode. Source: langchain-ai/langsmith-sdk, `langsmith/_internal/otel`.
+
+`gen_ai.operation.name` says `embeddings` on retrievers: the span kind is read first. Details of
+the usage come as a Python repr, or as JSON in the usage metadata.
+"""
+
+from __future__ import annotations
+
+from ..schema import CHAT, EMBEDDINGS, OTHER, RETRIEVAL, STRUCTURE, TOOL, Dialect, key, keys
+
+_USAGE = "langsmith.metadata.usage_metadata"
+
+DIALECT = Dialect(
+    name="langsmith",
+    marks=("langsmith.span.kind",),
+    kind_keys=("langsmith.span.kind",),
+    # A dropped stream has status OK and an exception event.
+    exceptions_fail=True,
+    kinds={
+        "llm": CHAT,
+        "chain": OTHER,
+        "tool": TOOL,
+        "retriever": RETRIEVAL,
+        "embedding": EMBEDDINGS,
+        "prompt": STRUCTURE,
+        "parser": STRUCTURE,
+    },
+    fields={
+        "provider": keys("langsmith.metadata.ls_provider"),
+        "request_model": keys("gen_ai.request.model", "langsmith.metadata.ls_model_name"),
+        "input": keys("gen_ai.usage.input_tokens", key(_USAGE, "input_tokens")),
+        "output": keys("gen_ai.usage.output_tokens", key(_USAGE, "output_tokens")),
+        "cache_read": keys(
+            key("gen_ai.usage.input_token_details", "cache_read"),
+            key(_USAGE, "input_token_details", "cache_read"),
+        ),
+        "cache_write": keys(
+            key("gen_ai.usage.input_token_details", "cache_creation"),
+            key(_USAGE, "input_token_details", "cache_creation"),
+        ),
+        "reasoning": keys(
+            key("gen_ai.usage.output_token_details", "reasoning"),
+            key(_USAGE, "output_token_details", "reasoning"),
+        ),
+        "audio_input": keys(
+            key("gen_ai.usage.input_token_details", "audio"),
+            key(_USAGE, "input_token_details", "audio"),
+        ),
+        "audio_output": keys(
+            key("gen_ai.usage.output_token_details", "audio"),
+            key(_USAGE, "output_token_details", "audio"),
+        ),
+        "streaming": keys("langsmith.request.streaming"),
+        "cost": keys(key(_USAGE, "total_cost")),
+        "cost_input": keys(key(_USAGE, "input_cost")),
+        "cost_output": keys(key(_USAGE, "output_cost")),
+    },
+)

@@ -1,0 +1,94 @@
+"""OpenInference (Arize Phoenix). Source: Arize-ai/openinference, `spec/semantic_conventions.md`."""
+
+from __future__ import annotations
+
+from ..schema import (
+    AGENT,
+    CHAT,
+    EMBEDDINGS,
+    EVALUATOR,
+    GUARDRAIL,
+    OTHER,
+    RERANK,
+    RETRIEVAL,
+    STRUCTURE,
+    TOOL,
+    Dialect,
+    Kind,
+    View,
+    key,
+    keys,
+)
+
+_OUTPUT = "llm.output_messages.0.message.role"
+_STREAM_EVENT = "First Token Stream Event"
+
+
+def _refine(view: View, kind: Kind) -> Kind:
+    """LlamaIndex marks its argument preparation as LLM too, OpenAI Agents a handoff as TOOL."""
+    if kind is TOOL and view.span_name().startswith("handoff to "):
+        return STRUCTURE
+    if kind is not CHAT or view.record_failed():
+        return kind
+    answered = (
+        view.count("input") is not None
+        or view.count("output") is not None
+        or view.raw("finish") is not None
+        or _OUTPUT in view.attrs
+        or any(event.name == _STREAM_EVENT for event in view.events)
+    )
+    looks_prepared = view.span_name().rpartition(".")[2].startswith("_prepare")
+    return STRUCTURE if looks_prepared and not answered else kind
+
+
+DIALECT = Dialect(
+    name="openinference",
+    marks=("openinference.span.kind",),
+    kind_keys=("openinference.span.kind",),
+    kinds={
+        "llm": CHAT,
+        "embedding": EMBEDDINGS,
+        "reranker": RERANK,
+        "retriever": RETRIEVAL,
+        "tool": TOOL,
+        "agent": AGENT,
+        "chain": OTHER,
+        "guardrail": GUARDRAIL,
+        "evaluator": EVALUATOR,
+        "prompt": STRUCTURE,
+        "decision": STRUCTURE,
+        "unknown": STRUCTURE,
+    },
+    fields={
+        "provider": keys("llm.provider", "llm.system"),
+        "request_model": keys("llm.request.model_name"),
+        "response_model": keys(
+            "llm.response.model_name",
+            "llm.model_name",
+            "embedding.model_name",
+            "reranker.model_name",
+        ),
+        "input": keys("llm.token_count.prompt"),
+        "output": keys("llm.token_count.completion"),
+        "total": keys("llm.token_count.total"),
+        "cache_read": keys(
+            "llm.token_count.prompt_details.cache_read",
+            "llm.token_count.prompt_details.cache_input",
+        ),
+        "cache_write": keys("llm.token_count.prompt_details.cache_write"),
+        "reasoning": keys("llm.token_count.completion_details.reasoning"),
+        "audio_input": keys("llm.token_count.prompt_details.audio"),
+        "audio_output": keys("llm.token_count.completion_details.audio"),
+        "cost": keys("llm.cost.total"),
+        "cost_input": keys("llm.cost.prompt"),
+        "cost_output": keys("llm.cost.completion"),
+        "cost_cache_read": keys("llm.cost.prompt_details.cache_read"),
+        "cost_cache_write": keys("llm.cost.prompt_details.cache_write"),
+        "finish": keys("llm.finish_reason"),
+        "tool": keys("tool.name"),
+        "agent": keys("agent.name", "graph.node.id"),
+        "retriever": keys(key("metadata", "ls_retriever_name")),
+    },
+    first_token_events=(_STREAM_EVENT,),
+    refine=_refine,
+)

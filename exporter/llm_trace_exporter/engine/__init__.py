@@ -1,0 +1,1 @@
+"""The engine: everything that counts, wired from the settings, without listeners."""

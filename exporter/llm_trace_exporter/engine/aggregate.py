@@ -1,0 +1,92 @@
+"""From what is settled to series: each call priced, then counted, alone and in its trace."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from ..content import Hearing
+from ..correlation import Output, WholeTraces
+from ..metrics.exporter_metrics import SelfMetrics
+from ..metrics.recorder import Recorder
+from ..model import Agreement, Feedback, LateUsage, LlmCall, Step, Verdict
+from ..objectives import Budgets
+from ..pricing import Pricing
+
+_J = TypeVar("_J", Verdict, Feedback)
+
+
+class Counting:
+    """Not safe for threads: one caller at a time."""
+
+    def __init__(
+        self, recorder: Recorder, own: SelfMetrics, pricing: Pricing, traces: WholeTraces
+    ) -> None:
+        """Count into series."""
+        self._recorder = recorder
+        self._own = own
+        self.pricing = pricing
+        self.traces = traces
+        self.budgets = Budgets()
+        self.hearing: Hearing | None = None
+        """Who hears of settled calls."""
+
+    def count(self, output: Output, unix_s: float) -> None:
+        """Count what came out of the pipeline at a moment."""
+        for place, record in enumerate(output.records):
+            if isinstance(record, LlmCall):
+                priced = self.pricing.price(record)
+                self.traces.call(priced)
+                self._recorder.call(priced)
+                self.budgets.spend(priced, unix_s)
+                if self.hearing is not None:
+                    self.hearing.settled(priced, output.tellers[place])
+            elif isinstance(record, Step):
+                self.traces.step(record)
+                self._recorder.step(record)
+            elif isinstance(record, LateUsage):
+                self._late_usage(record, unix_s)
+            else:
+                self._result(record)
+        for reason, (n, tokens) in output.discarded.items():
+            self._own.discarded(reason, n, tokens)
+        for why, n in output.missing.items():
+            self._own.unjoined(why, n)
+
+    def complete(self, now_s: float, *, ends_all: bool) -> None:
+        """Count the traces that are complete."""
+        traces = self.traces
+        for trace in traces.complete_all() if ends_all else traces.complete(now_s):
+            self._recorder.trace(trace)
+
+    def _late_usage(self, late: LateUsage, unix_s: float) -> None:
+        before, priced = self.pricing.price(late.counted), self.pricing.price(late.call)
+        told = {line.type for line in before.cost}
+        if told:
+            # A fee was counted with the call; what was told that it cost, as a whole.
+            left = () if told - {"request"} else priced.cost
+            priced = replace(priced, cost=tuple(line for line in left if line.type not in told))
+        self.traces.late_usage(before, priced, is_first=late.is_first)
+        self._recorder.late_usage(before, priced, is_first=late.is_first)
+        self.budgets.spend(priced, unix_s)
+
+    def _result(self, record: Verdict | Feedback | Agreement) -> None:
+        if isinstance(record, Verdict):
+            self._recorder.verdict(self._named(record))
+        elif isinstance(record, Agreement):
+            named = replace(record, verdict=self._named(record.verdict))
+            self._recorder.agreement(named)
+        else:
+            self._recorder.feedback(self._named(record))
+
+    def _named(self, judged: _J) -> _J:
+        """The record with the canonical name of the model that it is about."""
+        about = judged.subject
+        if about is not None and (about.response_model or about.request_model):
+            names = (about.provider, about.response_model, about.request_model, about.service_tier)
+        elif judged.model:
+            names = ("", judged.model, "", "")
+        else:
+            return judged
+        return replace(judged, model=self.pricing.resolved(*names).model)

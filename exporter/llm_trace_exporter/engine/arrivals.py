@@ -1,0 +1,92 @@
+"""What a request brings: its records read one by one, and counted as received."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from typing import TypeVar
+
+from ..errors import RejectedRecord
+from ..metrics.exporter_metrics import SelfMetrics
+from ..model import LlmCall, Reading, Step
+from ..otlp.records import RawLog, RawSpan
+from ..storage import Entry
+
+_DIALECT = attrgetter("dialect")
+_MAX_REASONS = 3
+_R = TypeVar("_R", RawSpan, RawLog)
+
+
+class Arrivals:
+    """Counts what comes in; one caller at a time."""
+
+    def __init__(self, own: SelfMetrics, lateness_s: float) -> None:
+        """Nothing has come in yet.
+
+        Args:
+            own: Where it is counted.
+            lateness_s: Age from which a record that comes in is late.
+        """
+        self._own = own
+        self.lateness_s = lateness_s
+        self.records = 0
+        """Spans and log records taken in."""
+
+    def count(self, entry: Entry) -> None:
+        """Count the records of a request."""
+        own, source = self._own, entry.source
+        if not source:
+            return
+        for dialect, n in Counter(map(_DIALECT, entry.spans)).items():
+            own.spans_received(source, dialect, n)
+        for dialect, n in Counter(map(_DIALECT, entry.logs)).items():
+            own.log_records_received(source, dialect, n)
+        if entry.invalid:
+            own.discarded("invalid", entry.invalid)
+        self.records += len(entry.spans) + len(entry.logs)
+        lags_s = [
+            (entry.wall_ns - record.end_ns) / 1e9
+            for reading in (*entry.spans, *entry.logs)
+            for record in reading.records
+            if isinstance(record, (LlmCall, Step))
+        ]
+        own.ingest_lags(lags_s)
+        if late := sum(lag_s > self.lateness_s for lag_s in lags_s):
+            own.late_records(late)
+
+
+def readings_of(
+    records: Iterable[_R],
+    read: Callable[[_R], Reading],
+    reasons: list[str],
+    hear: Callable[[_R, Reading], None] | None = None,
+) -> list[Reading]:
+    """What each record says; why not, for those that are rejected, goes to `reasons`."""
+    found: list[Reading] = []
+    for record in records:
+        try:
+            reading = read(record)
+        except RejectedRecord as rejected:
+            reasons.append(rejected.reason)
+            continue
+        found.append(reading)
+        if hear is not None and reading.records:
+            hear(record, reading)
+    return found
+
+
+def dated(logs: Iterable[RawLog], now_ns: int) -> Iterator[RawLog]:
+    """Log records, those without any time with the time of their arrival."""
+    for log in logs:
+        log.time_ns = log.time_ns or now_ns
+        yield log
+
+
+def message_of(reasons: list[str]) -> str:
+    """Why records were left out, for the sender's developers; empty when none were."""
+    commonest = Counter(reasons).most_common(_MAX_REASONS)
+    told = [f"{n} x {reason}" if n > 1 else reason for reason, n in commonest]
+    if more := len(reasons) - sum(n for _, n in commonest):
+        told.append(f"and {more} more")
+    return "; ".join(told)

@@ -1,0 +1,158 @@
+"""Everything that counts, wired from the settings, without listeners: what `replay` needs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import __version__
+from ..config import Settings
+from ..errors import Overloaded
+from ..metrics.exporter_metrics import SelfMetrics
+from ..metrics.exposition import Exposition, process_registry
+from ..metrics.objectives import Aims
+from ..metrics.recorder import Recorder
+from ..metrics.store import Store
+from ..storage import State
+from .background import Background
+from .checkpoint import Keeper
+from .clock_watch import ClockWatch
+from .ingest import Intake
+from .wiring import MEMORY, CoreOptions, core_options
+
+_logger = logging.getLogger(__name__)
+
+
+class Core:
+    """Everything that counts, without listeners: what `replay` needs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Build the rooms from a configuration; `clock` gives monotonic seconds."""
+
+        def wall_clock() -> float:
+            return wall_clock_ns() / 1e9
+
+        options = core_options(settings)
+        self.settings = settings
+        self.store = Store(options.store, clock=clock)
+        self.own = SelfMetrics(self.store, __version__)
+        self.recorder = Recorder(self.store, wall_clock=wall_clock)
+        self.background = Background(self.own.background_failed)
+        self.pricing = options.pricing
+        path = settings.state.path
+        self.state = State(Path(path)) if path != MEMORY else None
+        self.intake = Intake(
+            self.store,
+            self.recorder,
+            self.own,
+            self.pricing,
+            options.readers.context,
+            options.limits,
+            trace_limits=options.trace_limits,
+            humans=options.humans,
+            lateness_s=settings.lateness_s,
+            journal=self.state,
+            clock=clock,
+            wall_clock_ns=wall_clock_ns,
+        )
+        self.keeper = (
+            Keeper(self.state, self.store, self.intake, self.own, wall_clock=wall_clock)
+            if self.state
+            else None
+        )
+        self.judge_budget = self.keeper.judge_budget if self.keeper else None
+        self.exposition = Exposition(
+            self.store,
+            self.own,
+            registry=process_registry(),
+            before=self.refresh,
+            created=settings.openmetrics.created,
+            wall_clock=wall_clock,
+        )
+        self.gauges: list[Callable[[], None]] = []
+        """Called before each exposition."""
+        self.clock_watch = ClockWatch(clock, wall_clock, self.own.clock_jumped)
+        self._aims = Aims(self.store)
+        self._wall_clock = wall_clock
+        self._take(options)
+        if self.keeper is not None:
+            self.keeper.restore()
+        else:
+            self.own.state_size(0)
+            self.own.state_writable(True)
+
+    def prepare(self, settings: Settings) -> CoreOptions:
+        """Another configuration, made ready; nothing is changed.
+
+        Raises: ConfigError where it cannot be used.
+        """
+        return core_options(settings, self.pricing.catalogue)
+
+    def commit(self, options: CoreOptions) -> None:
+        """Go on with another configuration; what was counted stays.
+
+        Raises: Overloaded when what waits, and is counted under the old one, cannot be written;
+            nothing has changed then.
+        """
+        with self.intake.paused():
+            self.intake.settle_all(ends_traces=False)
+            self.store.reconfigure(options.store)
+            self.pricing = options.pricing
+            self.intake.replace(
+                options.readers,
+                options.pricing,
+                options.limits,
+                options.trace_limits,
+                options.humans,
+            )
+            self.intake.arrivals.lateness_s = options.settings.lateness_s
+            self._take(options)
+            self.settings = options.settings
+
+    def apply(self, settings: Settings) -> None:
+        """Prepare and commit another configuration."""
+        self.commit(self.prepare(settings))
+
+    def close(self) -> None:
+        """Count what waits, or keep it waiting in the state file, and close that."""
+        if self.state is None or self.keeper is None:
+            self.intake.settle_all()
+            return
+        try:
+            self.keeper.checkpoint()
+        except Overloaded as error:
+            _logger.warning("the last checkpoint was not written: %s", error)
+        self.state.close()
+
+    def _take(self, options: CoreOptions) -> None:
+        """Show and follow what the configuration says about judges, targets and budgets."""
+        self._aims.targets((t.slo, dict(t.labels), t.value) for t in options.targets)
+        self.intake.budgets.configure(options.budgets, options.dimensions)
+        self.recorder.judges(
+            options.score_ranges,
+            options.score_ranges_of_dialects,
+            options.baseline_failure_ratios,
+        )
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date, as before each exposition."""
+        self.intake.refresh_gauges()
+        if self.keeper is not None:
+            self.keeper.refresh_gauges()
+        for refresh in self.gauges:
+            refresh()
+        self._show_budgets()
+        self.own.price_catalogue(self.pricing.catalogue_timestamp_s)
+
+    def _show_budgets(self) -> None:
+        with self.store.lock:
+            figures = list(self.intake.budgets.figures(self._wall_clock()))
+        self._aims.budgets((f.budget.name, f.budget.period, f.by_measure) for f in figures)

@@ -1,0 +1,398 @@
+"""The core as the receivers see it: a request comes in, what it says is counted.
+
+Two locks. The outer one makes entries of the journal and what follows from them one sequence; it
+is held while the disk is waited for. The inner one, the store's, guards pipeline and store
+together, so a request is applied whole or not at all and a scrape between two requests sees sums
+that belong together, without waiting for the disk. Decoding happens outside of both.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from ..consumer import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
+from ..content import Heard, Hearing, filters
+from ..content.extract import Taker
+from ..correlation import (
+    Limits,
+    Part,
+    Pipeline,
+    Saved,
+    TraceLimits,
+    WholeTraces,
+    moved_reading,
+    together,
+)
+from ..dialects import INDEXED_KEYS, Context, Readers, labels_of, moved_to, wanted_keys
+from ..errors import Overloaded
+from ..metrics.exporter_metrics import SelfMetrics
+from ..metrics.recorder import Recorder
+from ..metrics.store import Store
+from ..model import Reading, Verdict
+from ..objectives import Budgets
+from ..otlp import wire
+from ..otlp.attributes import parse
+from ..otlp.decode import logs_of, spans_of
+from ..otlp.json_text import document, members_of
+from ..otlp.records import RawLog, RawSpan
+from ..pricing import Pricing
+from ..receivers.scores import Read, as_reading
+from ..storage import Entry, Memory
+from .aggregate import Counting
+from .arrivals import Arrivals, dated, message_of, readings_of
+
+_encode = msgspec.msgpack.Encoder().encode
+_labelled = msgspec.msgpack.Decoder(tuple[list[str], bytes])
+
+
+class Journal(Protocol):
+    """Where requests are written before they are acknowledged."""
+
+    def append(self, entry: Entry) -> None:
+        """Commit an entry.
+
+        Raises: Overloaded when it cannot be written.
+        """
+
+
+class Intake:
+    """Implements `otlp.sink.Sink`; safe to call from several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        own: SelfMetrics,
+        pricing: Pricing,
+        context: Context,
+        limits: Limits,
+        *,
+        trace_limits: TraceLimits | None = None,
+        humans: Mapping[str, Iterable[str]] | None = None,
+        lateness_s: float = 3600.0,
+        journal: Journal | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Wire up the rooms.
+
+        Args:
+            humans: Judge -> further names under which people judge the same; all lower case.
+            lateness_s: Age from which a record that comes in is late.
+            journal: Where requests are written before they are acknowledged.
+            clock: Monotonic seconds.
+        """
+        self._lock = store.lock
+        self._writing = threading.RLock()
+        self._own = own
+        is_kept = journal is not None
+        self._traces = WholeTraces(trace_limits or TraceLimits(), tracks=is_kept)
+        self._counting = Counting(recorder, own, pricing, self._traces)
+        self._heed(Readers(context))
+        self._pipeline = Pipeline(limits, humans, tracks=is_kept)
+        self._clock = clock
+        self._wall_clock_ns = wall_clock_ns
+        self._journal = journal
+        self._evicted: Counter[str] = Counter()
+        self.arrivals = Arrivals(own, lateness_s)
+
+    @property
+    def waiting(self) -> int:
+        """Calls and steps that are not settled yet."""
+        return self._pipeline.waiting
+
+    @property
+    def limits(self) -> Limits:
+        """How much is waited for and remembered."""
+        return self._pipeline.limits
+
+    def export(
+        self,
+        signal: SignalName,
+        encoding: Encoding,
+        body: bytes,
+        source: Source,
+        tenant: Tenant = ANYONE,
+    ) -> Outcome:
+        """Apply one request.
+
+        Raises: DecodeError where `body` is not the message; nothing is counted then.
+        """
+        if signal == "metrics":
+            parse(wire.Request, body) if encoding == "protobuf" else members_of(document(body))
+            self._own.metrics_request(source)
+            return Outcome()
+        started_s, readers = time.perf_counter(), self._readers
+        reasons: list[str] = []
+        is_traces = signal == "traces"
+        spans = spans_of(body, self._span_keys, reasons, encoding) if is_traces else ()
+        logs = () if is_traces else logs_of(body, self._log_keys, reasons, encoding)
+        outcome = self._take(spans, logs, reasons, readers, source, tenant, started_s)
+        return outcome or self.export(signal, encoding, body, source, tenant)
+
+    def take(self, spans: list[RawSpan], logs: list[RawLog], source: Source) -> Outcome:
+        """Apply one request that is decoded already."""
+        started_s, readers = time.perf_counter(), self._readers
+        outcome = self._take(spans, logs, [], readers, source, ANYONE, started_s)
+        return outcome or self.take(spans, logs, source)
+
+    def _take(
+        self, raw_spans: Iterable[RawSpan], raw_logs: Iterable[RawLog], reasons: list[str],
+        readers: Readers, source: Source, tenant: Tenant, started_s: float,
+    ) -> Outcome | None:  # fmt: skip
+        """None, and nothing is applied, where the configuration was replaced meanwhile."""
+        reader = readers.of(tenant.labels)
+        heard: list[Heard] = []
+        hearing = self._counting.hearing
+        read_log: Callable[[RawLog], Reading] = reader.log
+        hear = None
+        if hearing is not None:
+            hear = hearing.hearing_spans(heard)
+            read_log = hearing.reading_logs(read_log, self._taker, heard)
+        spans = readings_of(raw_spans, reader.span, reasons, hear)
+        logs = readings_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
+        with self._writing:
+            if readers is not self._readers:
+                return None
+            entry = Entry(
+                now_s=self._clock(), source=source, spans=tuple(spans), logs=tuple(logs),
+                invalid=len(reasons), wall_ns=self._wall_clock_ns(),
+            )  # fmt: skip
+            if spans or logs:
+                self._commit(entry)
+            with self._lock:
+                if hearing is not None:
+                    hearing.hold(heard, self._clock())
+                self._apply(entry)
+                self._own.ingest_duration(source, time.perf_counter() - started_s)
+        return Outcome(len(reasons), message_of(reasons))
+
+    def refused(self, source: Source, reason: RefusalReason) -> None:
+        """Count a request that was answered with an error."""
+        self._own.rejected(source, reason)
+
+    def settle(self) -> None:
+        """Count what has waited long enough.
+
+        Raises: Overloaded when that cannot be written; it is counted the next time.
+        """
+        with self._writing:
+            now_s = self._clock()
+            if self._pipeline.is_due(now_s) or self._traces.is_due(now_s):
+                self._commit_and_apply(Entry(now_s, wall_ns=self._wall_clock_ns()))
+
+    def settle_all(self, *, ends_traces: bool = True) -> None:
+        """Count everything that waits, and whole traces as far as they came."""
+        with self._writing:
+            if self._pipeline.waiting or (ends_traces and len(self._traces)):
+                entry = Entry(
+                    self._clock(),
+                    wall_ns=self._wall_clock_ns(),
+                    settles_all=True,
+                    ends_traces=ends_traces,
+                )
+                self._commit_and_apply(entry)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep requests and scrapes out for a moment."""
+        with self._writing, self._lock:
+            yield
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Keep other requests out for a moment, and no scrape."""
+        with self._writing:
+            yield
+
+    def save(self, *, every: bool) -> Saved:
+        """What is remembered, packed: what changed since the last time, or all of it."""
+        saved = together((self._pipeline.save(every=every), self._traces.save(every=every)))
+        labels = labels_of(self._readers.context)
+        packed = [part._replace(value=_encode((labels, part.value))) for part in saved.parts]
+        return saved._replace(parts=tuple(packed))
+
+    def remember(self, part: Memory, ahead_s: float) -> None:
+        """Remember what an earlier process did; the parts in their order, then `restored`.
+
+        Args:
+            part: One of those that `save` gave.
+            ahead_s: How far this process's clock is ahead of that one's.
+
+        Raises: MsgspecError or ValueError where none of ours has written it.
+        """
+        context = self._readers.context
+        labels, value = _labelled.decode(part.value)
+        move = moved_to(labels, context) if labels != labels_of(context) else None
+        told = Part(part.name, part.entries, value, part.is_stale)
+        if not self._pipeline.restore(told, move, ahead_s):
+            self._traces.restore(told, move, ahead_s)
+
+    def restored(self) -> int:
+        """Let what waited in an earlier process wait on; after the last `remember`.
+
+        Returns: How many traces could not be read.
+        """
+        return self._pipeline.restored()
+
+    def replay(self, entry: Entry, ahead_s: float) -> None:
+        """Apply what an earlier process committed after what was remembered.
+
+        Args:
+            entry: From the journal.
+            ahead_s: How far this process's clock is ahead of that one's.
+        """
+        context, spans, logs = self._readers.context, entry.spans, entry.logs
+        if list(entry.dimensions) != labels_of(context):
+            move = moved_to(entry.dimensions, context)
+            spans = tuple(moved_reading(reading, move) for reading in spans)
+            logs = tuple(moved_reading(reading, move) for reading in logs)
+        now_s = entry.now_s + ahead_s
+        for_calls, for_traces = entry.waits_s[:3], entry.waits_s[3:]
+        with self._pipeline.waiting_for(*for_calls), self._traces.waiting(*for_traces):
+            if entry.waits_again:
+                self._wait_again(now_s)
+            self._apply(replace(entry, now_s=now_s, spans=spans, logs=logs))
+
+    def wait_again(self) -> Entry:
+        """Let all that waits do so from now on: senders come back when the process does.
+
+        Returns: What does the same when it is applied again.
+        """
+        now_s = self._clock()
+        self._wait_again(now_s)
+        return self._under(Entry(now_s, wall_ns=self._wall_clock_ns(), waits_again=True))
+
+    def _wait_again(self, now_s: float) -> None:
+        self._pipeline.wait_again(now_s)
+        self._traces.wait_again(now_s)
+
+    @property
+    def budgets(self) -> Budgets:
+        """What was spent of each budget; only under the store's lock."""
+        return self._counting.budgets
+
+    def replace(
+        self,
+        readers: Readers,
+        pricing: Pricing,
+        limits: Limits,
+        trace_limits: TraceLimits,
+        humans: Mapping[str, Iterable[str]],
+    ) -> None:
+        """Go on with another configuration; nothing may wait, as it was read under the old one."""
+        with self.paused():
+            old, new = labels_of(self._readers.context), labels_of(readers.context)
+            self._heed(readers)
+            self._counting.pricing = pricing
+            moved = moved_to(old, readers.context) if old != new else None
+            self._pipeline.reconfigure(limits, humans, moved)
+            self._traces.limit(trace_limits)
+            if moved is not None:
+                self._traces.relabel(moved)
+
+    def listen(self, hearing: Hearing | None) -> Hearing | None:
+        """Let others hear what is said in calls from now on; None: nobody does.
+
+        Texts are read off the wire only while somebody listens. Returns who listened before.
+        """
+        with self.paused():
+            before, self._counting.hearing = self._counting.hearing, hearing
+            self._evicted["texts"] = 0
+            self._heed(Readers(self._readers.context))
+            return before
+
+    def judged(self, verdicts: Iterable[Verdict]) -> None:
+        """Count what judges within the exporter found: on record like all that is counted.
+
+        Raises: Overloaded when that cannot be written; nothing was counted then.
+        """
+        readings = tuple(map(_judged, verdicts))
+        with self._writing:
+            now_ns = self._wall_clock_ns()
+            self._commit_and_apply(Entry(self._clock(), logs=readings, wall_ns=now_ns))
+
+    def score(self, read: Callable[[Context, int], Read], tenant: Tenant = ANYONE) -> Read:
+        """Count results and ratings that came on a route of their own.
+
+        Raises: Overloaded when that cannot be written, or what `read` does; nothing was counted.
+        """
+        readers, now_ns = self._readers, self._wall_clock_ns()
+        found = read(readers.of(tenant.labels).context, now_ns)
+        with self._writing:
+            if readers is self._readers:
+                entry = Entry(self._clock(), "scores", logs=found.readings, wall_ns=now_ns)
+                self._commit_and_apply(replace(entry, invalid=len(found.rejected)))
+                return found
+        return self.score(read, tenant)
+
+    def refresh_gauges(self) -> None:
+        """Show how full the memories are."""
+        pipeline = self._pipeline
+        with self._lock:
+            self._own.pending_calls(pipeline.waiting, pipeline.limits.max_pending)
+            memories = {**pipeline.memories.usage, "open_traces": self._traces.memory}
+            if self._counting.hearing is not None:
+                memories["texts"] = self._counting.hearing.filled
+            for table, memory in memories.items():
+                self._own.table_entries(table, memory.held, memory.limit)
+                self._own.table_evicted(table, memory.evicted - self._evicted[table])
+                self._evicted[table] = memory.evicted
+
+    def _heed(self, readers: Readers) -> None:
+        """Read under a configuration from now on."""
+        dimensions, with_texts = readers.context.dimensions, self._counting.hearing is not None
+        self._span_keys, self._log_keys = filters(dimensions, with_texts=with_texts)
+        self._taker = Taker(wanted_keys(dimensions), INDEXED_KEYS)
+        self._readers = readers
+
+    def _commit_and_apply(self, entry: Entry) -> None:
+        self._commit(entry)
+        with self._lock:
+            self._apply(entry)
+
+    def _commit(self, entry: Entry) -> None:
+        if self._journal is None:
+            return
+        started_s = time.perf_counter()
+        try:
+            self._journal.append(self._under(entry))
+        except Overloaded:
+            self._own.state_failed("commit")
+            raise
+        self._own.state_committed(time.perf_counter() - started_s)
+
+    def _under(self, entry: Entry) -> Entry:
+        """An entry with the configuration that it is applied under."""
+        calls, traces = self._pipeline.limits, self._traces.limits
+        waits_s = (
+            calls.settle_s, calls.patience_s, calls.bind_wait_s,
+            traces.quiet_s, traces.rootless_quiet_s,
+        )  # fmt: skip
+        labels = tuple(labels_of(self._readers.context))
+        return replace(entry, dimensions=labels, waits_s=waits_s)
+
+    def _apply(self, entry: Entry) -> None:
+        for reading in (*entry.spans, *entry.logs):
+            self._pipeline.add(reading, entry.now_s)
+            self._traces.see(reading, entry.now_s)
+        if entry.settles_all:
+            self._pipeline.settle_all()
+        else:
+            self._pipeline.settle(entry.now_s)
+        self._counting.count(self._pipeline.drain(), entry.wall_ns / 1e9)
+        self._counting.complete(entry.now_s, ends_all=entry.ends_traces)
+        self.arrivals.count(entry)
+
+
+def _judged(verdict: Verdict) -> Reading:
+    origin, time = verdict.origin, verdict.time_ns.to_bytes(8)
+    return as_reading(verdict, origin.trace_id, origin.span_id, verdict.judge.encode(), time)

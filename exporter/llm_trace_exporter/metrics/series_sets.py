@@ -1,0 +1,335 @@
+"""Bundles: the series that one label set of one kind of record needs, bound once.
+
+Finding a series means cleaning, capping and joining a dozen label values. Records repeat their
+label sets, so the recorder keeps a bundle per set: one look-up, then additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeAlias, TypeVar
+
+from .catalogue import QUALITY, REQUEST, ROUTE, STEP, TRACE
+from .series import Counter, Gauge, Histogram
+from .store import FamilySeries, Store
+
+MAX_BUNDLES = 8192
+"""Label sets remembered per kind of record; a flood of new ones costs time, not memory."""
+
+MAX_KEY_CHARS = 2048
+"""Longer label sets (before cleaning) are served but not remembered."""
+
+MAX_CHILDREN = 1024
+
+NO_LABELS = ()
+"""The key of a family that has no labels of its own beyond the bundle's."""
+
+ALL_ENDINGS = (("ok", ""), ("error", "other"))
+"""Born together: a ratio of errors is then 0 and not absent before the first error."""
+
+ALL_VERDICTS = (("pass",), ("fail",), ("error",), ("unscored",))
+ALL_RATINGS = ("positive", "negative")
+
+Dimensions: TypeAlias = tuple[str, ...]
+S = TypeVar("S", Counter, Gauge, Histogram)
+B = TypeVar("B")
+
+
+class Children(dict[tuple[str, ...], S], Generic[S]):
+    """The series of one family under one bundle's labels, by the family's own labels."""
+
+    __slots__ = ("_family", "_head", "_tail")
+
+    def __init__(
+        self,
+        family: FamilySeries[S],
+        head: tuple[str, ...] = (),
+        tail: tuple[str, ...] = (),
+    ) -> None:
+        """Bind a family to the label values before and after its own."""
+        super().__init__()
+        self._family: FamilySeries[S] = family
+        self._head = head
+        self._tail = tail
+
+    def __missing__(self, own: tuple[str, ...]) -> S:
+        """Bind the series of one set of own label values."""
+        if len(self) >= MAX_CHILDREN:
+            self.clear()
+        series: S = self._family.get(self._head + own + self._tail)
+        self[own] = series
+        return series
+
+
+class Labeller:
+    """Turns raw label values into shown ones, and says what the caps replaced."""
+
+    def __init__(self, store: Store) -> None:
+        """Use the store's label policy and count what it replaces."""
+        self.store = store
+        self._overflows: Children[Counter] = Children(
+            store.counters("llm_exporter_label_overflow_total")
+        )
+        store.watch(self._overflows.clear)
+
+    def admit(
+        self, labels: tuple[str, ...], values: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], list[Counter]]:
+        """Return the values to show and the counters of the labels that overflowed."""
+        shown, over = self.store.policy.admit_all(labels, values)
+        return shown, [self._overflows[(label,)] for label in over]
+
+    def dimensions(self, values: Dimensions) -> tuple[Dimensions, list[Counter]]:
+        """Return one value per configured dimension, like `admit`.
+
+        A record read before a reload can have more or fewer of them than are configured now.
+        """
+        names = tuple(d.label for d in self.store.options.dimensions)
+        fitted = (*values, *("",) * len(names))[: len(names)]
+        return self.admit(names, fitted)
+
+
+class Bundles(Generic[B]):
+    """Bundles by raw label set: bounded, and forgotten when the store drops series."""
+
+    def __init__(self, store: Store, build: Callable[..., B]) -> None:
+        """Take what makes a bundle from the parts of a key."""
+        self.by_key: dict[tuple[str | Dimensions, ...], B] = {}
+        """For the fast path: look here first, then `make`."""
+        self._build = build
+        store.watch(self.by_key.clear)
+
+    def make(self, key: tuple[str | Dimensions, ...]) -> B:
+        """Build the bundle of a label set and remember it."""
+        bundle = self._build(*key)
+        if len(self.by_key) >= MAX_BUNDLES:
+            self.by_key.clear()
+        if sum(len(p) if isinstance(p, str) else sum(map(len, p)) for p in key) <= MAX_KEY_CHARS:
+            self.by_key[key] = bundle
+        return bundle
+
+
+class CallSeries:
+    """Series of the calls of one label set."""
+
+    __slots__ = (
+        "cost",
+        "cost_per_call",
+        "duration",
+        "finish",
+        "gateway",
+        "input_tokens",
+        "output_tokens",
+        "overflows",
+        "per_token",
+        "repriced",
+        "requests",
+        "siblings",
+        "tokens",
+        "ttft",
+        "unpriced",
+        "unpriced_tokens",
+    )
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        provider: str,
+        model: str,
+        operation: str,
+        purpose: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind."""
+        values = (service, environment, provider, model, operation)
+        shown, over = labeller.admit(REQUEST[:-1], values)
+        head = (*shown, purpose)
+        tail, over_tail = labeller.dimensions(dimensions)
+        store = labeller.store
+        self.overflows = (*over, *over_tail)
+        self.requests = Children(store.counters("llm_requests_total"), head, tail)
+        self.duration = Children(store.histograms("llm_request_duration_seconds"), head, tail)
+        self.ttft = Children(
+            store.histograms("llm_request_time_to_first_token_seconds"), head, tail
+        )
+        self.per_token = Children(
+            store.histograms("llm_request_time_per_output_token_seconds"), head, tail
+        )
+        self.tokens = Children(store.counters("llm_tokens_total"), head, tail)
+        self.input_tokens = Children(store.histograms("llm_request_input_tokens"), head, tail)
+        self.output_tokens = Children(store.histograms("llm_request_output_tokens"), head, tail)
+        self.cost = Children(store.counters("llm_cost_usd_total"), head, tail)
+        self.cost_per_call = Children(store.histograms("llm_request_cost_usd"), head, tail)
+        self.unpriced = Children(store.counters("llm_unpriced_requests_total"), head, tail)
+        self.repriced = Children(store.counters("llm_repriced_requests_total"), head, tail)
+        self.unpriced_tokens = Children(store.counters("llm_unpriced_tokens_total"), head, tail)
+        self.finish = Children(store.counters("llm_finish_reasons_total"), head, tail)
+        self.gateway = Children(store.counters("llm_gateway_events_total"), head, tail)
+        self.siblings = tuple(self.requests[ending] for ending in ALL_ENDINGS)
+
+
+class RouteSeries:
+    """Series of one pair of requested and served model."""
+
+    __slots__ = ("overflows", "routed", "siblings")
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        provider: str,
+        request_model: str,
+        response_model: str,
+    ) -> None:
+        """Bind."""
+        # The call itself has counted an overflow of the labels that both have.
+        route, _ = labeller.admit(ROUTE, (service, environment, provider))
+        models = ("request_model", "response_model")
+        shown, over = labeller.admit(models, (request_model, response_model))
+        self.overflows = tuple(over)
+        self.siblings: tuple[Counter, ...] = ()
+        self.routed = labeller.store.counters("llm_model_routing_total").get(route + shown)
+
+
+class StepSeries:
+    """Series of the steps of one kind and name."""
+
+    __slots__ = ("checks", "documents", "duration", "overflows", "siblings", "tools", "top_score")
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        kind: str,
+        name: str,
+        guards: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind; `guards` is non-empty for steps that say what a guardrail did."""
+        base, over = labeller.admit(STEP, (service, environment))
+        named, over_name = labeller.admit(("name",), (name,))
+        tail, over_tail = labeller.dimensions(dimensions)
+        tool, over_tool = labeller.admit(("tool",), (name if kind == "tool" else "",))
+        guardrail, over_guard = labeller.admit(("guardrail",), (name if guards else "",))
+        store = labeller.store
+        self.overflows = (*over, *over_name, *over_tail, *over_tool, *over_guard)
+        self.duration = Children(
+            store.histograms("llm_step_duration_seconds"), (*base, kind, *named), tail
+        )
+        self.tools = Children(store.counters("llm_tool_calls_total"), base + tool, tail)
+        self.documents = Children(store.histograms("llm_retrieved_documents"), base + named, tail)
+        self.top_score = Children(store.histograms("llm_retrieval_top_score"), base + named, tail)
+        self.checks = Children(store.counters("llm_guardrail_checks_total"), base + guardrail, tail)
+        siblings = [self.tools[ending] for ending in ALL_ENDINGS] if kind == "tool" else []
+        if guards:
+            siblings += [self.checks[("allow",)], self.checks[("block",)]]
+        self.siblings = tuple(siblings)
+
+
+class TraceSeries:
+    """Series of the whole traces of one label set."""
+
+    __slots__ = (
+        *("cost", "duration", "llm_calls", "overflows", "siblings", "tokens", "tool_calls"),
+        "traces",
+    )
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        root: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind."""
+        head, over = labeller.admit(TRACE, (service, environment, root))
+        tail, over_tail = labeller.dimensions(dimensions)
+        store = labeller.store
+        self.overflows = (*over, *over_tail)
+        self.traces = Children(store.counters("llm_traces_total"), head, tail)
+        self.duration = Children(store.histograms("llm_trace_duration_seconds"), head, tail)
+        self.cost = Children(store.histograms("llm_trace_cost_usd"), head, tail)
+        self.llm_calls = Children(store.histograms("llm_trace_llm_calls"), head, tail)
+        self.tool_calls = Children(store.histograms("llm_trace_tool_calls"), head, tail)
+        self.tokens = Children(store.histograms("llm_trace_tokens"), head, tail)
+        self.siblings = tuple(self.traces[(outcome,)] for outcome in ("ok", "error"))
+
+
+class VerdictSeries:
+    """Series of one judge's verdicts on one model."""
+
+    __slots__ = ("findings", "lag", "overflows", "score", "siblings", "verdicts")
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        model: str,
+        judge: str,
+        kind: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind."""
+        head, over = labeller.admit((*QUALITY, "judge"), (service, environment, model, judge))
+        tail, over_tail = labeller.dimensions(dimensions)
+        store = labeller.store
+        self.overflows = (*over, *over_tail)
+        self.verdicts = Children(store.counters("llm_judge_verdicts_total"), (*head, kind), tail)
+        self.score = Children(store.histograms("llm_judge_score"), (*head, kind), tail)
+        self.lag = Children(store.histograms("llm_judge_lag_seconds"), head, tail)
+        self.findings = Children(store.counters("llm_content_findings_total"), head, tail)
+        self.siblings = tuple(self.verdicts[verdict] for verdict in ALL_VERDICTS)
+
+
+class FeedbackSeries:
+    """Series of one source of end users' feedback on one model."""
+
+    __slots__ = ("by_rating", "overflows", "siblings")
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        model: str,
+        source: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind."""
+        head, over = labeller.admit(QUALITY, (service, environment, model))
+        filed, over_source = labeller.admit(("source",), (source,))
+        tail, over_tail = labeller.dimensions(dimensions)
+        self.overflows = (*over, *over_source, *over_tail)
+        family = labeller.store.counters("llm_feedback_total")
+        self.by_rating = Children(family, head, filed + tail)
+        self.siblings = tuple(self.by_rating[(rating,)] for rating in ALL_RATINGS)
+
+
+class AgreementSeries:
+    """Series of one judge's agreement with people."""
+
+    __slots__ = ("by_agreement", "overflows", "siblings")
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        service: str,
+        environment: str,
+        model: str,
+        judge: str,
+        dimensions: Dimensions,
+    ) -> None:
+        """Bind."""
+        head, over = labeller.admit((*QUALITY, "judge"), (service, environment, model, judge))
+        tail, over_tail = labeller.dimensions(dimensions)
+        self.overflows = (*over, *over_tail)
+        self.by_agreement = Children(
+            labeller.store.counters("llm_judge_agreement_total"), head, tail
+        )
+        self.siblings = tuple(self.by_agreement[(agrees,)] for agrees in ("true", "false"))

@@ -1,0 +1,185 @@
+"""What one item of a request says, whoever's format it is in, and the record that comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from ...dialects import Context, Result, judged, labels_of, to_records
+from ...model import Feedback, Origin, Rating, Reading, Verdict, VerdictValue
+
+_HEX_TRACE = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+_HEX_SPAN = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)
+_MAX_UNIX_S = 4e9
+
+
+class Unusable(ValueError):
+    """An item that cannot be counted; its text says where and what is allowed, and no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One result or rating."""
+
+    result: Result
+    item_id: str = ""
+    """The sender's own id of it."""
+    trace_id: bytes = b""
+    span_id: bytes = b""
+    response_id: str = ""
+    time_ns: int = 0
+    """0: not told."""
+    verdict: VerdictValue | None = None
+    """Told in so many words; else label and score decide."""
+    rating: Rating | None = None
+    """Set for feedback that is told as such."""
+    service: str = ""
+    environment: str = ""
+    model: str = ""
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+
+
+def reading_of(
+    told: Told, dialect: str, tenant: str, context: Context, now_ns: int, raw: bytes
+) -> Reading | None:
+    """A reading as of a log record; None for a rating that says nothing.
+
+    Args:
+        told: What was said.
+        dialect: Whose format it was in.
+        tenant: Who sent it: ids of different senders are different ids.
+        context: The configuration, with what the sender's token fixes.
+        now_ns: When it came, Unix nanoseconds.
+        raw: The item as it came: tells a resent one where it has no id.
+    """
+    fixed = context.fixed
+    values = {**told.dimensions, **fixed}
+    origin = Origin(
+        told.trace_id,
+        told.span_id,
+        b"",
+        "log",
+        dialect,
+        dialect,
+        fixed.get("service") or told.service or "unknown_service",
+        fixed.get("environment") or told.environment,
+        tuple(values.get(label, "") for label in labels_of(context)),
+    )
+    if told.item_id:
+        # Five equal ratings with ids of their own are five.
+        fact = blake2b("\0".join((dialect, tenant, told.item_id)).encode(), digest_size=8).digest()
+        told = replace(told, result=replace(told.result, fact=fact))
+    record = _record(told, origin, context, told.time_ns or now_ns)
+    if record is None:
+        return None
+    said = told.item_id.encode() or raw
+    kind, known_by = type(record).__name__, "id" if told.item_id else "content"
+    mark = "\0".join((dialect, kind, tenant, known_by)).encode()
+    return as_reading(record, mark, said)
+
+
+def as_reading(record: Verdict | Feedback, *said: bytes) -> Reading:
+    """A result as what a log record would have said; all of `said` tells it from every other."""
+    origin = record.origin
+    return Reading(
+        trace_id=origin.trace_id,
+        span_id=origin.span_id,
+        parent_span_id=b"",
+        signal="log",
+        dialect=origin.dialect,
+        records=(record,),
+        fingerprint=blake2b(b"\0".join(said), digest_size=16).digest(),
+    )
+
+
+def _record(
+    told: Told, origin: Origin, context: Context, time_ns: int
+) -> Verdict | Feedback | None:
+    result, judging = told.result, context.judging
+    if told.rating is not None:
+        return Feedback(
+            origin,
+            time_ns,
+            told.rating,
+            result.name,
+            model=told.model,
+            response_id=told.response_id,
+            fact=result.fact,
+        )
+    if told.verdict is not None:
+        return Verdict(
+            origin,
+            time_ns,
+            result.name,
+            judging.kind(result.name, result.kind, origin.dialect),
+            told.verdict,
+            score=judged(result, judging, origin.dialect)[1],
+            model=told.model,
+            response_id=told.response_id,
+            fact=result.fact,
+        )
+    found = to_records(
+        [result], origin, time_ns, judging, model=told.model, response_id=told.response_id
+    )
+    return found[0] if found else None
+
+
+def trace_id_of(value: object) -> bytes:
+    """An OpenTelemetry trace id from 32 hexadecimal digits or a UUID; empty for anything else."""
+    if isinstance(value, str):
+        digits = value.replace("-", "")
+        if _HEX_TRACE.fullmatch(digits) and digits.strip("0"):
+            return bytes.fromhex(digits)
+    return b""
+
+
+def span_id_of(value: object) -> bytes:
+    """An OpenTelemetry span id from 16 hexadecimal digits, or as LangSmith makes it of a UUID."""
+    if isinstance(value, str):
+        if _HEX_SPAN.fullmatch(value):
+            return bytes.fromhex(value) if value.strip("0") else b""
+        try:
+            return UUID(value).bytes[:8]
+        except ValueError:
+            return b""
+    return b""
+
+
+def time_ns_of(value: object) -> int:
+    """Unix nanoseconds from ISO 8601 or Unix seconds; 0 where it is not told.
+
+    Raises: Unusable for what is neither.
+    """
+    if value is None:
+        return 0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if 0 <= value <= _MAX_UNIX_S:
+            return int(value * 1e9)
+        raise Unusable("time: allowed: Unix seconds")
+    try:
+        moment = datetime.fromisoformat(str(value))
+        # Without a zone it could be any of a day's hours.
+        seconds = moment.timestamp() if moment.tzinfo is not None else -1.0
+    except (ValueError, OverflowError):
+        seconds = -1.0
+    if not 0 <= seconds <= _MAX_UNIX_S:
+        raise Unusable("time: allowed: a time with its zone, as 2026-11-21T10:00:00Z")
+    return int(seconds * 1e9)
+
+
+def text_of(item: Mapping[str, Any], key: str, limit: int = 256) -> str:
+    """A short text; empty where there is none.
+
+    Raises: Unusable for what is no text, or too long a one.
+    """
+    value = item.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > limit:
+        raise Unusable(f"{key}: allowed: a text of at most {limit} characters")
+    return value

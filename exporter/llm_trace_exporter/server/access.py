@@ -1,0 +1,140 @@
+"""All guards of one exporter together."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import grpc
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from ..config import Settings
+from ..config.web_file import Listener
+from ..consumer import Sink
+from ..metrics.exporter_metrics import SelfMetrics
+from ..receivers.auth import Gate, HttpGate
+from .admin_auth import Door, WithHeaders
+from .receiver_auth import OtlpGate
+from .tokens import Keyring, PreparedTokens
+from .web_config import Guard, PreparedGuard
+
+Part = Literal["web", "otlp_http", "otlp_grpc", "tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSecurity:
+    """Who may come in, once it is committed."""
+
+    tokens: PreparedTokens
+    guards: Mapping[Listener, PreparedGuard]
+
+
+class Security:
+    """What stands in front of the listeners, kept up to date."""
+
+    def __init__(self, settings: Settings, own: SelfMetrics) -> None:
+        """Read all files with secrets.
+
+        Raises: ConfigError with a line for each problem.
+        """
+        self._own = own
+        # Files change and reloads come at the same time.
+        self._changing = threading.Lock()
+        otlp = settings.otlp
+        self._guards: dict[Listener, Guard] = {
+            "web": Guard("web", settings.web.config_file),
+            "otlp_http": Guard("otlp_http", otlp.http.config_file),
+            "otlp_grpc": Guard("otlp_grpc", otlp.grpc.config_file),
+        }
+        self._keyring = Keyring(otlp.tokens)
+        for part in (*self._guards, "tokens"):
+            own.security_loaded(part, is_success=True)
+        self._show_tokens()
+
+    def web_app(self, app: ASGIApp) -> ASGIApp:
+        """The pages behind their guard."""
+        guard = self._guards["web"]
+
+        def refused(reason: str) -> None:
+            self._own.rejected("web", reason)
+
+        return WithHeaders(Door(app, guard, refused), guard)
+
+    def otlp_app(self, app: ASGIApp, sink: Sink, origins: tuple[str, ...] = ()) -> ASGIApp:
+        """All that the OTLP/HTTP listener takes, behind its guard; browsers ask before it."""
+        guard = self._guards["otlp_http"]
+        guarded = WithHeaders(HttpGate(app, self.gate("otlp_http"), sink), guard)
+        if not origins:
+            return guarded
+        headers = ["authorization", "content-type", "x-api-key"]
+        return CORSMiddleware(
+            guarded, allow_origins=origins, allow_methods=["POST"], allow_headers=headers
+        )
+
+    def gate(self, listener: Listener) -> Gate:
+        """Who may send OTLP."""
+        return OtlpGate(self._guards[listener], self._keyring, self._own.token_request)
+
+    def context(self, listener: Listener) -> ssl.SSLContext | None:
+        """For a listener over TLS."""
+        return self._guards[listener].context()
+
+    def grpc_credentials(self) -> grpc.ServerCredentials | None:
+        """For OTLP/gRPC over TLS."""
+        return self._guards["otlp_grpc"].grpc_credentials()
+
+    def has_lifecycle(self, settings: Settings) -> bool:
+        """Whether who comes in may reload: as configured, or where nobody comes in unknown."""
+        return settings.web.enable_lifecycle or self._guards["web"].asks_for_credentials
+
+    def has_tls(self, listener: Listener) -> bool:
+        """Whether a listener's connections are encrypted."""
+        return self._guards[listener].has_tls
+
+    def prepare(self, settings: Settings) -> PreparedSecurity:
+        """Another configuration's tokens, and all files as they are now; nothing is changed.
+
+        Raises: ConfigError where any of them cannot be used.
+        """
+        return PreparedSecurity(
+            self._keyring.prepare(settings.otlp.tokens),
+            {listener: guard.prepare() for listener, guard in self._guards.items()},
+        )
+
+    def commit(self, prepared: PreparedSecurity) -> None:
+        """Go on with what was prepared."""
+        with self._changing:
+            self._keyring.commit(prepared.tokens)
+            for listener, guard in self._guards.items():
+                guard.commit(prepared.guards[listener])
+        self._show_tokens()
+        self._tell("tokens", True)
+        for listener in self._guards:
+            self._tell(listener, True)
+
+    def refreshes(self) -> Iterator[Callable[[], None]]:
+        """Yield what takes changed files in, one for each part."""
+        for listener, guard in self._guards.items():
+            yield partial(self._refresh, listener, guard.refresh)
+        yield partial(self._refresh, "tokens", self._keyring.refresh)
+
+    def _refresh(self, part: Part, refresh: Callable[[], bool | None]) -> None:
+        is_success: bool | None = False
+        try:
+            with self._changing:
+                is_success = refresh()
+        finally:
+            self._tell(part, is_success)
+
+    def _tell(self, part: Part, is_success: bool | None) -> None:
+        if is_success is not None:
+            self._own.security_loaded(part, is_success=is_success)
+
+    def _show_tokens(self) -> None:
+        for name in self._keyring.names:
+            self._own.token_request(name, 0)

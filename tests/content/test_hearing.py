@@ -1,0 +1,234 @@
+"""Listeners hear what was said in settled calls, once, and nothing else knows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llm_trace_exporter.config import Settings
+from llm_trace_exporter.content import Hearing, Hold, HoldLimits, Listener
+from llm_trace_exporter.content.record import Exchange
+from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.model import PricedCall, Verdict
+from tests.e2e.wire import Log, Span, logs, traces
+from tests.facts import Samples
+from tests.spans import chat
+
+WAIT_S = 10.0
+LIMITS = HoldLimits()
+
+
+class Room:
+    """A core, and someone who listens to it."""
+
+    def __init__(self, limits: HoldLimits = LIMITS, **wants: Any) -> None:
+        self.core = Core(Settings(zero_hold_s=0))
+        self.heard: list[tuple[PricedCall, Exchange]] = []
+        self.wanted = True
+        self.failures: list[Exception] = []
+        self.hearing = Hearing(
+            [Listener(lambda *told: self.heard.append(told), lambda _: self.wanted, **wants)],
+            Hold(limits),
+            max_chars=1000,
+            failed=self.failures.append,
+        )
+        self.core.intake.listen(self.hearing)
+
+    def send(self, *spans: Span, said: tuple[Log, ...] = ()) -> None:
+        self.core.intake.export("traces", "protobuf", traces(*spans), "file")
+        if said:
+            self.core.intake.export("logs", "protobuf", logs(*said), "file")
+
+    def settled(self) -> list[Exchange]:
+        self.core.intake.settle_all()
+        assert self.hearing.flush(WAIT_S)
+        return [exchange for _, exchange in self.heard]
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    room = Room()
+    yield room
+    room.hearing.close(WAIT_S)
+
+
+def said(question: str, answer: str, **more: Any) -> dict[str, Any]:
+    """A chat call with its texts."""
+    return {
+        **chat(**more),
+        "gen_ai.input.messages": json.dumps([{"role": "user", "content": question}]),
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "content": answer}]),
+    }
+
+
+def test_what_was_said_is_heard_when_the_call_settles(room: Room) -> None:
+    room.send(Span(said("why?", "because")))
+    assert room.heard == []
+    (exchange,) = room.settled()
+    assert (exchange.user, exchange.answer) == ("why?", "because")
+    assert room.heard[0][0].model == "gpt-4o"
+    assert len(room.hearing.memory) == 0
+
+
+def test_a_call_sent_again_is_heard_once(room: Room) -> None:
+    body = traces(Span(said("why?", "because")))
+    for _ in range(2):
+        room.core.intake.export("traces", "protobuf", body, "file")
+    assert len(room.settled()) == 1
+
+
+def test_of_a_nest_of_calls_the_one_that_has_texts_tells_them(room: Room) -> None:
+    outer = Span({**said("why?", "because"), "gen_ai.usage.input_tokens": 10})
+    room.send(outer, Span(chat(), parent=0))
+    (exchange,) = room.settled()
+    assert (exchange.user, exchange.answer) == ("why?", "because")
+
+
+def test_documents_of_the_trace_are_those_retrieved_before_the_call(room: Room) -> None:
+    def retrieval(text: str, start_ms: int) -> Span:
+        attrs = {
+            "openinference.span.kind": "RETRIEVER",
+            "retrieval.documents.0.document.content": text,
+        }
+        return Span(attrs, name="handbook", start_ms=start_ms, end_ms=start_ms + 500, parent=0)
+
+    root = Span({"openinference.span.kind": "CHAIN"}, end_ms=9000)
+    call = Span(said("why?", "because"), start_ms=5000, end_ms=6000, parent=0)
+    room.send(root, call, retrieval("before", 4000), retrieval("after", 7000))
+    room.send(root, retrieval("elsewhere", 4000))
+    (exchange,) = room.settled()
+    assert exchange.documents == ("before",)
+
+
+def test_failed_and_wordless_calls_and_those_of_judges_are_not_heard(room: Room) -> None:
+    room.send(
+        Span({"openinference.span.kind": "EVALUATOR"}),
+        Span(said("a", "b"), parent=0),
+        Span(said("a", "b"), error="Error code: 429"),
+        Span({**said("a", "b"), "gen_ai.operation.name": "embeddings"}),
+    )
+    assert room.settled() == []
+
+
+def test_what_nobody_picks_is_forgotten(room: Room) -> None:
+    room.wanted = False
+    room.send(Span(said("a", "b")))
+    assert room.settled() == []
+    assert len(room.hearing.memory) == 0
+
+
+def test_memory_is_bounded_and_the_numbers_stay() -> None:
+    room = Room(HoldLimits(max_entries=3))
+    room.send(*(Span(said(f"question {n}", "answer")) for n in range(10)))
+    assert len(room.hearing.memory) == 3
+    assert {e.user for e in room.settled()} == {"question 7", "question 8", "question 9"}
+    assert room.hearing.memory.evicted == 7
+    page = Samples(room.core.exposition.render().body.decode())
+    assert page.total("llm_requests_total") == 10
+    room.hearing.close(WAIT_S)
+
+
+def test_bytes_are_bounded() -> None:
+    room = Room(HoldLimits(max_bytes=100_000))
+    room.send(*(Span(said("q" * 10_000, "a")) for _ in range(20)))
+    assert 0 < room.hearing.memory.size_bytes <= 100_000
+    room.settled()
+    assert room.hearing.memory.size_bytes == 0
+    room.hearing.close(WAIT_S)
+
+
+def test_what_is_too_old_is_forgotten() -> None:
+    room = Room(HoldLimits(max_age_s=-1))
+    room.send(Span(said("a", "b")))
+    room.send(Span(said("c", "d")))
+    assert [e.user for e in room.settled()] == ["c"]
+    room.hearing.close(WAIT_S)
+
+
+def breaks(*_: object) -> Any:
+    raise ValueError("canary")
+
+
+@pytest.mark.parametrize(
+    ("listener", "heard"),
+    [
+        (Listener(breaks), 1),
+        # Who chooses is asked while the call is counted: that goes on, whoever hears of it.
+        (Listener(lambda *_: None, picks=breaks), 0),
+        (Listener(lambda *_: None, wants=breaks), 0),
+        (Listener(lambda *_: None, wants_trace=breaks), 0),
+    ],
+    ids=["hears", "picks", "wants", "wants_trace"],
+)
+def test_a_listener_that_breaks_is_not_the_end(
+    caplog: pytest.LogCaptureFixture, listener: Listener, heard: int
+) -> None:
+    room = Room()
+    hearing = Hearing(
+        [listener, Listener(lambda *told: room.heard.append(told))],
+        Hold(HoldLimits()),
+        max_chars=1000,
+        failed=room.failures.append,
+    )
+    room.core.intake.listen(hearing)
+    room.send(Span(said("canary", "canary")))
+    room.core.intake.settle_all()
+    assert hearing.flush(WAIT_S)
+    assert len(room.heard) == heard
+    assert {type(failure) for failure in room.failures} == {ValueError}
+    page = Samples(room.core.exposition.render().body.decode())
+    assert page.total("llm_requests_total") == 1
+    assert "canary" not in caplog.text
+    for each in (hearing, room.hearing):
+        each.close(WAIT_S)
+
+
+def test_verdicts_of_our_own_are_counted_with_the_labels_of_the_call(room: Room) -> None:
+    room.send(Span(said("a", "b")))
+    room.settled()
+    call = room.heard[0][0]
+    verdict = Verdict(
+        call.call.origin, call.call.end_ns + 10**9, "tone", "code", "fail", model=call.model
+    )
+    for _ in range(2):
+        room.core.intake.judged([verdict])
+    room.core.intake.settle_all()
+    page = Samples(room.core.exposition.render().body.decode())
+    assert page.total("llm_judge_verdicts_total", judge="tone", verdict="fail", model="gpt-4o") == 1
+    assert page.total("llm_exporter_log_records_received_total") == 0
+
+
+def test_nobody_listens_and_no_text_is_read() -> None:
+    core = Core(Settings())
+    assert not core.intake._span_keys.keeps_wire
+    assert not core.intake._log_keys.keep("gen_ai.input.messages")
+    assert not core.intake._log_keys.keep("llm.input_messages.0.message.content")
+    room = Room()
+    assert room.core.intake._log_keys.keep("gen_ai.input.messages")
+    room.core.intake.listen(None)
+    assert not room.core.intake._log_keys.keep("gen_ai.input.messages")
+    room.hearing.close(WAIT_S)
+
+
+def test_texts_that_nobody_could_pick_are_not_even_held() -> None:
+    room = Room(wants=lambda call: call.origin.dimensions[0] == "refunds")
+    room.send(Span({**said("a", "b"), "feature": "refunds"}), Span(said("c", "d")))
+    assert len(room.hearing.memory) == 1
+    (exchange,) = room.settled()
+    assert exchange.user == "a"
+    room.hearing.close(WAIT_S)
+
+
+def test_nothing_is_held_of_traces_that_nobody_wants() -> None:
+    room = Room(wants_trace=lambda _: False)
+    retrieval = {
+        "openinference.span.kind": "RETRIEVER",
+        "retrieval.documents.0.document.content": "text",
+    }
+    room.send(Span(said("a", "b")), Span(retrieval, parent=0))
+    assert len(room.hearing.memory) == 0
+    assert room.settled() == []
+    room.hearing.close(WAIT_S)

@@ -1,0 +1,96 @@
+"""What looks like one call and is two, and the other way round."""
+
+from __future__ import annotations
+
+from llm_trace_exporter.correlation import Limits, Pipeline
+from llm_trace_exporter.dialects import Context
+from llm_trace_exporter.model import Verdict
+from tests.correlation.test_pipeline import add, calls, fed, nest
+from tests.spans import chat, raw_log, raw_span, trace_id
+
+
+def test_an_id_that_comes_again_later_is_another_call() -> None:
+    """Some servers draw response ids from a few hundred."""
+    attrs = chat((10, 5), gen_ai__response__id="chatcmpl-123")
+    first, second = (raw_span(attrs, start_s=start_s) for start_s in (0, 300))
+    assert len(calls(fed(first, second))) == 2
+    pipeline = Pipeline(Limits(settle_s=1))
+    for now_s, span in ((0.0, first), (300.0, second)):
+        add(pipeline, span, now_s)
+        pipeline.settle(now_s + 1)
+    assert len(calls(pipeline.drain())) == 2
+
+
+def test_three_tellers_of_one_call_are_one_call() -> None:
+    """A third instrumentation joins the pair of the other two."""
+    spans = [
+        raw_span(chat((10, 5)), scope=scope, start_s=0.1 * i, duration_s=2 - 0.3 * i)
+        for i, scope in enumerate("abc")
+    ]
+    assert len(calls(fed(*spans))) == 1
+
+
+def test_failures_of_other_kinds_are_no_copies() -> None:
+    """Another operation, or another reason."""
+    chat_failed = raw_span(chat(None, error__type="APITimeoutError"), scope="a", duration_s=60)
+    embedding = {**chat(None, error__type="RateLimitError"), "gen_ai.operation.name": "embeddings"}
+    assert len(calls(fed(chat_failed, raw_span(embedding, scope="b", start_s=30)))) == 2
+    limited = raw_span(chat(None, error__type="RateLimitError"), scope="b", start_s=30)
+    assert len(calls(fed(chat_failed, limited))) == 2
+
+
+def test_an_answer_after_told_failures_is_a_call() -> None:
+    """A wrapper falls back to something that nobody else tells."""
+    outer, inner = nest(chat((10, 5)), chat(None, error__type="RateLimitError"))
+    found = calls(fed(outer, inner))
+    assert sorted(c.error_type for c in found) == ["", "rate_limited"]
+
+
+def test_the_unsampled_teller_gives_the_weight() -> None:
+    """A gateway sends a tenth of what its client sends whole: the client tells the rest itself."""
+    outer, inner = nest(chat((10, 5)), chat((10, 5)))
+    inner.resource.attrs["service.name"] = "gateway"
+    (call,) = calls(fed(outer, inner, context=Context(sampling={"gateway": 0.1})))
+    assert call.weight == 1
+
+
+def test_equal_results_on_one_record_are_several() -> None:
+    """A retriever's documents are judged one by one."""
+    filed = {
+        f"evaluations.{i}.evaluation.{name}": value
+        for i in range(3)
+        for name, value in (("name", "relevance"), ("label", "relevant"), ("score", 1.0))
+    }
+    output = fed(raw_span({"openinference.span.kind": "RETRIEVER", **filed}))
+    assert len([r for r in output.records if isinstance(r, Verdict)]) == 3
+
+
+def test_a_sum_of_calls_beside_a_tool_that_calls_a_model_is_a_sum() -> None:
+    """The tool's own call is not part of what the wrapper adds up."""
+    trace = trace_id()
+    wrapper = raw_span(chat((20, 10)), scope="wrapper", trace=trace, duration_s=5)
+    within = [
+        raw_span(chat((10, 5)), scope="sdk", trace=trace, parent=wrapper.span_id, start_s=start_s)
+        for start_s in (0, 3)
+    ]
+    tool = raw_span(
+        {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"},
+        trace=trace, parent=wrapper.span_id, start_s=1,
+    )  # fmt: skip
+    own = raw_span(chat((3, 2)), scope="sdk", trace=trace, parent=tool.span_id, start_s=1)
+    found = calls(fed(wrapper, *within, tool, own))
+    assert sorted(c.tokens.total for c in found if c.tokens) == [5, 15, 15]
+
+
+def test_results_for_three_answers_are_three() -> None:
+    """One judge may look at many answers and tell of all at one place."""
+    trace = trace_id()
+    told = {"gen_ai.evaluation.name": "j", "gen_ai.evaluation.score.label": "pass"}
+    logs = [
+        raw_log(
+            {**told, "gen_ai.response.id": f"resp-{number}"},
+            event="gen_ai.evaluation.result", trace=trace, span=b"judging.",
+        )
+        for number in (1, 2, 3, 3)
+    ]  # fmt: skip
+    assert len([r for r in fed(*logs).records if isinstance(r, Verdict)]) == 3

@@ -1,0 +1,116 @@
+"""Partners of calls that say the same: as comparing all with all finds them, only sooner."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_trace_exporter.correlation import Limits, Pipeline
+from llm_trace_exporter.correlation.matching import lanes, pairs
+from llm_trace_exporter.correlation.merge import Interval, may_be_copies
+from llm_trace_exporter.dialects import Context
+from llm_trace_exporter.model import LlmCall
+from tests.spans import chat, raw_span, read_span
+
+CONTEXT = Context()
+
+
+@dataclass(eq=False)
+class Told:
+    """A call and who told it."""
+
+    teller: str
+    call: LlmCall
+
+
+def told(teller: str, start_ms: int, length_ms: int) -> Told:
+    span = raw_span(chat(), scope=teller, start_s=start_ms / 1e3, duration_s=length_ms / 1e3)
+    (call,) = read_span(span, CONTEXT).records
+    assert isinstance(call, LlmCall)
+    return Told(teller, call)
+
+
+def apart(one: Told, other: Told) -> int:
+    first, second = one.call, other.call
+    return Interval(first.start_ns, first.end_ns).apart_ns(Interval(second.start_ns, second.end_ns))
+
+
+def by_comparing_all(calls: list[Told]) -> list[int]:
+    """How far apart the partners are whom the nearest pairs, one after the other, make."""
+    possible = [
+        (one, other)
+        for one, other in combinations(calls, 2)
+        if one.teller != other.teller and may_be_copies(one.call, other.call)
+    ]
+    found, taken = [], set[int]()
+    for one, other in sorted(possible, key=lambda pair: apart(*pair)):
+        if not {id(one), id(other)} & taken:
+            taken |= {id(one), id(other)}
+            found.append(apart(one, other))
+    return found
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 400), st.integers(1, 400)),
+        max_size=16,
+        # What is equally far from two partners may have either.
+        unique_by=(lambda t: t[1], lambda t: t[1] + t[2]),
+    )
+)
+def test_partners_are_those_of_comparing_all(drawn: list[tuple[str, int, int]]) -> None:
+    calls = [told(*one) for one in drawn]
+    found = [
+        apart(one, other)
+        for one, other in pairs(lanes(calls, lambda t: frozenset({t.teller}), lambda t: t.call))
+    ]
+    distances = [apart(a, b) for a, b in combinations(calls, 2)]
+    if len(set(distances)) == len(distances):
+        assert sorted(found) == sorted(by_comparing_all(calls))
+    assert found == sorted(found)
+
+
+def test_an_outage_told_twice_is_settled_at_once() -> None:
+    """Thousands of calls that time out together: comparing all of them would take a minute."""
+    outage = 4_000
+    pipeline = Pipeline(Limits(max_pending=10**6))
+    for number in range(outage):
+        for scope in ("framework", "sdk"):
+            attrs = chat(None, error__type="APITimeoutError")
+            span = raw_span(attrs, scope=scope, start_s=number * 1e-3, duration_s=60)
+            pipeline.add(read_span(span, CONTEXT), 0.0)
+    started_s = time.perf_counter()
+    pipeline.settle_all()
+    assert time.perf_counter() - started_s < 15
+    assert len(pipeline.drain().records) == outage
+
+
+def test_one_id_for_everything_is_settled_at_once() -> None:
+    """A server that gives every answer the same id."""
+    calls = 6_000
+    pipeline = Pipeline(Limits(max_pending=10**6))
+    for number in range(calls):
+        attrs = chat((10, 5), gen_ai__response__id="resp_1")
+        pipeline.add(read_span(raw_span(attrs, start_s=number * 2), CONTEXT), 0.0)
+    started_s = time.perf_counter()
+    pipeline.settle_all()
+    assert time.perf_counter() - started_s < 5
+    assert len(pipeline.drain().records) == calls
+
+
+def test_thousands_of_tellers_take_no_time_and_lose_nothing() -> None:
+    """More instrumentations than any service has, of one moment."""
+    pipeline = Pipeline(Limits(max_pending=10**6))
+    for number in range(3_000):
+        span = raw_span(chat(None, error__type="timeout"), scope=f"scope{number}", duration_s=60)
+        pipeline.add(read_span(span, CONTEXT), 0.0)
+    started_s = time.perf_counter()
+    pipeline.settle_all()
+    assert time.perf_counter() - started_s < 15
+    output = pipeline.drain()
+    rest = sum(n for n, _ in output.discarded.values())
+    assert len(output.records) + rest == 3_000

@@ -1,0 +1,138 @@
+"""Budgets: whose money, in which period, at which pace, over reloads and restarts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from llm_trace_exporter.model import CostLine, LlmCall, Origin, PricedCall
+from llm_trace_exporter.objectives import Budget, Budgets, Figures, Target, effective
+
+DAY_S = 86_400.0
+MIDNIGHT_S = 1_795_219_200.0
+"""2026-11-21, a Saturday, UTC."""
+
+CALL = LlmCall(
+    Origin(b"t" * 16, b"s" * 8, b"", "span", "semconv", "test", "shop", "prod", ("refunds",)),
+    0, 1, "chat",
+)  # fmt: skip
+
+
+def spent(budgets: Budgets, usd: float, unix_s: float, **changes: Any) -> None:
+    """Spend money on a call of the shop."""
+    cost = (CostLine("input", "list", usd),)
+    budgets.spend(PricedCall(replace(CALL, **changes), "openai", "gpt-4o", cost), unix_s)
+
+
+def one(budgets: Budgets, unix_s: float) -> Figures:
+    (figures,) = budgets.figures(unix_s)
+    return figures
+
+
+@pytest.mark.parametrize(
+    ("match", "is_matched"),
+    [
+        ((), True),
+        ((("service", "shop"),), True),
+        ((("service", "sh?p"), ("model", "gpt-*")), True),
+        ((("feature", "refunds"),), True),
+        ((("feature", "refunds"), ("environment", "dev")), False),
+        ((("model", "claude*"),), False),
+        ((("purpose", "judge"),), False),
+        ((("purpose", ""),), True),
+    ],
+)
+def test_whose_money_it_is(match: tuple[tuple[str, str], ...], is_matched: bool) -> None:
+    budgets = Budgets([Budget("b", 100, "monthly", match=match)], ["feature"])
+    spent(budgets, 2.0, MIDNIGHT_S)
+    spent(budgets, 1.0, MIDNIGHT_S, weight=4.0)
+    assert one(budgets, MIDNIGHT_S).spent_usd == (6.0 if is_matched else 0.0)
+
+
+def test_a_period_ends_with_the_calendar() -> None:
+    budgets = Budgets([Budget("b", 100, "daily")])
+    spent(budgets, 5.0, MIDNIGHT_S + 10)
+    assert one(budgets, MIDNIGHT_S + DAY_S - 1).spent_usd == 5
+    after = one(budgets, MIDNIGHT_S + DAY_S)
+    assert (after.spent_usd, after.elapsed_ratio) == (0, 0)
+    spent(budgets, 1.0, MIDNIGHT_S + DAY_S + 1)
+    assert one(budgets, MIDNIGHT_S + DAY_S + 2).spent_usd == 1
+
+
+def test_a_clock_that_goes_back_takes_nothing_back() -> None:
+    budgets = Budgets([Budget("b", 100, "daily")])
+    spent(budgets, 5.0, MIDNIGHT_S + 10)
+    spent(budgets, 5.0, MIDNIGHT_S - 10)
+    found = one(budgets, MIDNIGHT_S - 20)
+    assert (found.spent_usd, found.elapsed_ratio) == (10, 0)
+
+
+@pytest.mark.parametrize("period", ["daily", "weekly"])
+def test_a_steady_pace_is_forecast_as_it_goes_on(period: Any) -> None:
+    budgets = Budgets([Budget("b", 100, period)])
+    for hour in range(24 * 9):
+        spent(budgets, 1.0, MIDNIGHT_S + hour * 3600 + 1)
+    now_s = MIDNIGHT_S + 9 * DAY_S
+    whole = 24 if period == "daily" else 24 * 7
+    assert one(budgets, now_s).forecast_usd == pytest.approx(whole, rel=0.06)
+
+
+def test_a_new_budget_does_not_take_minutes_for_the_pace_of_a_month() -> None:
+    budgets = Budgets([Budget("b", 100, "monthly")])
+    spent(budgets, 1.0, MIDNIGHT_S)
+    hour_left = (10 * DAY_S) / 3600
+    assert one(budgets, MIDNIGHT_S + 60).forecast_usd == pytest.approx(1 + hour_left, rel=0.01)
+
+
+def test_reloads_keep_what_was_spent_of_the_same_calendar() -> None:
+    budgets = Budgets([Budget("kept", 100, "monthly"), Budget("moved", 100, "monthly")])
+    spent(budgets, 3.0, MIDNIGHT_S)
+    budgets.configure([Budget("kept", 50, "monthly"), Budget("moved", 100, "daily")], ())
+    kept, moved = budgets.figures(MIDNIGHT_S)
+    assert (kept.spent_usd, kept.budget.limit_usd) == (3, 50)
+    assert moved.spent_usd == 0
+
+
+def test_saved_budgets_come_back() -> None:
+    same = [Budget("b", 100, "monthly", "Europe/Berlin"), Budget("c", 1, "daily")]
+    budgets = Budgets(same)
+    spent(budgets, 3.0, MIDNIGHT_S)
+    saved = msgspec.msgpack.decode(msgspec.msgpack.encode(budgets.saved()))
+    again = Budgets([*same[:1], Budget("c", 1, "weekly"), Budget("new", 1, "daily")])
+    again.restore(saved)
+    before, *_ = budgets.figures(MIDNIGHT_S + 60)
+    after, other, new = again.figures(MIDNIGHT_S + 60)
+    assert after == before
+    assert (other.spent_usd, new.spent_usd) == (0, 0)
+
+
+def test_targets_replace_only_their_own_default() -> None:
+    given = [Target("error_ratio", 0.01), Target("ttft_p95_seconds", 1, (("service", "chat"),))]
+    found = {(t.slo, t.labels): t.value for t in effective(given)}
+    assert found["error_ratio", ()] == 0.01
+    assert found["ttft_p95_seconds", ()] == 5.0
+    assert found["ttft_p95_seconds", (("service", "chat"),)] == 1
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+@pytest.mark.parametrize("ahead_s", [DAY_S, 40 * DAY_S])
+def test_a_clock_that_was_wrong_takes_no_money_out_of_its_period(
+    ahead_s: float, restarts: bool
+) -> None:
+    """Ahead for a while, past the period's end, then right again."""
+    budgets = Budgets([Budget("b", 100, "daily")])
+    spent(budgets, 10.0, MIDNIGHT_S + 100)
+    spent(budgets, 10.0, MIDNIGHT_S + ahead_s + 200)
+    if restarts:
+        saved = msgspec.msgpack.decode(msgspec.msgpack.encode(budgets.saved()))
+        budgets = Budgets([Budget("b", 100, "daily")])
+        budgets.restore(saved)
+    spent(budgets, 10.0, MIDNIGHT_S + 300)
+    now = one(budgets, MIDNIGHT_S + DAY_S / 2)
+    assert now.spent_usd == 30
+    assert now.elapsed_ratio == 0.5
+    assert now.forecast_usd == pytest.approx(60, rel=0.01)
+    assert one(budgets, MIDNIGHT_S + DAY_S + 1).spent_usd == 0
