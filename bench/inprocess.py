@@ -22,7 +22,7 @@ from bench.table import Row
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.dialects import INDEXED_KEYS, wanted_keys
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.engine.wiring import context
 from llm_trace_exporter.otlp.attributes import KeyFilter
 from llm_trace_exporter.otlp.decode import spans_of
@@ -66,7 +66,7 @@ def _size(effort: Effort, content_bytes: int, folder: Path) -> Mapping[str, floa
     # As after the first minute, when no series is held at zero any more.
     settings = Settings(zero_hold_s=0.0)
     state = StateSettings(str(folder / f"{content_bytes}.db"))
-    in_memory, in_file = Core(settings), Core(replace(settings, state=state))
+    in_memory, in_file = Engine(settings), Engine(replace(settings, state=state))
     works = _works(in_memory, in_file)
     shape = Shape(content_bytes=content_bytes)
     took_us: dict[str, list[float]] = {name: [] for name in works}
@@ -92,12 +92,12 @@ def _size(effort: Effort, content_bytes: int, folder: Path) -> Mapping[str, floa
 def _backlog(effort: Effort) -> Iterator[Row]:
     """What a span costs when many calls wait at once, as they do at full speed."""
     for mixed, what in ((False, "services with one instrumentation"), (True, "with two")):
-        core, baseline = Core(Settings(zero_hold_s=0.0)), Baseline()
+        engine, baseline = Engine(Settings(zero_hold_s=0.0)), Baseline()
         shape = Shape(content_bytes=0, mixed=mixed)
         bodies = requests(effort.backlog, shape, now_ns=time.time_ns())
         spans = len(bodies) * shape.spans
         took_us = []
-        for work in (_count_into(core), _count_baseline(baseline)):
+        for work in (_count_into(engine), _count_baseline(baseline)):
             started_s = time.process_time()
             work(bodies)
             took_us.append((time.process_time() - started_s) * _MILLION / spans)
@@ -105,7 +105,7 @@ def _backlog(effort: Effort) -> Iterator[Row]:
         yield Row(group, what, "µs/span", "lower", *took_us)
 
 
-def _works(in_memory: Core, in_file: Core) -> dict[str, Work]:
+def _works(in_memory: Engine, in_file: Engine) -> dict[str, Work]:
     keys = KeyFilter(wanted_keys(context(in_memory.settings).dimensions), INDEXED_KEYS)
 
     def decode(bodies: Sequence[bytes]) -> None:
@@ -127,13 +127,13 @@ def _works(in_memory: Core, in_file: Core) -> dict[str, Work]:
     }
 
 
-def _count_into(core: Core) -> Work:
+def _count_into(engine: Engine) -> Work:
     def count(bodies: Sequence[bytes]) -> None:
         for body in bodies:
-            outcome = core.intake.export("traces", "protobuf", body, "otlp_http")
+            outcome = engine.ingester.export("traces", "protobuf", body, "otlp_http")
             if outcome.rejected:
                 raise RuntimeError(f"spans were rejected: {outcome.message}")
-        core.intake.settle_all()
+        engine.ingester.settle_all()
 
     return count
 
@@ -167,10 +167,10 @@ def _written(content_bytes: int) -> str:
     return f"{content_bytes / 1_000:g} KB of text" if content_bytes else "no text"
 
 
-def _commit_s(core: Core) -> float:
+def _commit_s(engine: Engine) -> float:
     """Mean seconds of a commit, as the exporter itself measures them."""
     name = "llm_exporter_state_commit_duration_seconds"
-    page = core.exposition.render("", [name]).body.decode()
+    page = engine.exposition.render("", [name]).body.decode()
     values = dict(line.rsplit(" ", 1) for line in page.splitlines() if line[0] != "#")
     return float(values[f"{name}_sum"]) / float(values[f"{name}_count"])
 

@@ -15,8 +15,8 @@ from bench.inprocess import relaxed_collector
 from bench.payloads import Shape, requests
 from bench.table import Row
 from llm_trace_exporter.config import Settings, parse_config
-from llm_trace_exporter.engine.content_consumers import Listening
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.content_consumers import ContentConsumers
+from llm_trace_exporter.engine.engine import Engine
 
 ALLOWED = 0.05
 """How much more a span may take at the rate that is sensible for traffic."""
@@ -71,13 +71,13 @@ def _settings(rate: float) -> Settings:
 
 
 def _counting(settings: Settings) -> tuple[Callable[[Sequence[bytes]], None], Callable[[], None]]:
-    core = Core(settings)
-    listening = Listening(core.intake, core.store, lambda: core.pricing)
+    engine = Engine(settings)
+    listening = ContentConsumers(engine.ingester, engine.store, lambda: engine.pricing)
     listening.apply(settings)
 
     def count(bodies: Sequence[bytes]) -> None:
         for body in bodies:
-            core.intake.export("traces", "protobuf", body, "otlp_http")
-        core.intake.settle_all()
+            engine.ingester.export("traces", "protobuf", body, "otlp_http")
+        engine.ingester.settle_all()
 
     return count, listening.close

@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from llm_trace_exporter.config.load import parse_config
 from llm_trace_exporter.config.settings import Settings, StateSettings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from tests.facts import Samples
 from tests.ledger import Ledger, Scrapes, Told, over_limits
-from tests.telling import CONFIG, LABELS, Door, Teller, page
+from tests.telling import CONFIG, LABELS, Door, Reporter, page
 
 HOUR_S = 3_600.0
 IDLE_S = 2 * HOUR_S
@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
         self.tight, self.expires = kind == "tight", kind == "old"
         self.clocks = [1_000.0, 1_790_000_000.0]
         self.chance = random.Random(seed)
-        self.teller = Teller(seed)
+        self.reporter = Reporter(seed)
         self.ledger = Ledger()
         self.scrapes = Scrapes()
         self.told: list[Told] = []
@@ -103,24 +103,24 @@ class Machine(RuleBasedStateMachine):
             self.check()
         finally:
             self.door.close()
-            self.core.close()
+            self.engine.close()
             self.folder.cleanup()
 
     def _start(self, choice: dict[str, Any]) -> None:
         self.choice = self.highest = choice
-        self.core = Core(
+        self.engine = Engine(
             self._settings(choice),
             clock=lambda: self.clocks[0],
             wall_clock_ns=lambda: int(self.clocks[1] * 1e9),
         )
-        self.door = Door(self.core)
+        self.door = Door(self.engine)
         self.look(relabelled=True)
 
     def _crash(self) -> None:
         self.look()
         self.door.close()
-        assert self.core.state is not None
-        self.core.state.close()
+        assert self.engine.state is not None
+        self.engine.state.close()
 
     def _settings(self, choice: dict[str, Any]) -> Settings:
         return configuration(choice, self.path, tight=self.tight, expires=self.expires)
@@ -132,18 +132,18 @@ class Machine(RuleBasedStateMachine):
 
     def _pass(self, seconds: float) -> None:
         self.clocks = [clock + seconds for clock in self.clocks]
-        self.core.intake.settle()
-        self.core.store.expire()
+        self.engine.ingester.settle()
+        self.engine.store.expire()
 
     @rule()
     def call(self) -> None:
         """New calls, runs, verdicts, ratings, or the other half of what was told before."""
-        self._deliver(self.teller.calls(40) if self.tight else self.teller.next())
+        self._deliver(self.reporter.calls(40) if self.tight else self.reporter.next())
 
     @rule(apart=st.booleans())
     def wrapped_call(self, apart: bool) -> None:
         """A wrapper and the call within, some time between or none."""
-        halves = list(self.teller.nested())
+        halves = list(self.reporter.nested())
         self.chance.shuffle(halves)
         self._deliver(halves[0])
         if apart:
@@ -180,15 +180,15 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def checkpoint(self) -> None:
         """What changed is saved."""
-        assert self.core.keeper is not None
-        self.core.keeper.checkpoint()
+        assert self.engine.checkpointer is not None
+        self.engine.checkpointer.checkpoint()
 
     @rule(choice=CHOICES)
     def reload(self, choice: dict[str, Any]) -> None:
         """Another configuration is taken."""
         self.look()
         self.choice = choice
-        self.core.apply(self._settings(choice))
+        self.engine.apply(self._settings(choice))
         self.highest = {}
         self.look(relabelled=True)
 
@@ -197,7 +197,7 @@ class Machine(RuleBasedStateMachine):
         """It ends in order, and starts on a host with another uptime."""
         self.look()
         self.door.close()
-        self.core.close()
+        self.engine.close()
         self._elsewhere(host)
         self._start(choice or self.choice)
 
@@ -229,16 +229,16 @@ class Machine(RuleBasedStateMachine):
 
     def memories(self) -> dict[str, tuple[float, float]]:
         """(held, limit) of each."""
-        self.core.intake.refresh_gauges()
+        self.engine.ingester.refresh_gauges()
         held, limit = (
-            {k: s.value for k, s in self.core.store.gauges(f"llm_exporter_{n}").series.items()}
+            {k: s.value for k, s in self.engine.store.gauges(f"llm_exporter_{n}").series.items()}
             for n in ("trace_table_entries", "trace_table_entries_limit")
         )
         return {key[0]: (held[key], limit[key]) for key in held}
 
     def look(self, *, relabelled: bool = False) -> Samples:
         """A scrape: it can be read, nothing fell, nothing is past its limit."""
-        at = page(self.core)
+        at = page(self.engine)
         fallen = self.scrapes.look(at, relabelled=relabelled or self.expires)
         if self.tight:
             # Which of equally old traces are forgotten for want of room is not the same when the
@@ -257,7 +257,7 @@ class Machine(RuleBasedStateMachine):
 
     def check(self) -> None:
         """What was acknowledged is counted, once; the whole page can be read."""
-        assert len(Samples(self.core.exposition.render().body.decode()).by_name) > 20
+        assert len(Samples(self.engine.exposition.render().body.decode()).by_name) > 20
         at = self._settle()
         if self.expired:
             return

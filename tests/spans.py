@@ -5,22 +5,22 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from llm_trace_exporter.dialects import Context, Reader
-from llm_trace_exporter.model import Reading
+from llm_trace_exporter.dialects import Context, RecordParser
+from llm_trace_exporter.model import ParsedRecord
 from llm_trace_exporter.otlp.records import RawEvent, RawLog, RawSpan, Resource, Scope
 
 START_NS = 1_790_000_000_000_000_000
 _ids = itertools.count(1)
 
 
-def read_span(span: RawSpan, context: Context) -> Reading:
+def read_span(span: RawSpan, context: Context) -> ParsedRecord:
     """What one span says under a configuration."""
-    return Reader(context).span(span)
+    return RecordParser(context).span(span)
 
 
-def read_log(log: RawLog, context: Context) -> Reading:
+def read_log(log: RawLog, context: Context) -> ParsedRecord:
     """What one log record says under a configuration."""
-    return Reader(context).log(log)
+    return RecordParser(context).log(log)
 
 
 def span_id() -> bytes:

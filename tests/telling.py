@@ -15,7 +15,7 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.errors import ExporterError, Overloaded
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.receivers.otlp_http import HttpReceiver
@@ -42,7 +42,7 @@ MODELS = 12
 _APART_NS = 60_000_000_000
 
 
-class Teller:
+class Reporter:
     """Requests without end, from a seed; two tellers of different names share no id."""
 
     def __init__(self, seed: int, name: str = "shop", models: int = MODELS) -> None:
@@ -238,10 +238,10 @@ def _write(at: Any, attrs: Mapping[str, Any]) -> None:
 class Door:
     """Requests into a core in this process, scores by their routes as over HTTP."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._receiver = HttpReceiver(core.intake)
-        self._app = ScoresApp(self._receiver, core.intake)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._receiver = HttpReceiver(engine.ingester)
+        self._app = ScoresApp(self._receiver, engine.ingester)
 
     def close(self) -> None:
         """End the worker thread."""
@@ -254,7 +254,7 @@ class Door:
         """
         if told.signal in ("traces", "logs"):
             try:
-                self._core.intake.export(told.signal, "protobuf", told.body, "otlp_http")
+                self._engine.ingester.export(told.signal, "protobuf", told.body, "otlp_http")
             except Overloaded:
                 return False
             return True
@@ -290,6 +290,6 @@ COUNTED = [family.name for family in FAMILIES if family.name.startswith(RISING)]
 """Families that are looked at: parsing a whole page takes far longer than making it."""
 
 
-def page(core: Core) -> Samples:
+def page(engine: Engine) -> Samples:
     """What a core shows of what it counted."""
-    return Samples(core.exposition.render("", COUNTED).body.decode())
+    return Samples(engine.exposition.render("", COUNTED).body.decode())

@@ -9,25 +9,25 @@ import pytest
 from llm_trace_exporter.cli.cardinality import cost_of_families, cost_of_labels
 from llm_trace_exporter.cli.main import main
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.engine.wiring import uncapped
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import Samples
 from tests.test_corpus import CORPUS
 
 
-def filled(settings: Settings) -> Core:
-    core = Core(settings)
+def filled(settings: Settings) -> Engine:
+    engine = Engine(settings)
     for request in iter_requests(CORPUS / "langsmith", lambda _: None):
-        core.intake.export(request.signal, request.encoding, request.body, "file")
-    core.intake.settle_all()
-    return core
+        engine.ingester.export(request.signal, request.encoding, request.body, "file")
+    engine.ingester.settle_all()
+    return engine
 
 
 def test_families_cost_what_a_scrape_holds() -> None:
-    core = filled(uncapped(Settings(zero_hold_s=0)))
-    costs = {cost.name: cost for cost in cost_of_families(core.store)}
-    at = Samples(core.exposition.render().body.decode())
+    engine = filled(uncapped(Settings(zero_hold_s=0)))
+    costs = {cost.name: cost for cost in cost_of_families(engine.store)}
+    at = Samples(engine.exposition.render().body.decode())
     duration = costs["llm_request_duration_seconds"]
     names = [f"llm_request_duration_seconds{s}" for s in ("_bucket", "_sum", "_count")]
     assert duration.samples == sum(len(at.by_name[name]) for name in names)
@@ -36,8 +36,8 @@ def test_families_cost_what_a_scrape_holds() -> None:
 
 def test_labels_are_counted_beyond_their_caps() -> None:
     capped = Settings(zero_hold_s=0, labels=replace(Settings().labels, caps={"model": 1}))
-    core = filled(uncapped(capped))
-    costs = {cost.name: cost for cost in cost_of_labels(core.store, {"model": 1}, 100)}
+    engine = filled(uncapped(capped))
+    costs = {cost.name: cost for cost in cost_of_labels(engine.store, {"model": 1}, 100)}
     assert (costs["model"].values, costs["model"].cap) == (3, 1)
     models = Samples(filled(capped).exposition.render().body.decode()).by(
         "llm_requests_total", "model"

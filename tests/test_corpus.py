@@ -16,7 +16,7 @@ import pytest
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import DialectSettings
 from llm_trace_exporter.dialects import DIALECTS
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import COMPARED, Samples, facts, verdict_facts
 
@@ -31,14 +31,14 @@ TRUSTING = Settings(
 
 def replayed(source: str, settings: Settings = TRUSTING) -> str:
     """The exposition after a replay of one capture."""
-    core = Core(settings)
+    engine = Engine(settings)
     notes: list[str] = []
     for request in iter_requests(CORPUS / source, notes.append):
-        outcome = core.intake.export(request.signal, request.encoding, request.body, "file")
+        outcome = engine.ingester.export(request.signal, request.encoding, request.body, "file")
         assert outcome.rejected == 0, outcome.message
-    core.intake.settle_all()
+    engine.ingester.settle_all()
     assert all("/extra/" in note for note in notes), notes
-    return core.exposition.render().body.decode()
+    return engine.exposition.render().body.decode()
 
 
 def expectation(source: str) -> dict[str, Any]:

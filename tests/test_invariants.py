@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import LabelSettings, SeriesSettings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from tests.facts import COMPARED, Samples, facts
 from tests.test_order import MERGED, split
@@ -29,8 +29,8 @@ class Clock:
     monotonic_s: float = 1_000.0
     wall_ns: int = 1_790_000_000_000_000_000
 
-    def core(self, configuration: Settings) -> Core:
-        return Core(
+    def engine(self, configuration: Settings) -> Engine:
+        return Engine(
             configuration, clock=lambda: self.monotonic_s, wall_clock_ns=lambda: self.wall_ns
         )
 
@@ -41,8 +41,8 @@ def requests() -> tuple[tuple[str, bytes], ...]:
     return tuple(request for source in MERGED for request in split(source)[:25])
 
 
-def page(core: Core) -> Samples:
-    return Samples(core.exposition.render().body.decode())
+def page(engine: Engine) -> Samples:
+    return Samples(engine.exposition.render().body.decode())
 
 
 def rising(at: Samples) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -71,21 +71,21 @@ STEPS = st.lists(
 )
 
 
-def take(core: Core, clock: Clock, step: tuple[str, Any]) -> None:
+def take(engine: Engine, clock: Clock, step: tuple[str, Any]) -> None:
     """Do one thing, and what the clockwork does twice a second."""
     kind, what = step
     if kind == "send":
         for number in what:
             signal, body = requests()[number % len(requests())]
-            core.intake.export(signal, "protobuf", body, "file")
+            engine.ingester.export(signal, "protobuf", body, "file")
     elif kind == "wait":
         clock.monotonic_s += what
     elif kind == "jump":
         clock.wall_ns += what * 10**9
     else:
-        core.apply(replace(core.settings, labels=LabelSettings(caps=what, default_cap=3)))
-    core.intake.settle()
-    core.store.expire()
+        engine.apply(replace(engine.settings, labels=LabelSettings(caps=what, default_cap=3)))
+    engine.ingester.settle()
+    engine.store.expire()
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -95,13 +95,13 @@ def test_no_scrape_sees_a_counter_fall(
 ) -> None:
     """Requests, settling, expiry, other limits, clocks that jump: in any order."""
     clock = Clock()
-    core = clock.core(
+    engine = clock.engine(
         Settings(zero_hold_s=zero_hold_s, series=SeriesSettings(max_per_family=max_series))
     )
     before: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
     for step in steps:
-        take(core, clock, step)
-        now = rising(page(core))
+        take(engine, clock, step)
+        now = rising(page(engine))
         fallen = {key for key, value in before.items() if now.get(key, value) < value}
         assert not fallen
         assert all(value >= 0 for value in now.values())
@@ -115,11 +115,11 @@ def test_limits_on_labels_and_series_keep_totals(
 ) -> None:
     def totals(configuration: Settings) -> dict[str, float]:
         clock = Clock()
-        core = clock.core(configuration)
-        take(core, clock, ("send", numbers))
-        core.intake.settle_all()
+        engine = clock.engine(configuration)
+        take(engine, clock, ("send", numbers))
+        engine.ingester.settle_all()
         found: dict[str, float] = defaultdict(float)
-        for (name, labels), value in rising(page(core)).items():
+        for (name, labels), value in rising(page(engine)).items():
             if not name.startswith((*AT_OWN_PACE, "llm_exporter_label_overflow")):
                 found[f"{name} {dict(labels).get('le', '')}"] += value
         return {name: round(value, 9) for name, value in found.items() if value}
@@ -140,14 +140,14 @@ def test_limits_on_labels_and_series_keep_totals(
 def test_a_wall_clock_that_jumps_moves_no_number(numbers: list[int], jumps: list[int]) -> None:
     def counted(jumps: list[int]) -> dict[str, object]:
         clock = Clock()
-        core = clock.core(Settings(zero_hold_s=0))
+        engine = clock.engine(Settings(zero_hold_s=0))
         for at, number in enumerate(numbers):
-            take(core, clock, ("jump", jumps[at % len(jumps)] * (-1) ** at))
-            take(core, clock, ("send", [number]))
-        core.intake.settle_all()
-        at_end = page(core)
+            take(engine, clock, ("jump", jumps[at % len(jumps)] * (-1) ** at))
+            take(engine, clock, ("send", [number]))
+        engine.ingester.settle_all()
+        at_end = page(engine)
         assert all(value >= 0 for value in rising(at_end).values())
-        found = facts(core.exposition.render().body.decode())
+        found = facts(engine.exposition.render().body.decode())
         return {name: write(found[name]) for name, write in COMPARED.items()}
 
     assert counted(jumps) == counted([0])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import COMPARED, facts
 from tests.test_corpus import CORPUS, SOURCES, TRUSTING, replayed
@@ -61,11 +61,11 @@ def _one_by_one(message: Message) -> list[bytes]:
 
 def counted(requests: list[tuple[str, bytes]]) -> str:
     """The exposition after these requests."""
-    core = Core(TRUSTING)
+    engine = Engine(TRUSTING)
     for signal, body in requests:
-        core.intake.export(signal, "protobuf", body, "file")  # type: ignore[arg-type]
-    core.intake.settle_all()
-    return core.exposition.render().body.decode()
+        engine.ingester.export(signal, "protobuf", body, "file")  # type: ignore[arg-type]
+    engine.ingester.settle_all()
+    return engine.exposition.render().body.decode()
 
 
 def compared(

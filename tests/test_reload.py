@@ -24,13 +24,13 @@ from llm_trace_exporter.config.settings import (
     StateSettings,
     TokenSettings,
 )
-from llm_trace_exporter.engine.ingest import Intake
-from llm_trace_exporter.engine.wiring import core_options
+from llm_trace_exporter.engine.ingest import Ingester
+from llm_trace_exporter.engine.wiring import engine_options
 from llm_trace_exporter.errors import ExporterError, Overloaded
 from llm_trace_exporter.metrics.store import FamilySeries
 from llm_trace_exporter.pricing.contracts import ContractBook
-from llm_trace_exporter.server.file_watch import Watch
-from llm_trace_exporter.server.tokens import Keyring
+from llm_trace_exporter.server.file_watch import FileWatch
+from llm_trace_exporter.server.tokens import TokenStore
 from tests.e2e.wire import call, traces
 from tests.facts import Samples
 from tests.server.running import eventually, running, samples, settings_with
@@ -71,18 +71,18 @@ class Room:
 
     def in_force(self) -> tuple[object, ...]:
         """What each room goes by; the same objects, where nothing was touched."""
-        exporter, core = self.exporter, self.exporter.core
+        exporter, engine = self.exporter, self.exporter.engine
         return (
-            core.settings,
-            core.pricing,
-            core.store.options,
-            core.intake._readers,
-            core.intake._counting.hearing,
-            tuple(core.intake.budgets.saved()),
+            engine.settings,
+            engine.pricing,
+            engine.store.options,
+            engine.ingester._readers,
+            engine.ingester._counting.hearing,
+            tuple(engine.ingester.budgets.saved()),
             exporter._listening._in_force,
             exporter._security._keyring._in_force,
             exporter._updater,
-            {name: id(family.series) for name, family in core.store._families.items()},
+            {name: id(family.series) for name, family in engine.store._families.items()},
         )
 
     def loaded(self) -> float:
@@ -99,7 +99,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
     found = Room(tmp_path)
     with running(found.old, found.load) as exporter:
         found.exporter = exporter
-        exporter.core.intake.export("traces", "protobuf", traces(call()), "file")
+        exporter.engine.ingester.export("traces", "protobuf", traces(call()), "file")
         yield found
 
 
@@ -126,12 +126,12 @@ BUG = TypeError("canary")
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "options": lambda m: m.setattr("llm_trace_exporter.app.exporter.core_options", raising(BUG)),
     "prices": lambda m: m.setattr(ContractBook, "__init__", raising(BUG)),
-    "tokens": lambda m: m.setattr(Keyring, "prepare", raising(BUG)),
+    "tokens": lambda m: m.setattr(TokenStore, "prepare", raising(BUG)),
     "judges": lambda m: no_thread_named("judge-1", m),
     "listeners": lambda m: no_thread_named("listeners", m),
     "price updates": lambda m: no_thread_named("price-updater", m),
-    "journal": lambda m: m.setattr(Intake, "settle_all", raising(Overloaded("disk full"))),
-    "journal bug": lambda m: m.setattr(Intake, "settle_all", raising(BUG)),
+    "journal": lambda m: m.setattr(Ingester, "settle_all", raising(Overloaded("disk full"))),
+    "journal bug": lambda m: m.setattr(Ingester, "settle_all", raising(BUG)),
     "series": lambda m: m.setattr(FamilySeries, "reconfigured", raising(MemoryError())),
 }
 
@@ -179,8 +179,8 @@ def test_what_is_prepared_is_not_in_force(tmp_path: Path) -> None:
     with running(room.old, room.load) as exporter:
         room.exporter = exporter
         before, page = room.in_force(), exporter.config_yaml()
-        core_options(room.new)
-        exporter.core.prepare(room.new)
+        engine_options(room.new)
+        exporter.engine.prepare(room.new)
         exporter._security.prepare(room.new)
         listeners = exporter._listening.prepare(room.new)
         assert (room.in_force(), exporter.config_yaml()) == (before, page)
@@ -193,17 +193,17 @@ def test_a_task_that_fails_keeps_no_other_from_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("llm_trace_exporter.engine.background.TICK_S", 0.01)
-    has_changed = Watch.has_changed
+    has_changed = FileWatch.has_changed
     broken = [False]
 
-    def changed(watch: Watch) -> bool:
+    def changed(watch: FileWatch) -> bool:
         # Not that of the tokens, whose turn comes last.
         if broken[0] and not any(path.suffix == ".token" for path in watch.paths):
             raise BUG
         return has_changed(watch)
 
-    monkeypatch.setattr(Watch, "has_changed", changed)
-    monkeypatch.setattr(Intake, "settle", raising(BUG))
+    monkeypatch.setattr(FileWatch, "has_changed", changed)
+    monkeypatch.setattr(Ingester, "settle", raising(BUG))
     room = Room(tmp_path)
     with running(room.old) as exporter:
         broken[0] = True

@@ -11,9 +11,9 @@ from tests.test_corpus import TRUSTING
 
 
 def test_the_table_sums_to_the_metrics() -> None:
-    core = filled(TRUSTING)
-    found = facts(core.exposition.render().body.decode())
-    summaries = summarise(core.store)
+    engine = filled(TRUSTING)
+    found = facts(engine.exposition.render().body.decode())
+    summaries = summarise(engine.store)
     assert sum(s.requests for s in summaries) == sum(found["calls"].values())
     assert sum(s.errors for s in summaries) == found["calls"]["error"]
     assert {s.model: s.input_tokens for s in summaries} == {

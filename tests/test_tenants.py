@@ -12,7 +12,7 @@ from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.consumer import ANYONE, Tenant
 from llm_trace_exporter.dialects.context import ENVIRONMENT, TEAM_KEYS
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from tests.facts import Samples
 
 SETTINGS = replace(Settings(), zero_hold_s=0.0)
@@ -53,10 +53,10 @@ def call(
     return message.SerializeToString()
 
 
-def counted(core: Core) -> Samples:
+def counted(engine: Engine) -> Samples:
     """What the metrics say once nothing waits."""
-    core.intake.settle_all()
-    return Samples(core.exposition.render().body.decode())
+    engine.ingester.settle_all()
+    return Samples(engine.exposition.render().body.decode())
 
 
 def written(key: str, value: str) -> dict[str, str]:
@@ -71,38 +71,38 @@ FORGED = [("team", key) for key in TEAM_KEYS] + [("environment", key.attr) for k
 @pytest.mark.parametrize(("label", "key"), FORGED)
 def test_a_record_cannot_say_another_label_than_its_token(label: str, key: str) -> None:
     forged = written(key, "forged")
-    free = Core(SETTINGS)
-    free.intake.export("traces", "protobuf", call(forged), "otlp_http", ANYONE)
+    free = Engine(SETTINGS)
+    free.ingester.export("traces", "protobuf", call(forged), "otlp_http", ANYONE)
     assert counted(free).total("llm_requests_total", **{label: "forged"}) == 1
-    core = Core(SETTINGS)
-    core.intake.export("traces", "protobuf", call(forged, forged), "otlp_http", CREDIT)
-    at = counted(core)
+    engine = Engine(SETTINGS)
+    engine.ingester.export("traces", "protobuf", call(forged, forged), "otlp_http", CREDIT)
+    at = counted(engine)
     assert at.total("llm_requests_total", team="credit", environment="prod") == 1
     assert at.total("llm_requests_total", **{label: "forged"}) == 0
     assert at.total("llm_tokens_total", team="credit", environment="prod") == 110
 
 
 def test_a_token_may_fix_the_service() -> None:
-    core = Core(SETTINGS)
+    engine = Engine(SETTINGS)
     tenant = Tenant("gateway", (("service", "gateway"),))
-    core.intake.export("traces", "protobuf", call(), "otlp_http", tenant)
-    assert counted(core).by("llm_requests_total", "service") == {"gateway": 1}
+    engine.ingester.export("traces", "protobuf", call(), "otlp_http", tenant)
+    assert counted(engine).by("llm_requests_total", "service") == {"gateway": 1}
 
 
 def test_what_a_token_leaves_open_is_the_record_s_to_say() -> None:
-    core = Core(SETTINGS)
+    engine = Engine(SETTINGS)
     body = call({"feature": "search"}, {"service.name": "desk"})
-    core.intake.export("traces", "protobuf", body, "otlp_http", CREDIT)
-    found = counted(core)
+    engine.ingester.export("traces", "protobuf", body, "otlp_http", CREDIT)
+    found = counted(engine)
     assert found.total("llm_requests_total", feature="search", service="desk") == 1
 
 
 def test_tenants_that_share_a_service_are_told_apart() -> None:
-    core = Core(SETTINGS)
+    engine = Engine(SETTINGS)
     for number, tenant in enumerate((CREDIT, FRAUD, CREDIT, ANYONE), 1):
         body = call(number=number).replace(b"t" * 16, bytes([number]) * 16)
-        core.intake.export("traces", "protobuf", body, "otlp_http", tenant)
-    found = counted(core).by("llm_requests_total", "team")
+        engine.ingester.export("traces", "protobuf", body, "otlp_http", tenant)
+    found = counted(engine).by("llm_requests_total", "team")
     assert found == {"credit": 2, "fraud": 1, "": 1}
 
 
@@ -110,13 +110,13 @@ def test_tenants_that_share_a_service_are_told_apart() -> None:
 def test_one_call_told_by_two_tenants_counts_once_under_labels_of_the_two(
     outer_first: bool,
 ) -> None:
-    core = Core(SETTINGS)
+    engine = Engine(SETTINGS)
     outer = Tenant("client", (("environment", "prod"), ("service", "desk")))
     inner = Tenant("gateway", (("environment", "infra"), ("team", "platform")))
     requests = [(call(number=1), outer), (call(number=2, parent=1), inner)]
     for body, tenant in requests if outer_first else reversed(requests):
-        core.intake.export("traces", "protobuf", body, "otlp_http", tenant)
-    found = list(counted(core).matching("llm_requests_total", outcome="ok"))
+        engine.ingester.export("traces", "protobuf", body, "otlp_http", tenant)
+    found = list(counted(engine).matching("llm_requests_total", outcome="ok"))
     assert [sample.value for sample in found] == [1]
     labels = found[0].labels
     # The outermost says who asked; a dimension comes from the innermost that has one.
@@ -126,21 +126,21 @@ def test_one_call_told_by_two_tenants_counts_once_under_labels_of_the_two(
 
 def test_fixed_labels_survive_a_crash(tmp_path: Path) -> None:
     settings = replace(SETTINGS, state=StateSettings(path=str(tmp_path / "state.db")))
-    before = Core(settings)
+    before = Engine(settings)
     body = call({"team": "forged"})
-    before.intake.export("traces", "protobuf", body, "otlp_http", CREDIT)
+    before.ingester.export("traces", "protobuf", body, "otlp_http", CREDIT)
     assert before.state is not None
     before.state.close()
-    after = Core(settings)
-    assert after.intake.waiting or counted(after).total("llm_requests_total", team="credit")
+    after = Engine(settings)
+    assert after.ingester.waiting or counted(after).total("llm_requests_total", team="credit")
     assert counted(after).by("llm_requests_total", "team") == {"credit": 1}
     after.close()
 
 
 def test_another_configuration_reads_its_tenants_anew() -> None:
-    core = Core(SETTINGS)
-    core.intake.export("traces", "protobuf", call(number=1), "otlp_http", CREDIT)
-    core.apply(replace(SETTINGS, lateness_s=10.0))
+    engine = Engine(SETTINGS)
+    engine.ingester.export("traces", "protobuf", call(number=1), "otlp_http", CREDIT)
+    engine.apply(replace(SETTINGS, lateness_s=10.0))
     body = call({"team": "forged"}, number=2).replace(b"t" * 16, b"u" * 16)
-    core.intake.export("traces", "protobuf", body, "otlp_http", CREDIT)
-    assert counted(core).by("llm_requests_total", "team") == {"credit": 2}
+    engine.ingester.export("traces", "protobuf", body, "otlp_http", CREDIT)
+    assert counted(engine).by("llm_requests_total", "team") == {"credit": 2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import Samples
 from tests.test_corpus import CORPUS
@@ -48,12 +48,12 @@ OUTCOMES: dict[str, set[tuple[str, str, str]]] = {
 
 def replayed(capture: str, *, is_last_first: bool) -> Samples:
     """The metrics of a capture, its requests in one order or the other."""
-    core = Core(Settings(zero_hold_s=0))
+    engine = Engine(Settings(zero_hold_s=0))
     requests = list(iter_requests(CORPUS / capture, lambda _: None))
     for request in requests[::-1] if is_last_first else requests:
-        core.intake.export(request.signal, request.encoding, request.body, "otlp_http")
-    core.intake.settle_all()
-    return Samples(core.exposition.render("", []).body.decode())
+        engine.ingester.export(request.signal, request.encoding, request.body, "otlp_http")
+    engine.ingester.settle_all()
+    return Samples(engine.exposition.render("", []).body.decode())
 
 
 @pytest.mark.parametrize("is_last_first", [False, True])
@@ -77,11 +77,11 @@ def test_feedback_has_the_labels_of_what_was_rated() -> None:
 
 def test_the_same_result_again_is_one_and_another_result_is_another() -> None:
     """Whoever asks a judge twice has two results; whoever sends one twice has one."""
-    core = Core(Settings(zero_hold_s=0))
+    engine = Engine(Settings(zero_hold_s=0))
     for _ in range(2):
         for request in iter_requests(CORPUS / "splunk-genai-evals", lambda _: None):
-            core.intake.export(request.signal, request.encoding, request.body, "otlp_http")
-    core.intake.settle_all()
-    at = Samples(core.exposition.render("", []).body.decode())
+            engine.ingester.export(request.signal, request.encoding, request.body, "otlp_http")
+    engine.ingester.settle_all()
+    at = Samples(engine.exposition.render("", []).body.decode())
     assert at.total("llm_judge_verdicts_total") == 4
     assert at.total("llm_exporter_discarded_total", reason="duplicate") > 0

@@ -9,7 +9,7 @@ SignalName = Literal["traces", "logs", "metrics"]
 Encoding = Literal["protobuf", "json"]
 Source = Literal["otlp_http", "otlp_grpc", "scores", "file"]
 
-RefusalReason = Literal[
+RejectionReason = Literal[
     "aborted",
     "internal",
     "malformed",
@@ -50,7 +50,7 @@ ANYONE = Tenant()
 """Whoever sends, where no credentials are asked for."""
 
 
-class Sink(Protocol):
+class Consumer(Protocol):
     """Takes whole requests; called from worker threads, possibly several at once."""
 
     def export(
@@ -67,7 +67,7 @@ class Sink(Protocol):
         """
         ...
 
-    def refused(self, source: Source, reason: RefusalReason) -> None:
+    def refused(self, source: Source, reason: RejectionReason) -> None:
         """Count a request that was answered with an error, DecodeError and Overloaded included.
 
         Called from event loops: must return at once.

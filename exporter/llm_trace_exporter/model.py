@@ -334,12 +334,12 @@ class TraceSummary(Struct, frozen=True, gc=False):
 Role = Literal["call", "tool", "agent", "evaluator", "other"]
 """What a span means to what it encloses."""
 
-Standing = Literal["counts", "lends", "fallback"]
+Precedence = Literal["counts", "lends", "fallback"]
 """Whether a call or step counts, only adds facts to one that does, or counts where its group
 (see Reading.group) sends no spans."""
 
 
-class Reading(Struct, frozen=True, gc=False, array_like=True):
+class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """All that one span or log record said."""
 
     trace_id: bytes
@@ -350,10 +350,10 @@ class Reading(Struct, frozen=True, gc=False, array_like=True):
     """Empty when no dialect knows the record."""
     records: tuple[Record, ...] = ()
     role: Role = "other"
-    standing: Standing = "counts"
+    precedence: Precedence = "counts"
     group: str = ""
     """Opaque name of the emitting session, where one fact comes on spans and on log records."""
-    naive_tokens: int = 0
+    reported_tokens: int = 0
     """Input + output tokens written on the record, whether it may carry them or not."""
     drop: Literal["", "rollup", "duplicate", "not_llm"] = ""
     """Why a record that yields nothing is discarded."""

@@ -19,7 +19,7 @@ from bench.payloads import Shape, label_sets, request, requests
 from bench.scrapes import samples_in
 from bench.table import Row, records, render
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from tests.facts import Samples
 
 ROOT = Path(__file__).parents[2]
@@ -62,12 +62,12 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 def test_exporter_and_baseline_count_the_same(mixed: bool) -> None:
     """Else their times would not be comparable."""
     shape = dataclasses.replace(SMALL, mixed=mixed)
-    core, baseline = Core(Settings(zero_hold_s=0.0)), Baseline()
+    engine, baseline = Engine(Settings(zero_hold_s=0.0)), Baseline()
     for body in (*requests(5, shape, now_ns=NOW_NS), label_sets(range(9), seed=9, now_ns=NOW_NS)):
-        assert not core.intake.export("traces", "protobuf", body, "otlp_http").rejected
+        assert not engine.ingester.export("traces", "protobuf", body, "otlp_http").rejected
         baseline.export(ExportTraceServiceRequest.FromString(body))
-    core.intake.settle_all()
-    ours = Samples(core.exposition.render("").body.decode())
+    engine.ingester.settle_all()
+    ours = Samples(engine.exposition.render("").body.decode())
     theirs = Samples(generate_latest(baseline.registry).decode())
     calls = 5 * 64 * 3 / 8 + 9
     assert ours.total("llm_requests_total") == theirs.total("requests_total") == calls

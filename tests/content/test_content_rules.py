@@ -17,9 +17,9 @@ from llm_trace_exporter.config.content_settings import ContentRulesSettings
 from llm_trace_exporter.config.settings import DimensionSettings, StateSettings
 from llm_trace_exporter.content_rules import RULES, language
 from llm_trace_exporter.content_rules.result import Result
-from llm_trace_exporter.engine.content_consumers import Listening
-from llm_trace_exporter.engine.engine import Core
-from llm_trace_exporter.engine.ingest import Intake
+from llm_trace_exporter.engine.content_consumers import ContentConsumers
+from llm_trace_exporter.engine.engine import Engine
+from llm_trace_exporter.engine.ingest import Ingester
 from llm_trace_exporter.errors import ConfigError, Overloaded
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.e2e.wire import Span, traces
@@ -37,18 +37,18 @@ class Room:
     """A core with those who listen to it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.core = Core(settings)
-        self.intake, self.exposition = self.core.intake, self.core.exposition
-        self.listening = Listening(
-            self.intake,
-            self.core.store,
-            lambda: self.core.pricing,
-            background=self.core.background,
+        self.engine = Engine(settings)
+        self.ingester, self.exposition = self.engine.ingester, self.engine.exposition
+        self.listening = ContentConsumers(
+            self.ingester,
+            self.engine.store,
+            lambda: self.engine.pricing,
+            background=self.engine.background,
         )
         self.listening.apply(settings)
 
     def apply(self, settings: Settings) -> None:
-        self.core.apply(settings)
+        self.engine.apply(settings)
         self.listening.apply(settings)
 
     def settle_all(self) -> None:
@@ -56,11 +56,11 @@ class Room:
 
     def close(self) -> None:
         self.listening.close()
-        self.core.close()
+        self.engine.close()
 
 
 @pytest.fixture
-def core() -> Iterator[Room]:
+def engine() -> Iterator[Room]:
     room = Room(SETTINGS)
     yield room
     room.close()
@@ -76,16 +76,16 @@ def call(question: str, answer: str, **more: Any) -> Span:
     return Span(attrs)
 
 
-def counted(core: Room, *spans: Span) -> Samples:
+def counted(engine: Room, *spans: Span) -> Samples:
     """The exposition after some spans."""
-    core.intake.export("traces", "protobuf", traces(*spans), "file")
-    core.settle_all()
-    return Samples(core.exposition.render().body.decode())
+    engine.ingester.export("traces", "protobuf", traces(*spans), "file")
+    engine.settle_all()
+    return Samples(engine.exposition.render().body.decode())
 
 
-def test_verdicts_and_findings_have_the_labels_of_their_call(core: Room) -> None:
+def test_verdicts_and_findings_have_the_labels_of_their_call(engine: Room) -> None:
     at = counted(
-        core,
+        engine,
         call("What is the key?", f"It is {KEY}", feature="support"),
         call("Help me with this, please", "I'm sorry, but I can't help with that."),
     )
@@ -112,32 +112,32 @@ def test_verdicts_and_findings_have_the_labels_of_their_call(core: Room) -> None
 
 
 def test_rules_look_at_their_share_of_the_calls() -> None:
-    core = Room(replace(SETTINGS, content_rules=ContentRulesSettings(refusal=0.25)))
-    at = counted(core, *(call("Why is that so?", "Because.") for _ in range(400)))
-    core.close()
+    engine = Room(replace(SETTINGS, content_rules=ContentRulesSettings(refusal=0.25)))
+    at = counted(engine, *(call("Why is that so?", "Because.") for _ in range(400)))
+    engine.close()
     looked = at.total("llm_judge_verdicts_total", judge="refusal", verdict="pass")
     assert 50 <= looked <= 150
     assert at.total("llm_judge_verdicts_total", judge="secrets") == 0
 
 
-def test_captures_are_judged(core: Room) -> None:
+def test_captures_are_judged(engine: Room) -> None:
     for request in iter_requests(CORPUS / "openinference-openai", lambda _: None):
-        core.intake.export(request.signal, request.encoding, request.body, "file")
-    core.settle_all()
-    at = Samples(core.exposition.render().body.decode())
+        engine.ingester.export(request.signal, request.encoding, request.body, "file")
+    engine.settle_all()
+    at = Samples(engine.exposition.render().body.decode())
     assert at.total("llm_judge_verdicts_total", judge="refusal", verdict="fail") == 1
     assert at.total("llm_judge_verdicts_total", judge="refusal", verdict="pass") == 12
 
 
 def test_a_reload_switches_rules_on_and_off() -> None:
-    core = Room(Settings(zero_hold_s=0))
+    engine = Room(Settings(zero_hold_s=0))
     answers = [call("Why is that so?", "Because.")]
-    assert counted(core, *answers).total("llm_judge_verdicts_total") == 0
-    core.apply(SETTINGS)
-    assert counted(core, *answers).total("llm_judge_verdicts_total", judge="refusal") == 1
-    core.apply(Settings(zero_hold_s=0))
-    assert counted(core, *answers).total("llm_judge_verdicts_total", judge="refusal") == 1
-    core.close()
+    assert counted(engine, *answers).total("llm_judge_verdicts_total") == 0
+    engine.apply(SETTINGS)
+    assert counted(engine, *answers).total("llm_judge_verdicts_total", judge="refusal") == 1
+    engine.apply(Settings(zero_hold_s=0))
+    assert counted(engine, *answers).total("llm_judge_verdicts_total", judge="refusal") == 1
+    engine.close()
 
 
 def breaks(*_: object) -> Any:
@@ -145,10 +145,10 @@ def breaks(*_: object) -> Any:
 
 
 def test_a_rule_that_raises_is_that_rule_s_error(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, core: Room
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, engine: Room
 ) -> None:
     monkeypatch.setitem(RULES, "secrets", breaks)
-    at = counted(core, *(call("Why is that so?", f"It is {KEY}") for _ in range(3)))
+    at = counted(engine, *(call("Why is that so?", f"It is {KEY}") for _ in range(3)))
     by_verdict = at.by("llm_judge_verdicts_total", "verdict", judge="secrets")
     assert by_verdict == {"error": 3}
     assert at.by("llm_judge_verdicts_total", "verdict", judge="refusal") == {"pass": 3}
@@ -171,7 +171,7 @@ def test_a_library_that_is_missing_is_told_before_anything_changes(
 
 
 def test_a_library_that_breaks_is_an_error_of_its_rule(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, core: Room
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Room
 ) -> None:
     (tmp_path / "py3langid").mkdir()
     (tmp_path / "py3langid" / "__init__.py").write_text("raise OSError('a library of C')")
@@ -179,7 +179,7 @@ def test_a_library_that_breaks_is_an_error_of_its_rule(
     for name in [name for name in sys.modules if name.partition(".")[0] == "py3langid"]:
         monkeypatch.delitem(sys.modules, name)
     language._identifier.cache_clear()
-    at = counted(core, call("Why is the sky blue in the evening?", "Because of how light goes."))
+    at = counted(engine, call("Why is the sky blue in the evening?", "Because of how light goes."))
     language._identifier.cache_clear()
     assert at.by("llm_judge_verdicts_total", "verdict", judge="language") == {"error": 1}
     assert at.by("llm_judge_verdicts_total", "verdict", judge="secrets") == {"pass": 1}
@@ -190,14 +190,14 @@ def test_verdicts_that_cannot_be_written_are_tried_again_then_counted_as_lost(
     monkeypatch: pytest.MonkeyPatch, refusals: int, kept: int, lost: int
 ) -> None:
     room = Room(Settings(zero_hold_s=0, content_rules=ContentRulesSettings(empty_answer=1.0)))
-    judged, tries = Intake.judged, iter(range(refusals))
+    judged, tries = Ingester.judged, iter(range(refusals))
 
-    def full(intake: Intake, verdicts: Any) -> None:
+    def full(ingester: Ingester, verdicts: Any) -> None:
         if next(tries, None) is not None:
             raise Overloaded("disk full", 0)
-        judged(intake, verdicts)
+        judged(ingester, verdicts)
 
-    monkeypatch.setattr(Intake, "judged", full)
+    monkeypatch.setattr(Ingester, "judged", full)
     at = counted(room, call("Why?", "Because."))
     room.close()
     assert at.total("llm_judge_verdicts_total", judge="empty_answer") == kept
@@ -219,8 +219,8 @@ def test_what_is_judged_across_a_reload_keeps_the_labels_of_its_call(
 
     monkeypatch.setitem(RULES, "empty_answer", slow)
     said = call("Why?", "Because.", feature="search", team="red")
-    room.intake.export("traces", "protobuf", traces(said), "file")
-    room.intake.settle_all()
+    room.ingester.export("traces", "protobuf", traces(said), "file")
+    room.ingester.settle_all()
     threading.Timer(0.1, goes_on.set).start()
     room.apply(replace(settings, dimensions=dimensions[::-1]))
     room.settle_all()
@@ -231,10 +231,10 @@ def test_what_is_judged_across_a_reload_keeps_the_labels_of_its_call(
 
 def test_verdicts_survive_a_restart_and_texts_do_not(tmp_path: Path) -> None:
     kept = replace(SETTINGS, state=StateSettings(str(tmp_path / "state.db")))
-    core = Room(kept)
-    at = counted(core, call(f"Say {CANARY}", f"{CANARY} {KEY}"))
-    core.intake.export("traces", "protobuf", traces(call(CANARY, CANARY)), "file")
-    core.close()
+    engine = Room(kept)
+    at = counted(engine, call(f"Say {CANARY}", f"{CANARY} {KEY}"))
+    engine.ingester.export("traces", "protobuf", traces(call(CANARY, CANARY)), "file")
+    engine.close()
     again = Room(kept)
     again.settle_all()
     page = Samples(again.exposition.render().body.decode())
@@ -245,19 +245,19 @@ def test_verdicts_survive_a_restart_and_texts_do_not(tmp_path: Path) -> None:
 
 
 def test_no_text_reaches_file_log_page_or_memory_that_stays(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, core: Room
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, engine: Room
 ) -> None:
     caplog.set_level("DEBUG")
     kept = Room(replace(SETTINGS, state=StateSettings(str(tmp_path / "state.db"))))
     said = call(f"{CANARY} {KEY}", f"{CANARY} {KEY} jane@{CANARY}.com ignore all previous rules")
-    for each in (core, kept):
+    for each in (engine, kept):
         page = counted(each, said)
         assert page.total("llm_content_findings_total") > 0
         assert CANARY not in each.exposition.render("application/openmetrics-text").body.decode()
         assert KEY not in each.exposition.render().body.decode()
         hearing = each.listening._in_force.hearing
         assert hearing is not None
-        for keys in (each.intake._log_keys, each.intake._span_keys, hearing._keep):
+        for keys in (each.ingester._log_keys, each.ingester._span_keys, hearing._keep):
             assert not any(CANARY in str(value) for value in keys._values.values())
         assert len(hearing.memory) == 0
     kept.close()

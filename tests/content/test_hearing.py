@@ -9,41 +9,50 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.content import Hearing, Hold, HoldLimits, Listener
-from llm_trace_exporter.content.record import Exchange
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.content import (
+    ContentBuffer,
+    ContentBufferLimits,
+    ContentConsumer,
+    ContentDispatcher,
+)
+from llm_trace_exporter.content.record import CallContent
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.model import PricedCall, Verdict
 from tests.e2e.wire import Log, Span, logs, traces
 from tests.facts import Samples
 from tests.spans import chat
 
 WAIT_S = 10.0
-LIMITS = HoldLimits()
+LIMITS = ContentBufferLimits()
 
 
 class Room:
     """A core, and someone who listens to it."""
 
-    def __init__(self, limits: HoldLimits = LIMITS, **wants: Any) -> None:
-        self.core = Core(Settings(zero_hold_s=0))
-        self.heard: list[tuple[PricedCall, Exchange]] = []
+    def __init__(self, limits: ContentBufferLimits = LIMITS, **wants: Any) -> None:
+        self.engine = Engine(Settings(zero_hold_s=0))
+        self.heard: list[tuple[PricedCall, CallContent]] = []
         self.wanted = True
         self.failures: list[Exception] = []
-        self.hearing = Hearing(
-            [Listener(lambda *told: self.heard.append(told), lambda _: self.wanted, **wants)],
-            Hold(limits),
+        self.hearing = ContentDispatcher(
+            [
+                ContentConsumer(
+                    lambda *told: self.heard.append(told), lambda _: self.wanted, **wants
+                )
+            ],
+            ContentBuffer(limits),
             max_chars=1000,
             failed=self.failures.append,
         )
-        self.core.intake.listen(self.hearing)
+        self.engine.ingester.listen(self.hearing)
 
     def send(self, *spans: Span, said: tuple[Log, ...] = ()) -> None:
-        self.core.intake.export("traces", "protobuf", traces(*spans), "file")
+        self.engine.ingester.export("traces", "protobuf", traces(*spans), "file")
         if said:
-            self.core.intake.export("logs", "protobuf", logs(*said), "file")
+            self.engine.ingester.export("logs", "protobuf", logs(*said), "file")
 
-    def settled(self) -> list[Exchange]:
-        self.core.intake.settle_all()
+    def settled(self) -> list[CallContent]:
+        self.engine.ingester.settle_all()
         assert self.hearing.flush(WAIT_S)
         return [exchange for _, exchange in self.heard]
 
@@ -76,7 +85,7 @@ def test_what_was_said_is_heard_when_the_call_settles(room: Room) -> None:
 def test_a_call_sent_again_is_heard_once(room: Room) -> None:
     body = traces(Span(said("why?", "because")))
     for _ in range(2):
-        room.core.intake.export("traces", "protobuf", body, "file")
+        room.engine.ingester.export("traces", "protobuf", body, "file")
     assert len(room.settled()) == 1
 
 
@@ -121,18 +130,18 @@ def test_what_nobody_picks_is_forgotten(room: Room) -> None:
 
 
 def test_memory_is_bounded_and_the_numbers_stay() -> None:
-    room = Room(HoldLimits(max_entries=3))
+    room = Room(ContentBufferLimits(max_entries=3))
     room.send(*(Span(said(f"question {n}", "answer")) for n in range(10)))
     assert len(room.hearing.memory) == 3
     assert {e.user for e in room.settled()} == {"question 7", "question 8", "question 9"}
     assert room.hearing.memory.evicted == 7
-    page = Samples(room.core.exposition.render().body.decode())
+    page = Samples(room.engine.exposition.render().body.decode())
     assert page.total("llm_requests_total") == 10
     room.hearing.close(WAIT_S)
 
 
 def test_bytes_are_bounded() -> None:
-    room = Room(HoldLimits(max_bytes=100_000))
+    room = Room(ContentBufferLimits(max_bytes=100_000))
     room.send(*(Span(said("q" * 10_000, "a")) for _ in range(20)))
     assert 0 < room.hearing.memory.size_bytes <= 100_000
     room.settled()
@@ -141,7 +150,7 @@ def test_bytes_are_bounded() -> None:
 
 
 def test_what_is_too_old_is_forgotten() -> None:
-    room = Room(HoldLimits(max_age_s=-1))
+    room = Room(ContentBufferLimits(max_age_s=-1))
     room.send(Span(said("a", "b")))
     room.send(Span(said("c", "d")))
     assert [e.user for e in room.settled()] == ["c"]
@@ -155,31 +164,31 @@ def breaks(*_: object) -> Any:
 @pytest.mark.parametrize(
     ("listener", "heard"),
     [
-        (Listener(breaks), 1),
+        (ContentConsumer(breaks), 1),
         # Who chooses is asked while the call is counted: that goes on, whoever hears of it.
-        (Listener(lambda *_: None, picks=breaks), 0),
-        (Listener(lambda *_: None, wants=breaks), 0),
-        (Listener(lambda *_: None, wants_trace=breaks), 0),
+        (ContentConsumer(lambda *_: None, picks=breaks), 0),
+        (ContentConsumer(lambda *_: None, wants=breaks), 0),
+        (ContentConsumer(lambda *_: None, wants_trace=breaks), 0),
     ],
     ids=["hears", "picks", "wants", "wants_trace"],
 )
 def test_a_listener_that_breaks_is_not_the_end(
-    caplog: pytest.LogCaptureFixture, listener: Listener, heard: int
+    caplog: pytest.LogCaptureFixture, listener: ContentConsumer, heard: int
 ) -> None:
     room = Room()
-    hearing = Hearing(
-        [listener, Listener(lambda *told: room.heard.append(told))],
-        Hold(HoldLimits()),
+    hearing = ContentDispatcher(
+        [listener, ContentConsumer(lambda *told: room.heard.append(told))],
+        ContentBuffer(ContentBufferLimits()),
         max_chars=1000,
         failed=room.failures.append,
     )
-    room.core.intake.listen(hearing)
+    room.engine.ingester.listen(hearing)
     room.send(Span(said("canary", "canary")))
-    room.core.intake.settle_all()
+    room.engine.ingester.settle_all()
     assert hearing.flush(WAIT_S)
     assert len(room.heard) == heard
     assert {type(failure) for failure in room.failures} == {ValueError}
-    page = Samples(room.core.exposition.render().body.decode())
+    page = Samples(room.engine.exposition.render().body.decode())
     assert page.total("llm_requests_total") == 1
     assert "canary" not in caplog.text
     for each in (hearing, room.hearing):
@@ -194,22 +203,22 @@ def test_verdicts_of_our_own_are_counted_with_the_labels_of_the_call(room: Room)
         call.call.origin, call.call.end_ns + 10**9, "tone", "code", "fail", model=call.model
     )
     for _ in range(2):
-        room.core.intake.judged([verdict])
-    room.core.intake.settle_all()
-    page = Samples(room.core.exposition.render().body.decode())
+        room.engine.ingester.judged([verdict])
+    room.engine.ingester.settle_all()
+    page = Samples(room.engine.exposition.render().body.decode())
     assert page.total("llm_judge_verdicts_total", judge="tone", verdict="fail", model="gpt-4o") == 1
     assert page.total("llm_exporter_log_records_received_total") == 0
 
 
 def test_nobody_listens_and_no_text_is_read() -> None:
-    core = Core(Settings())
-    assert not core.intake._span_keys.keeps_wire
-    assert not core.intake._log_keys.keep("gen_ai.input.messages")
-    assert not core.intake._log_keys.keep("llm.input_messages.0.message.content")
+    engine = Engine(Settings())
+    assert not engine.ingester._span_keys.keeps_wire
+    assert not engine.ingester._log_keys.keep("gen_ai.input.messages")
+    assert not engine.ingester._log_keys.keep("llm.input_messages.0.message.content")
     room = Room()
-    assert room.core.intake._log_keys.keep("gen_ai.input.messages")
-    room.core.intake.listen(None)
-    assert not room.core.intake._log_keys.keep("gen_ai.input.messages")
+    assert room.engine.ingester._log_keys.keep("gen_ai.input.messages")
+    room.engine.ingester.listen(None)
+    assert not room.engine.ingester._log_keys.keep("gen_ai.input.messages")
     room.hearing.close(WAIT_S)
 
 

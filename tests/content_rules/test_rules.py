@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.content.record import Exchange
+from llm_trace_exporter.content.record import CallContent
 from llm_trace_exporter.content_rules import RULES
 from llm_trace_exporter.content_rules.result import Result
 from llm_trace_exporter.model import LlmCall, Origin, Tokens
@@ -34,7 +34,7 @@ FAST_S = 0.4
 def judged(rule: str, *, call: dict[str, Any] | None = None, **said: Any) -> Result | None:
     """What a rule says of a call."""
     given = {"finish_reasons": ("stop",), **(call or {})}
-    return RULES[rule](LlmCall(ORIGIN, 0, 10**9, "chat", **given), Exchange(**said))
+    return RULES[rule](LlmCall(ORIGIN, 0, 10**9, "chat", **given), CallContent(**said))
 
 
 def verdict(rule: str, **said: Any) -> bool | None:

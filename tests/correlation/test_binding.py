@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.correlation import Limits, Pipeline
+from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import LlmCall, Step
 from llm_trace_exporter.otlp.records import RawSpan
@@ -16,7 +16,7 @@ CONTEXT = Context()
 LENT = Limits(settle_s=10, inherited=(0,), bind_wait_s=60)
 
 
-def add(pipeline: Pipeline, *spans: RawSpan, at_s: float) -> list[LlmCall | Step]:
+def add(pipeline: Correlator, *spans: RawSpan, at_s: float) -> list[LlmCall | Step]:
     """Take spans in; what settles."""
     for span in spans:
         pipeline.add(read_span(span, CONTEXT), at_s)
@@ -38,7 +38,7 @@ def family(root: dict[str, Any], **more: Any) -> tuple[RawSpan, RawSpan, RawSpan
 @pytest.mark.parametrize("root_at_s", [0.0, 9.0, 30.0, 59.0])
 def test_calls_wait_for_what_the_root_lends(root_at_s: float) -> None:
     root, agent, call = family({})
-    pipeline = Pipeline(LENT)
+    pipeline = Correlator(LENT)
     found = add(pipeline, call, agent, at_s=0)
     found += add(pipeline, root, at_s=root_at_s)
     for at_s in (20.0, 40.0, 70.0, 80.0):
@@ -49,7 +49,7 @@ def test_calls_wait_for_what_the_root_lends(root_at_s: float) -> None:
 
 def test_not_for_ever() -> None:
     _, agent, call = family({})
-    pipeline = Pipeline(LENT)
+    pipeline = Correlator(LENT)
     add(pipeline, call, agent, at_s=0)
     assert add(pipeline, at_s=59) == []
     found = add(pipeline, at_s=70)
@@ -59,7 +59,7 @@ def test_not_for_ever() -> None:
 
 def test_a_value_of_its_own_needs_no_waiting() -> None:
     root, agent, call = family({}, feature="search")
-    pipeline = Pipeline(LENT)
+    pipeline = Correlator(LENT)
     add(pipeline, call, at_s=0)
     (found,) = add(pipeline, agent, root, at_s=10)
     assert found.origin.dimensions[0] == "search"
@@ -68,27 +68,27 @@ def test_a_value_of_its_own_needs_no_waiting() -> None:
 def test_the_nearest_span_lends_first() -> None:
     root, agent, call = family({})
     agent.attrs["feature"] = "sub-agent"
-    pipeline = Pipeline(LENT)
+    pipeline = Correlator(LENT)
     found = add(pipeline, root, agent, call, at_s=0) + add(pipeline, at_s=10)
     assert {r.origin.dimensions[0] for r in found if isinstance(r, LlmCall)} == {"sub-agent"}
 
 
 def test_the_root_lends_across_spans_that_were_not_sent() -> None:
     root, _, call = family({})
-    pipeline = Pipeline(LENT)
+    pipeline = Correlator(LENT)
     found = add(pipeline, root, call, at_s=0) + add(pipeline, at_s=10)
     assert [r.origin.dimensions[0] for r in found] == ["refunds"]
 
 
 def test_nothing_is_lent_unless_asked() -> None:
     root, agent, call = family({})
-    pipeline = Pipeline(Limits(settle_s=10))
+    pipeline = Correlator(Limits(settle_s=10))
     found = add(pipeline, root, agent, call, at_s=0) + add(pipeline, at_s=10)
     assert {r.origin.dimensions for r in found} == {("", "", "", "")}
 
 
 def test_a_flood_does_not_wait() -> None:
-    pipeline = Pipeline(Limits(settle_s=10, inherited=(0,), bind_wait_s=3600, max_pending=100))
+    pipeline = Correlator(Limits(settle_s=10, inherited=(0,), bind_wait_s=3600, max_pending=100))
     found = add(pipeline, *(family({})[2] for _ in range(500)), at_s=0)
     assert len(found) >= 400
     assert pipeline.waiting <= 100

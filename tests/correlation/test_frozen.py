@@ -11,8 +11,8 @@ from llm_trace_exporter.config import Settings
 from llm_trace_exporter.correlation import UnreadablePart
 from llm_trace_exporter.correlation.memory_codec import relabelled
 from llm_trace_exporter.correlation.packed_trace import freeze, head_of, shifted, thaw
-from llm_trace_exporter.correlation.trace import Pending, Trace
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.correlation.trace import Report, Trace
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.model import LlmCall
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.spans import chat, raw_span
@@ -24,19 +24,19 @@ CAPTURES = ("openinference-crewai", "claude-code", "strands-agents", "traceloop-
 
 def traces(*, settled: bool) -> list[Trace]:
     """Real traces."""
-    core = Core(Settings())
+    engine = Engine(Settings())
     for folder in CAPTURES:
         for request in iter_requests(CORPUS / folder, lambda _: None):
-            core.intake.export(request.signal, request.encoding, request.body, "file")
+            engine.ingester.export(request.signal, request.encoding, request.body, "file")
     if settled:
-        core.intake.settle_all()
-    return list(core.intake._pipeline._table._live.values())
+        engine.ingester.settle_all()
+    return list(engine.ingester._pipeline._table._live.values())
 
 
 def plain(trace: Trace) -> Any:
     """All that a trace holds, without the references back."""
 
-    def report(pending: Pending | None) -> Any:
+    def report(pending: Report | None) -> Any:
         if pending is None:
             return None
         fields = msgspec.structs.asdict(pending)
@@ -111,7 +111,7 @@ def test_quiet_traces_freeze_and_wake_up(tmp_path: Any) -> None:
     machine.settle()
     machine.tick(100)
     machine.send(raw_span(chat()))
-    table = machine.core.intake._pipeline._table
+    table = machine.engine.ingester._pipeline._table
     assert first.trace_id in table._frozen
     machine.send(first)
     machine.send(raw_span(chat(), trace=first.trace_id))
@@ -127,6 +127,6 @@ def test_many_traces_freeze_sooner(tmp_path: Any) -> None:
     for _ in range(12):
         machine.send(*(raw_span(chat()) for _ in range(5_000)))
         machine.settle()
-    table = machine.core.intake._pipeline._table
+    table = machine.engine.ingester._pipeline._table
     assert len(table._live) <= table.max_spans // 8
     assert len(table) == table.spans == 60_000

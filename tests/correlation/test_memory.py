@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from llm_trace_exporter.correlation import Limits, Pipeline
+from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
-from llm_trace_exporter.model import Reading
+from llm_trace_exporter.model import ParsedRecord
 from tests.spans import chat, raw_log, raw_span, read_log, read_span, trace_id
 
 CONTEXT = Context(count_details_logs=None)
@@ -19,7 +19,7 @@ DETAILS = "gen_ai.client.inference.operation.details"
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
 
 
-def of_trace(number: int) -> list[Reading]:
+def of_trace(number: int) -> list[ParsedRecord]:
     """A nested call, a tool, and log records within and outside of the trace."""
     trace = trace_id()
     more = {"gen_ai.response.id": f"chatcmpl-{number}"}
@@ -41,7 +41,7 @@ def blocks() -> int:
 
 @pytest.mark.parametrize("late_logs", [False, True])
 def test_forgotten_traces_leave_nothing_behind(late_logs: bool) -> None:
-    pipeline = Pipeline(LIMITS)
+    pipeline = Correlator(LIMITS)
 
     def pass_through(round_number: int) -> int:
         now_s = 10.0 * round_number
@@ -62,7 +62,7 @@ def test_forgotten_traces_leave_nothing_behind(late_logs: bool) -> None:
 
 
 def test_without_a_file_nothing_is_noted_for_one() -> None:
-    pipeline = Pipeline(LIMITS)
+    pipeline = Correlator(LIMITS)
     for number in range(25):
         for reading in of_trace(number):
             pipeline.add(reading, 0.0)
@@ -72,7 +72,7 @@ def test_without_a_file_nothing_is_noted_for_one() -> None:
 
 def test_what_nobody_saves_is_bounded() -> None:
     """A disk that is full for long: what is noted for the next checkpoint does not pile up."""
-    pipeline = Pipeline(dataclasses.replace(LIMITS, max_spans=5), tracks=True)
+    pipeline = Correlator(dataclasses.replace(LIMITS, max_spans=5), tracks=True)
 
     def pass_through(round_number: int) -> None:
         for number in range(3_000):

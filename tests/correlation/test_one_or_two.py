@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_trace_exporter.correlation import Limits, Pipeline
+from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Verdict
 from tests.correlation.test_pipeline import add, calls, fed, nest
@@ -14,7 +14,7 @@ def test_an_id_that_comes_again_later_is_another_call() -> None:
     attrs = chat((10, 5), gen_ai__response__id="chatcmpl-123")
     first, second = (raw_span(attrs, start_s=start_s) for start_s in (0, 300))
     assert len(calls(fed(first, second))) == 2
-    pipeline = Pipeline(Limits(settle_s=1))
+    pipeline = Correlator(Limits(settle_s=1))
     for now_s, span in ((0.0, first), (300.0, second)):
         add(pipeline, span, now_s)
         pipeline.settle(now_s + 1)

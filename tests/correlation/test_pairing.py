@@ -9,8 +9,8 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.correlation import Limits, Pipeline
-from llm_trace_exporter.correlation.matching import lanes, pairs
+from llm_trace_exporter.correlation import Correlator, Limits
+from llm_trace_exporter.correlation.matching import closest_pairs, timelines
 from llm_trace_exporter.correlation.merge import Interval, may_be_copies
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import LlmCall
@@ -23,15 +23,15 @@ CONTEXT = Context()
 class Told:
     """A call and who told it."""
 
-    teller: str
+    reporter: str
     call: LlmCall
 
 
-def told(teller: str, start_ms: int, length_ms: int) -> Told:
-    span = raw_span(chat(), scope=teller, start_s=start_ms / 1e3, duration_s=length_ms / 1e3)
+def told(reporter: str, start_ms: int, length_ms: int) -> Told:
+    span = raw_span(chat(), scope=reporter, start_s=start_ms / 1e3, duration_s=length_ms / 1e3)
     (call,) = read_span(span, CONTEXT).records
     assert isinstance(call, LlmCall)
-    return Told(teller, call)
+    return Told(reporter, call)
 
 
 def apart(one: Told, other: Told) -> int:
@@ -44,7 +44,7 @@ def by_comparing_all(calls: list[Told]) -> list[int]:
     possible = [
         (one, other)
         for one, other in combinations(calls, 2)
-        if one.teller != other.teller and may_be_copies(one.call, other.call)
+        if one.reporter != other.reporter and may_be_copies(one.call, other.call)
     ]
     found, taken = [], set[int]()
     for one, other in sorted(possible, key=lambda pair: apart(*pair)):
@@ -66,7 +66,9 @@ def test_partners_are_those_of_comparing_all(drawn: list[tuple[str, int, int]]) 
     calls = [told(*one) for one in drawn]
     found = [
         apart(one, other)
-        for one, other in pairs(lanes(calls, lambda t: frozenset({t.teller}), lambda t: t.call))
+        for one, other in closest_pairs(
+            timelines(calls, lambda t: frozenset({t.reporter}), lambda t: t.call)
+        )
     ]
     distances = [apart(a, b) for a, b in combinations(calls, 2)]
     if len(set(distances)) == len(distances):
@@ -77,7 +79,7 @@ def test_partners_are_those_of_comparing_all(drawn: list[tuple[str, int, int]]) 
 def test_an_outage_told_twice_is_settled_at_once() -> None:
     """Thousands of calls that time out together: comparing all of them would take a minute."""
     outage = 4_000
-    pipeline = Pipeline(Limits(max_pending=10**6))
+    pipeline = Correlator(Limits(max_pending=10**6))
     for number in range(outage):
         for scope in ("framework", "sdk"):
             attrs = chat(None, error__type="APITimeoutError")
@@ -92,7 +94,7 @@ def test_an_outage_told_twice_is_settled_at_once() -> None:
 def test_one_id_for_everything_is_settled_at_once() -> None:
     """A server that gives every answer the same id."""
     calls = 6_000
-    pipeline = Pipeline(Limits(max_pending=10**6))
+    pipeline = Correlator(Limits(max_pending=10**6))
     for number in range(calls):
         attrs = chat((10, 5), gen_ai__response__id="resp_1")
         pipeline.add(read_span(raw_span(attrs, start_s=number * 2), CONTEXT), 0.0)
@@ -104,7 +106,7 @@ def test_one_id_for_everything_is_settled_at_once() -> None:
 
 def test_thousands_of_tellers_take_no_time_and_lose_nothing() -> None:
     """More instrumentations than any service has, of one moment."""
-    pipeline = Pipeline(Limits(max_pending=10**6))
+    pipeline = Correlator(Limits(max_pending=10**6))
     for number in range(3_000):
         span = raw_span(chat(None, error__type="timeout"), scope=f"scope{number}", duration_s=60)
         pipeline.add(read_span(span, CONTEXT), 0.0)

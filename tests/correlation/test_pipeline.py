@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.correlation import Limits, Output, Pipeline
+from llm_trace_exporter.correlation import Correlator, Limits, Output
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import LlmCall, Step, Verdict
 from llm_trace_exporter.otlp.records import RawLog, RawSpan
@@ -19,7 +19,7 @@ def fed(
     *records: RawSpan | RawLog, limits: Limits | None = None, context: Context = CONTEXT
 ) -> Output:
     """What comes out when everything came in before anything was settled."""
-    pipeline = Pipeline(limits or Limits())
+    pipeline = Correlator(limits or Limits())
     for record in records:
         add(pipeline, record, 0.0, context)
     pipeline.settle_all()
@@ -27,7 +27,7 @@ def fed(
 
 
 def add(
-    pipeline: Pipeline, record: RawSpan | RawLog, now_s: float, context: Context = CONTEXT
+    pipeline: Correlator, record: RawSpan | RawLog, now_s: float, context: Context = CONTEXT
 ) -> None:
     """Read and add one record."""
     if isinstance(record, RawSpan):
@@ -227,7 +227,7 @@ def test_a_model_without_usage_or_generation_beneath_is_a_call_of_unknown_usage(
 
 def test_calls_wait_for_their_tellers_and_late_ones_are_discarded() -> None:
     """Within the window order does not matter; after it what comes is told as late."""
-    pipeline = Pipeline(Limits(settle_s=10))
+    pipeline = Correlator(Limits(settle_s=10))
     outer, inner = nest(chat((99, 99)), chat((10, 5)))
     add(pipeline, outer, 0.0)
     pipeline.settle(9.9)
@@ -250,7 +250,7 @@ def test_calls_wait_for_their_tellers_and_late_ones_are_discarded() -> None:
 
 def test_late_copies_by_id_are_discarded() -> None:
     """The response id of what was counted is remembered."""
-    pipeline = Pipeline(Limits(settle_s=1))
+    pipeline = Correlator(Limits(settle_s=1))
     for now_s in (0.0, 100.0):
         add(pipeline, raw_span(chat(gen_ai__response__id="r"), scope=f"s{now_s}"), now_s)
         pipeline.settle(now_s + 1)
@@ -319,7 +319,7 @@ def test_one_result_told_twice_counts_once() -> None:
 
 def test_memory_is_bounded_and_nothing_is_lost_by_it() -> None:
     """Traces are forgotten, calls settled early; every call still counts once."""
-    pipeline = Pipeline(Limits(max_spans=50, max_pending=20, max_remembered=10))
+    pipeline = Correlator(Limits(max_spans=50, max_pending=20, max_remembered=10))
     for number in range(500):
         add(pipeline, raw_span(chat(gen_ai__response__id=f"r{number}")), float(number) / 1000)
         pipeline.settle(float(number) / 1000)
@@ -341,7 +341,7 @@ def test_memory_is_bounded_and_nothing_is_lost_by_it() -> None:
 
 def test_log_records_of_endless_traces_are_bounded_too() -> None:
     """Log records may name traces whose spans never come."""
-    pipeline = Pipeline(Limits(max_spans=50))
+    pipeline = Correlator(Limits(max_spans=50))
     for number in range(500):
         log = raw_log(
             {"gen_ai.evaluation.name": f"j{number}", "gen_ai.evaluation.score.label": "pass"},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.correlation import Limits, Pipeline
+from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Agreement, Feedback, LlmCall, Verdict
 from llm_trace_exporter.otlp.records import RawLog, RawSpan
@@ -36,7 +36,7 @@ def asked(trace: bytes, model: str = "gpt-4o", **more: Any) -> RawSpan:
     return raw_span({**chat(), **ASKED, "gen_ai.request.model": model}, trace=trace, **more)
 
 
-def add(pipeline: Pipeline, *records: RawSpan | RawLog, at_s: float) -> None:
+def add(pipeline: Correlator, *records: RawSpan | RawLog, at_s: float) -> None:
     """Take records in, and settle what is due."""
     for record in records:
         read: Any = read_span if isinstance(record, RawSpan) else read_log
@@ -44,7 +44,7 @@ def add(pipeline: Pipeline, *records: RawSpan | RawLog, at_s: float) -> None:
     pipeline.settle(at_s)
 
 
-def results(pipeline: Pipeline) -> list[Verdict | Feedback]:
+def results(pipeline: Correlator) -> list[Verdict | Feedback]:
     """The results that came out since the last time."""
     output = pipeline.drain()
     return [r for r in output.records if isinstance(r, Verdict | Feedback)]
@@ -53,7 +53,7 @@ def results(pipeline: Pipeline) -> list[Verdict | Feedback]:
 def test_a_verdict_takes_over_the_labels_of_its_call() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, judged(trace, call.span_id, at_s=31.0), call, at_s=0)
     add(pipeline, at_s=10)
     (verdict,) = results(pipeline)
@@ -70,7 +70,7 @@ def test_a_verdict_takes_over_the_labels_of_its_call() -> None:
 def test_whichever_comes_first_and_however_late(verdict_at_s: float, call_at_s: float) -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Pipeline()
+    pipeline = Correlator()
     told: list[tuple[float, RawSpan | RawLog]] = [
         (call_at_s, call),
         (verdict_at_s, judged(trace, call.span_id)),
@@ -88,7 +88,7 @@ def test_whichever_comes_first_and_however_late(verdict_at_s: float, call_at_s: 
 
 
 def test_a_subject_that_never_comes_is_waited_for_and_counted() -> None:
-    pipeline = Pipeline(Limits(patience_s=60))
+    pipeline = Correlator(Limits(patience_s=60))
     add(pipeline, judged(trace_id(), b"nowhere."), at_s=0)
     add(pipeline, at_s=59)
     assert not results(pipeline)
@@ -108,7 +108,7 @@ def test_nothing_is_missing_where_a_guard_let_no_call_happen(
 ) -> None:
     trace = trace_id()
     guard = {"gen_ai.operation.name": "apply_guardrail", "gen_ai.guardrail.name": "injection"}
-    pipeline = Pipeline(Limits(patience_s=60))
+    pipeline = Correlator(Limits(patience_s=60))
     blocked = raw_span({**guard, "gen_ai.guardrail.status": "failed"}, trace=trace)
     add(pipeline, blocked, at_s=0)
     if with_stray:
@@ -122,7 +122,7 @@ def test_nothing_is_missing_where_a_guard_let_no_call_happen(
 
 
 def test_a_result_that_names_nothing_is_not_waited_for() -> None:
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, judged(b""), at_s=0)
     add(pipeline, at_s=10)
     output = pipeline.drain()
@@ -133,7 +133,7 @@ def test_a_result_that_names_nothing_is_not_waited_for() -> None:
 def test_a_subject_is_forgotten_by_age() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Pipeline(Limits(subject_age_s=100, max_age_s=50))
+    pipeline = Correlator(Limits(subject_age_s=100, max_age_s=50))
     add(pipeline, call, at_s=0)
     add(pipeline, at_s=10)
     add(pipeline, at_s=111)
@@ -144,7 +144,7 @@ def test_a_subject_is_forgotten_by_age() -> None:
 
 
 def test_subjects_are_bounded_in_number() -> None:
-    pipeline = Pipeline(Limits(max_subjects=100))
+    pipeline = Correlator(Limits(max_subjects=100))
     for _ in range(300):
         add(pipeline, asked(trace_id()), at_s=0)
     add(pipeline, at_s=10)
@@ -154,7 +154,7 @@ def test_subjects_are_bounded_in_number() -> None:
 
 def test_one_long_trace_is_bounded() -> None:
     trace = trace_id()
-    pipeline = Pipeline(Limits(max_subjects=10_000))
+    pipeline = Correlator(Limits(max_subjects=10_000))
     add(pipeline, *(asked(trace) for _ in range(3_000)), at_s=0)
     add(pipeline, at_s=10)
     assert pipeline.subjects.count <= 1_000
@@ -168,7 +168,7 @@ def test_a_whole_trace_has_the_labels_that_its_calls_agree_on(
     models: tuple[str, ...], model: str
 ) -> None:
     trace = trace_id()
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, *(asked(trace, m) for m in models), judged(trace), at_s=0)
     add(pipeline, at_s=10)
     (verdict,) = results(pipeline)
@@ -181,7 +181,7 @@ def test_what_has_no_words_was_not_judged() -> None:
     trace = trace_id()
     embedding = asked(trace, "text-embedding-3-small")
     embedding.attrs["gen_ai.operation.name"] = "embeddings"
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, embedding, asked(trace, "gpt-4o"), judged(trace), at_s=0)
     add(pipeline, at_s=10)
     (verdict,) = results(pipeline)
@@ -195,7 +195,7 @@ def test_an_agents_verdict_is_about_the_calls_within_it() -> None:
                      trace=trace)  # fmt: skip
     within = asked(trace, "gpt-4o", parent=agent.span_id)
     beside = asked(trace, "claude-sonnet-4")
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, agent, within, beside, judged(trace, agent.span_id), at_s=0)
     add(pipeline, at_s=10)
     (verdict,) = results(pipeline)
@@ -208,7 +208,7 @@ def test_an_evaluators_own_span_is_not_what_it_judges() -> None:
     call = asked(trace)
     evaluator = raw_span({"openinference.span.kind": "EVALUATOR"}, trace=trace, parent=call.span_id)
     judges_call = asked(trace, "gpt-4o-mini", parent=evaluator.span_id)
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, call, evaluator, judges_call, judged(trace, evaluator.span_id), at_s=0)
     add(pipeline, at_s=10)
     (verdict,) = results(pipeline)
@@ -218,7 +218,7 @@ def test_an_evaluators_own_span_is_not_what_it_judges() -> None:
 
 def test_an_answers_id_names_its_call() -> None:
     call = raw_span({**chat(), "gen_ai.response.id": "resp-1"}, service="evaluator")
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, call, judged(b"", attrs={"gen_ai.response.id": "resp-1"}), at_s=0)
     add(pipeline, at_s=10)
     (verdict,) = results(pipeline)
@@ -226,7 +226,7 @@ def test_an_answers_id_names_its_call() -> None:
 
 
 def test_a_flood_of_results_is_let_out_early() -> None:
-    pipeline = Pipeline(Limits(max_pending=100))
+    pipeline = Correlator(Limits(max_pending=100))
     add(pipeline, *(judged(trace_id(), b"nowhere.") for _ in range(500)), at_s=0)
     assert pipeline.waiting <= 100
     assert len(results(pipeline)) == 400
@@ -235,7 +235,7 @@ def test_a_flood_of_results_is_let_out_early() -> None:
 def test_new_dimensions_keep_the_values_that_they_had() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, call, at_s=0)
     pipeline.settle_all()
     pipeline.reconfigure(Limits(), {}, lambda values: (values[3], values[0]))
@@ -263,7 +263,7 @@ def test_a_human_and_a_machine_on_one_subject_are_compared(
         trace=trace,
     )
     told: list[RawSpan | RawLog] = [judged(trace, person.span_id, label=machine), person]
-    pipeline = Pipeline(humans={"faithful": ("thumbs",)})
+    pipeline = Correlator(humans={"faithful": ("thumbs",)})
     add(pipeline, call, *(told[::-1] if human_first else told), at_s=0)
     add(pipeline, judged(trace, person.span_id, label=machine, at_s=7.0), at_s=1)
     pipeline.settle_all()
@@ -276,7 +276,7 @@ def test_a_human_and_a_machine_on_one_subject_are_compared(
 def test_verdicts_of_machines_are_not_compared_with_each_other() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Pipeline()
+    pipeline = Correlator()
     add(pipeline, call, judged(trace, call.span_id), at_s=0)
     add(pipeline, judged(trace, call.span_id, label="pass"), at_s=0)
     pipeline.settle_all()

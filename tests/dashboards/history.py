@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from llm_trace_exporter.metrics.exporter_metrics import SelfMetrics
+from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.simulate.archive import Archive
@@ -76,7 +76,7 @@ def _write_listening(path: Path) -> None:
     """
     now = [float(END_S - HOURS * 3600 - STEP_S)]
     store = Store(clock=lambda: now[0])
-    judge, own = JudgeMetrics(store), SelfMetrics(store, "0")
+    judge, own = JudgeMetrics(store), ExporterMetrics(store, "0")
     judge.watch(["grounded"])
     with Archive(path, LISTENER) as archive:
         for at_s in range(END_S - HOURS * 3600, END_S + 1, STEP_S):

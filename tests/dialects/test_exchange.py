@@ -18,18 +18,18 @@ from llm_trace_exporter.content.extract import (
     MESSAGE_EVENTS,
     TEXT_KEYS,
     TEXT_PATTERN,
-    Taker,
-    Texts,
-    exchange_of,
+    ContentExtractor,
+    RawContent,
+    extract_content,
     is_text_key,
 )
 from llm_trace_exporter.content.messages import MAX_JSON_CHARS
-from llm_trace_exporter.content.record import Exchange
+from llm_trace_exporter.content.record import CallContent
 from llm_trace_exporter.dialects import (
     DEFAULT_DIMENSIONS,
     INDEXED_KEYS,
     Context,
-    Reader,
+    RecordParser,
     wanted_keys,
 )
 from llm_trace_exporter.model import LlmCall, Step
@@ -49,16 +49,16 @@ FILTER = KeyFilter(
     fleeting=is_text_key,
     bodies=MESSAGE_EVENTS,
 )
-TAKER = Taker(KEYS, INDEXED_KEYS)
+TAKER = ContentExtractor(KEYS, INDEXED_KEYS)
 
 
 @cache
-def said_in(source: str) -> tuple[tuple[Exchange, ...], tuple[str, ...]]:
+def said_in(source: str) -> tuple[tuple[CallContent, ...], tuple[str, ...]]:
     """(what was said in each answered call, retrieved documents) of one capture."""
-    reader = Reader(Context())
-    texts: dict[tuple[bytes, bytes], list[Texts]] = defaultdict(list)
+    reader = RecordParser(Context())
+    texts: dict[tuple[bytes, bytes], list[RawContent]] = defaultdict(list)
     calls: list[tuple[bytes, bytes]] = []
-    retrievals: list[Texts] = []
+    retrievals: list[RawContent] = []
     for request in iter_requests(CORPUS / source, lambda _: None):
         if request.signal == "metrics" or request.encoding != "protobuf":
             continue
@@ -77,8 +77,8 @@ def said_in(source: str) -> tuple[tuple[Exchange, ...], tuple[str, ...]]:
                     calls += [key] if found.operation not in ("embeddings", "rerank") else []
                 if isinstance(found, Step) and found.kind == "retrieval" and taken is not None:
                     retrievals.append(taken)
-    said = tuple(exchange_of(texts[key]) for key in calls)
-    return said, exchange_of([], retrievals).documents
+    said = tuple(extract_content(texts[key]) for key in calls)
+    return said, extract_content([], retrievals).documents
 
 
 ANSWERS = {
@@ -191,10 +191,10 @@ def test_captures_with_content_off_tell_nothing(source: str) -> None:
     assert documents == ()
 
 
-def exchange(attrs: dict[str, Any], **told: Any) -> Exchange:
+def exchange(attrs: dict[str, Any], **told: Any) -> CallContent:
     """What one span with these attributes says."""
     taken = TAKER.take(raw_span(dict(attrs), **told))
-    return exchange_of([taken] if taken is not None else [])
+    return extract_content([taken] if taken is not None else [])
 
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -306,7 +306,7 @@ def test_bodies_of_log_events_tell_messages() -> None:
     log.content = {"index": 0, "message": {"role": "assistant", "content": "hello"}}
     taken = TAKER.take(log)
     assert taken is not None
-    assert exchange_of([taken]).answer == "hello"
+    assert extract_content([taken]).answer == "hello"
 
 
 def test_the_first_teller_that_knows_a_part_tells_it() -> None:
@@ -319,14 +319,14 @@ def test_the_first_teller_that_knows_a_part_tells_it() -> None:
     )
     assert inner is not None
     assert outer is not None
-    said = exchange_of([inner, outer])
+    said = extract_content([inner, outer])
     assert (said.user, said.answer) == ("question", "inner")
 
 
 def test_every_text_is_cut() -> None:
     taken = TAKER.take(raw_span({"input.value": "x" * 5000, "ai.response.text": "y" * 5000}))
     assert taken is not None
-    said = exchange_of([taken], max_chars=100)
+    said = extract_content([taken], max_chars=100)
     assert (len(said.user), len(said.answer)) == (100, 100)
 
 
@@ -345,7 +345,7 @@ def test_too_much_text_is_not_kept() -> None:
 def test_no_text_shows_in_a_repr() -> None:
     taken = TAKER.take(raw_span({"input.value": "canary", "output.value": "canary"}))
     assert taken is not None
-    assert "canary" not in repr(taken) + repr(exchange_of([taken]))
+    assert "canary" not in repr(taken) + repr(extract_content([taken]))
 
 
 VALUES = st.recursive(
@@ -395,4 +395,4 @@ def test_hostile_nesting_is_only_not_read(hostile: str) -> None:
     keys = ("gen_ai.input.messages", "gen_ai.prompt", "output.value", "llm.invocation_parameters")
     for key in keys:
         exchange({key: hostile})
-    exchange_of([], [Texts({"output.value": hostile})])
+    extract_content([], [RawContent({"output.value": hostile})])

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.dialects import DIALECTS, Context, Reader
+from llm_trace_exporter.dialects import DIALECTS, Context, RecordParser
 from llm_trace_exporter.dialects.registry import TABLES
 from llm_trace_exporter.dialects.schema import Dialect
 from llm_trace_exporter.errors import RejectedRecord
-from llm_trace_exporter.model import Reading, Step
+from llm_trace_exporter.model import ParsedRecord, Step
 from llm_trace_exporter.storage import Entry
 from llm_trace_exporter.storage.journal import Codec
 from tests.spans import chat, raw_log, raw_span
@@ -60,12 +60,12 @@ def records(dialect: Dialect) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.name)
 def test_a_record_is_rejected_or_can_be_kept(dialect: Dialect) -> None:
     """Nothing escapes, and what is read fits into the journal."""
-    reader, codec = Reader(Context()), Codec()
+    reader, codec = RecordParser(Context()), Codec()
     scope = next(iter(dialect.scopes), "test")
     keys = sorted({where.attr for at in TABLES[dialect.name].values() for where in at})
     read = 0
     for event, attrs in records(dialect):
-        found: list[Reading] = []
+        found: list[ParsedRecord] = []
         for key in (*keys, *INDEXED):
             for value in VALUES:
                 told = {**attrs, key: value}
@@ -85,7 +85,7 @@ def test_a_record_is_rejected_or_can_be_kept(dialect: Dialect) -> None:
 @pytest.mark.parametrize("documents", [float("inf"), float("nan"), -1, 1e300])
 def test_an_impossible_number_of_documents_is_rejected(documents: float) -> None:
     with pytest.raises(RejectedRecord):
-        Reader(Context()).span(
+        RecordParser(Context()).span(
             raw_span(
                 {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": documents}
             )
@@ -96,12 +96,12 @@ def test_scores_that_are_no_numbers_are_no_scores() -> None:
     """Of a document that was found and has no possible score, the document counts."""
     told = f'[{{"score": {HUGE}}}, {{"score": 0.5}}, {{"score": NaN}}]'
     attrs = {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": told}
-    (step,) = Reader(Context()).span(raw_span(attrs)).records
+    (step,) = RecordParser(Context()).span(raw_span(attrs)).records
     assert isinstance(step, Step)
     assert (step.documents, step.top_score) == (3, 0.5)
 
 
 @pytest.mark.parametrize("digits", ["-f", "+f", " f", "f_f", "0x1", "\N{ARABIC-INDIC DIGIT TWO}"])
 def test_a_threshold_is_hexadecimal_digits_alone(digits: str) -> None:
-    (call,) = Reader(Context()).span(raw_span(chat(), trace_state=f"ot=th:{digits}")).records
+    (call,) = RecordParser(Context()).span(raw_span(chat(), trace_state=f"ot=th:{digits}")).records
     assert call.weight == 1.0

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.dialects import DIALECTS, INDEXED_KEYS, Context, dimension, wanted_keys
 from llm_trace_exporter.errors import RejectedRecord
-from llm_trace_exporter.model import Feedback, LlmCall, Reading, Step, Tokens, Verdict
+from llm_trace_exporter.model import Feedback, LlmCall, ParsedRecord, Step, Tokens, Verdict
 from tests.spans import chat, event, raw_log, raw_span, read_log, read_span
 
 CONTEXT = Context()
 
 
-def call_of(reading: Reading) -> LlmCall:
+def call_of(reading: ParsedRecord) -> LlmCall:
     """The one call of a reading."""
     (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
     return call
@@ -176,7 +176,7 @@ def test_agents_carry_no_tokens() -> None:
     """What an agent span repeats is told as discarded, never counted."""
     attrs = chat((100, 50)) | {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}
     reading = read_span(raw_span(attrs), CONTEXT)
-    assert (reading.drop, reading.naive_tokens) == ("rollup", 150)
+    assert (reading.drop, reading.reported_tokens) == ("rollup", 150)
     assert [type(r) for r in reading.records] == [Step]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.dialects import Context, JudgeRules, Judging
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.model import LlmCall, Verdict
 from tests.facts import Samples
 from tests.spans import chat, event, raw_span, read_span
@@ -115,10 +115,10 @@ def test_no_score_rejects_a_call(score: Any, judge: str) -> None:
 def counted(*results: dict[str, Any], **filed: Any) -> Samples:
     """The metrics of one call with results on it."""
     events = tuple(event("gen_ai.evaluation.result", **_named(r)) for r in results)
-    core = Core(Settings(zero_hold_s=0))
-    core.intake.take([raw_span({**chat((10, 5)), **filed}, events=events)], [], "file")
-    core.intake.settle_all()
-    return Samples(core.exposition.render("", []).body.decode())
+    engine = Engine(Settings(zero_hold_s=0))
+    engine.ingester.take([raw_span({**chat((10, 5)), **filed}, events=events)], [], "file")
+    engine.ingester.settle_all()
+    return Samples(engine.exposition.render("", []).body.decode())
 
 
 def test_two_equal_events_on_one_span_are_one() -> None:

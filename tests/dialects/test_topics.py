@@ -10,7 +10,7 @@ import pytest
 
 import llm_trace_exporter.dialects as room
 from llm_trace_exporter.dialects.registry import TABLES
-from llm_trace_exporter.dialects.schema import TOPICS
+from llm_trace_exporter.dialects.schema import FIELD_GROUPS
 
 ROOT = Path(room.__file__).parent
 READS = {"text", "raw", "count", "detail", "usd", "number", "flag"}
@@ -53,17 +53,17 @@ ALSO = {"read_tokens": {"total"}, "_exclusive": {"provider"}}
 
 
 def test_every_topic_is_a_gate() -> None:
-    assert {topic for _, topic, _ in GATED} == TOPICS.keys()
+    assert {topic for _, topic, _ in GATED} == FIELD_GROUPS.keys()
 
 
 @pytest.mark.parametrize(("name", "topic", "number"), GATED)
 def test_behind_a_gate_only_its_topic_is_read(name: str, topic: str, number: int) -> None:
     behind = FUNCTIONS[name].body[number + 1 :]
     asked = {fact for statement in behind for fact in facts_of(statement)}
-    assert asked - ALSO.get(name, set()) <= TOPICS[topic]
-    assert name == "_exclusive" or asked & TOPICS[topic]
+    assert asked - ALSO.get(name, set()) <= FIELD_GROUPS[topic]
+    assert name == "_exclusive" or asked & FIELD_GROUPS[topic]
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", FIELD_GROUPS)
 def test_facts_of_a_topic_are_written_somewhere(topic: str) -> None:
-    assert TOPICS[topic] <= {fact for table in TABLES.values() for fact in table}
+    assert FIELD_GROUPS[topic] <= {fact for table in TABLES.values() for fact in table}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llm_trace_exporter.metrics.exporter_metrics import SelfMetrics
+from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.simulate.archive import Archive
@@ -19,7 +19,7 @@ def write_reported(path: Path, end_s: int) -> None:
     """Some minutes of yesterday, then a quiet while and trouble that lasts until the end."""
     now = [0.0]
     store = Store(clock=lambda: now[0])
-    own, judge = SelfMetrics(store, "0.0.1"), JudgeMetrics(store)
+    own, judge = ExporterMetrics(store, "0.0.1"), JudgeMetrics(store)
     judge.watch([_JUDGE])
     yesterday = range(end_s - _DAY_S - 600, end_s - _DAY_S + 600, _STEP_S)
     today = range(end_s - _HISTORY_S, end_s + 1, _STEP_S)
@@ -35,7 +35,7 @@ def write_reported(path: Path, end_s: int) -> None:
         archive.write()
 
 
-def _trouble(own: SelfMetrics, judge: JudgeMetrics) -> None:
+def _trouble(own: ExporterMetrics, judge: JudgeMetrics) -> None:
     own.state_failed("commit")
     for _ in range(15):
         own.state_committed(0.9)

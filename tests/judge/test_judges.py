@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from llm_trace_exporter.content.record import Exchange
+from llm_trace_exporter.content.record import CallContent
 from llm_trace_exporter.judge import runner as module
 from llm_trace_exporter.judge.client import Endpoint
 from llm_trace_exporter.judge.limits import DailyBudget
 from llm_trace_exporter.judge.prompt import OPENING
 from llm_trace_exporter.judge.question import DIALECT
 from llm_trace_exporter.judge.rules import Rule, Sample, parse_matcher
-from llm_trace_exporter.judge.runner import JudgeOptions, Judges
+from llm_trace_exporter.judge.runner import JudgeOptions, JudgeRunner
 from llm_trace_exporter.model import LlmCall, Origin, PricedCall, Verdict
 from tests.judge.endpoint import Reply, Server, serving
 
 POLITE = Rule("polite", "Is the answer polite?", ("answer",))
-SAID = Exchange("hi", "canary-7f3a")
+SAID = CallContent("hi", "canary-7f3a")
 TRUE, FALSE = Reply('{"verdict": true}'), Reply('{"verdict": false}')
 
 
@@ -49,7 +49,7 @@ def call(number: int = 1, **labels: Any) -> PricedCall:
 class Bench:
     """A judge, and what it told."""
 
-    judges: Judges = field(init=False)
+    judges: JudgeRunner = field(init=False)
     verdicts: list[Verdict] = field(default_factory=list)
     runs: Counter[tuple[str, str]] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
@@ -66,7 +66,7 @@ class Bench:
     def cost(self, _judge: str, usd: float | None) -> None:
         self.costs.append(usd)
 
-    def offer(self, priced: PricedCall, exchange: Exchange = SAID) -> None:
+    def offer(self, priced: PricedCall, exchange: CallContent = SAID) -> None:
         if self.judges.picks(priced):
             self.judges.offer(priced, exchange)
         self.judges.count_eligible()
@@ -97,7 +97,7 @@ def start() -> Iterator[Start]:
             asking |= {k: options.pop(k) for k in list(options) if k in asking}
             endpoint = Endpoint(server.url, "judge-1", "local", **asking)  # type: ignore[arg-type]
             bench = Bench()
-            bench.judges = Judges(
+            bench.judges = JudgeRunner(
                 JudgeOptions(rules or (POLITE,), endpoint, ("feature",), **options),
                 budget=budget or DailyBudget(10.0),
                 counts=bench,
@@ -199,7 +199,7 @@ def test_what_a_call_does_not_tell_is_not_asked(start: Start) -> None:
 def test_its_own_requests_are_not_judged(start: Start) -> None:
     with serving(TRUE) as server:
         bench = start(server)
-        bench.offer(call(), Exchange("x", "y", f"{OPENING} ..."))
+        bench.offer(call(), CallContent("x", "y", f"{OPENING} ..."))
         assert not bench.runs and not server.chats
 
 
@@ -231,7 +231,7 @@ def test_texts_that_wait_are_bounded(start: Start, monkeypatch: pytest.MonkeyPat
     with serving(Reply(delay_s=0.5)) as server:
         bench = start(server, max_concurrent=1)
         for number in range(20):
-            bench.offer(call(number), Exchange("x" * 200, "y" * 200))
+            bench.offer(call(number), CallContent("x" * 200, "y" * 200))
         assert bench.runs["polite", "skipped"] >= 17
         bench.wait(20)
 

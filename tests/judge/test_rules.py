@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from llm_trace_exporter.content.record import Exchange
+from llm_trace_exporter.content.record import CallContent
 from llm_trace_exporter.judge.rules import Rule, Sample, is_sampled, parse_matcher
 
 LABELS = {"service": "shop", "model": "gpt-4o", "feature": 'a"b', "team": ""}
@@ -48,12 +48,14 @@ def test_the_first_sample_that_matches_decides() -> None:
 
 
 def test_what_a_rule_needs() -> None:
-    whole = Exchange("hi", "hello", "", ("a",))
+    whole = CallContent("hi", "hello", "", ("a",))
     assert Rule("r", "?", ("user", "answer", "documents")).can_judge(whole)
     assert not Rule("r", "?", ("answer", "system")).can_judge(whole)
     assert Rule("r", "?", ("answer", "system"), needs=("answer",)).can_judge(whole)
-    assert Rule("r", "?", ("answer", "system"), needs=()).can_judge(Exchange())
-    assert not Rule("r", "?", ("user", "documents")).can_judge(Exchange("x", documents=(" ", "")))
+    assert Rule("r", "?", ("answer", "system"), needs=()).can_judge(CallContent())
+    assert not Rule("r", "?", ("user", "documents")).can_judge(
+        CallContent("x", documents=(" ", ""))
+    )
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.02, 0.5, 1.0])

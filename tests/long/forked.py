@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from llm_trace_exporter.config.load import parse_config
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from tests.e2e.process import ROOT
 from tests.facts import Samples
 from tests.ledger import Told
@@ -96,12 +96,12 @@ def _forks() -> Any:
 
 def _serve(end: Connection, config: str, monotonic_s: float, wall_s: float) -> None:
     clocks = [monotonic_s, wall_s]
-    core = Core(
+    engine = Engine(
         parse_config(config, "config"),
         clock=lambda: clocks[0],
         wall_clock_ns=lambda: int(clocks[1] * 1e9),
     )
-    door = Door(core)
+    door = Door(engine)
     end.send(None)
     while True:
         what, with_ = end.recv()
@@ -111,20 +111,20 @@ def _serve(end: Connection, config: str, monotonic_s: float, wall_s: float) -> N
                 answer = door.send(with_)
             case "clocks":
                 clocks[:] = with_
-                core.intake.settle()
-                core.store.expire()
+                engine.ingester.settle()
+                engine.store.expire()
             case "checkpoint":
-                assert core.keeper is not None
-                core.keeper.checkpoint()
+                assert engine.checkpointer is not None
+                engine.checkpointer.checkpoint()
             case "settle_all":
-                core.intake.settle_all()
+                engine.ingester.settle_all()
             case "reload":
-                core.apply(parse_config(with_, "config"))
+                engine.apply(parse_config(with_, "config"))
             case "page":
-                answer = core.exposition.render("", COUNTED).body.decode()
+                answer = engine.exposition.render("", COUNTED).body.decode()
             case "close":
                 door.close()
-                core.close()
+                engine.close()
             case _:
                 raise ValueError(what)
         end.send(answer)

@@ -28,13 +28,13 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.config.settings import Settings, StateSettings
     from llm_trace_exporter.consumer import Encoding, SignalName
     from llm_trace_exporter.content import span_filter
-    from llm_trace_exporter.dialects import DIALECTS, Context, Reader
+    from llm_trace_exporter.dialects import DIALECTS, Context, RecordParser
     from llm_trace_exporter.dialects.registry import TABLES, wanted_keys
     from llm_trace_exporter.engine.checkpoint import Rebase, _load
-    from llm_trace_exporter.engine.engine import Core
+    from llm_trace_exporter.engine.engine import Engine
     from llm_trace_exporter.errors import ConfigError, DecodeError, ExporterError, RejectedRecord
     from llm_trace_exporter.metrics.catalogue import FAMILIES
-    from llm_trace_exporter.metrics.restore import Restorer
+    from llm_trace_exporter.metrics.restore import StoreLoader
     from llm_trace_exporter.metrics.series import Histogram
     from llm_trace_exporter.otlp.compression import ENCODINGS, decompress
     from llm_trace_exporter.otlp.decode import decode_traces
@@ -69,13 +69,13 @@ class Counted:
         self._begin()
 
     def _begin(self) -> None:
-        self._core = Core(self._settings)
+        self._engine = Engine(self._settings)
         self._seen: Numbers = {}
 
     def _numbers(self) -> Numbers:
         found: Numbers = {}
         for family in FAMILIES:
-            series = self._core.store.counters(family.name).series.values()
+            series = self._engine.store.counters(family.name).series.values()
             amounts: Iterable[Any] = series
             found[family.name] = (
                 len(series),
@@ -90,8 +90,8 @@ class Counted:
             self._look()
 
     def _look(self) -> None:
-        self._core.intake.settle_all()
-        at = Samples(self._core.exposition.render().body.decode())
+        self._engine.ingester.settle_all()
+        at = Samples(self._engine.exposition.render().body.decode())
         for samples in at.by_name.values():
             for sample in samples:
                 if sample.name.startswith("llm_"):
@@ -101,7 +101,7 @@ class Counted:
             if family.type != "gauge":
                 assert now[family.name] >= self._seen.get(family.name, (0, 0.0)), family.name
         self._seen = now
-        if self._core.store.series_total() > MAX_SERIES:
+        if self._engine.store.series_total() > MAX_SERIES:
             self._begin()
 
 
@@ -115,7 +115,7 @@ class Door(Counted):
 
     def _begin(self) -> None:
         super()._begin()
-        self._core.intake._journal = self
+        self._engine.ingester._journal = self
 
     def append(self, entry: Entry) -> None:
         """What is kept must come back as it was."""
@@ -125,7 +125,7 @@ class Door(Counted):
         """Send one request."""
         before = self._numbers()
         try:
-            self._core.intake.export(self._signal, self._encoding, body, "file")
+            self._engine.ingester.export(self._signal, self._encoding, body, "file")
         except DecodeError:
             assert self._numbers() == before
             return
@@ -141,7 +141,7 @@ class Route(Counted):
 
     def _begin(self) -> None:
         super()._begin()
-        self._door = telling.Door(self._core)
+        self._door = telling.Door(self._engine)
 
     def __call__(self, body: bytes) -> None:
         """Post one document."""
@@ -164,11 +164,11 @@ class Rows(Counted):
     """Rows of the state file that are sealed as they should be and hold anything."""
 
     def __init__(self) -> None:
-        filled, teller = Core(Settings()), telling.Teller(1)
+        filled, reporter = Engine(Settings()), telling.Reporter(1)
         door = telling.Door(filled)
         for _ in range(30):
-            door.send(teller.next())
-        saved = filled.intake.save(every=True)
+            door.send(reporter.next())
+        saved = filled.ingester.save(every=True)
         self._names = sorted({part.name for part in saved.parts} | {"budgets", "judge"})
         super().__init__(state=StateSettings(f"{tempfile.mkdtemp()}/state.db"))
 
@@ -189,17 +189,17 @@ class Rows(Counted):
             memory = memory_of(name, 1, 0, 1, seal(f"{name}/1/0/1", payload))
         except DamagedRow:
             memory = Memory(name, 1, payload, 1)
-        keeper = self._core.keeper
-        assert keeper is not None
-        keeper._remember(memory, REBASE)
-        self._core.intake.restored()
-        self._core.intake.wait_again()
+        checkpointer = self._engine.checkpointer
+        assert checkpointer is not None
+        checkpointer._remember(memory, REBASE)
+        self._engine.ingester.restored()
+        self._engine.ingester.wait_again()
 
     def _series(self, payload: bytes) -> None:
         family, labels = FAMILIES[len(payload) % len(FAMILIES)].name, '{"model":"x"}'
         with suppress(DamagedRow):
             saved = series_of(family, labels, 1, seal(f"{family}{labels}1", payload))
-            _load(Restorer(self._core.store), saved, 0.0)
+            _load(StoreLoader(self._engine.store), saved, 0.0)
 
 
 def decompression(data: bytes) -> None:
@@ -251,7 +251,7 @@ def _spans() -> list[RawSpan]:
 
 def dialects() -> Target:
     """Real spans and records of every dialect with a few attributes changed to anything."""
-    spans, reader, codec = _spans(), Reader(Context()), Codec()
+    spans, reader, codec = _spans(), RecordParser(Context()), Codec()
     keys = sorted(wanted_keys(Context().dimensions))
     values = st.sampled_from(VALUES) | st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

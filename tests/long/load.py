@@ -17,7 +17,7 @@ from tests.e2e.process import Exporter
 from tests.e2e.wire import to_otlp_json
 from tests.facts import Samples
 from tests.ledger import Ledger, Scrapes, Told
-from tests.telling import LABELS, Teller
+from tests.telling import LABELS, Reporter
 
 __all__ = ["LABELS", "Load"]
 
@@ -91,18 +91,18 @@ class Load:
 
     def _send(self, protocol: str, seed: int) -> None:
         chance = random.Random(seed)
-        teller, ledger = Teller(seed, _name(protocol)), self._ledgers[protocol]
+        reporter, ledger = Reporter(seed, _name(protocol)), self._ledgers[protocol]
         told: list[Told] = []
         while not self._stop.is_set():
             if self._simple:
-                one = teller.calls(5)
+                one = reporter.calls(5)
             elif told and chance.random() < AGAIN:
                 one = chance.choice(told[-100:])
             else:
-                one = teller.next()
+                one = reporter.next()
             self._deliver(protocol, one, told)
             time.sleep(PAUSE_S)
-        for half in teller.rest():
+        for half in reporter.rest():
             self._deliver(protocol, half, told)
         assert len(ledger)
 

@@ -15,12 +15,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.dialects import Context, Reader, wanted_keys
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.dialects import Context, RecordParser, wanted_keys
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.storage import Entry
 from tests.e2e.wire import to_otlp_json
 from tests.spans import chat, raw_span
-from tests.telling import Door, Teller
+from tests.telling import Door, Reporter
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "corpus"
@@ -98,18 +98,18 @@ def _understood(target: str) -> list[bytes]:
         folder = ROOT / "config"
         return [file.read_bytes() for file in sorted(folder.glob("*/*.yml"))]
     if target == "journal":
-        entry = Entry(1.0, "file", (Reader(Context()).span(raw_span(chat())),))
+        entry = Entry(1.0, "file", (RecordParser(Context()).span(raw_span(chat())),))
         return [msgspec.msgpack.encode(entry)]
     return [bytes(range(256))]
 
 
 def _rows() -> list[bytes]:
     """Parts of every memory, series and entries, each behind the byte that chooses its kind."""
-    core, teller = Core(Settings()), Teller(1)
-    door = Door(core)
+    engine, reporter = Engine(Settings()), Reporter(1)
+    door = Door(engine)
     for _ in range(30):
-        door.send(teller.next())
-    parts = core.intake.save(every=True).parts
+        door.send(reporter.next())
+    parts = engine.ingester.save(every=True).parts
     names = sorted({part.name for part in parts} | {"budgets", "judge"})
     encode = msgspec.msgpack.encode
     return [

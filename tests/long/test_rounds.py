@@ -17,7 +17,7 @@ from tests.facts import Samples
 from tests.ledger import Ledger, Scrapes, Told, over_limits
 from tests.long.budget import rounds
 from tests.long.forked import Config, Forked
-from tests.telling import CONFIG, LABELS, Teller
+from tests.telling import CONFIG, LABELS, Reporter
 
 pytestmark = pytest.mark.long
 
@@ -77,7 +77,7 @@ class Life:
     def __init__(self, seed: int, path: Path) -> None:
         self.chance = random.Random(seed)
         self.host = Host(self.chance)
-        self.teller = Teller(seed)
+        self.reporter = Reporter(seed)
         self.ledger = Ledger()
         self.scrapes = Scrapes()
         self.killed = 0
@@ -86,11 +86,11 @@ class Life:
         self._told: list[Told] = []
         self._path = path
         self._config = self._highest = configured(self.chance, path)
-        self.core = Forked(self._config, self.host.monotonic_s, self.host.wall_s)
+        self.engine = Forked(self._config, self.host.monotonic_s, self.host.wall_s)
 
     def deliver(self, told: Told) -> None:
         """Send a request until it is acknowledged."""
-        assert self.core.send(told)
+        assert self.engine.send(told)
         self.ledger.acknowledged(told)
         self._told.append(told)
 
@@ -100,18 +100,18 @@ class Life:
         if self.again:
             self.deliver(self.again.pop())
         elif dice < 0.60:
-            self.deliver(self.teller.next())
+            self.deliver(self.reporter.next())
         elif dice < 0.72 and self._told:
             self.deliver(chance.choice(self._told[-200:]))
         elif dice < 0.84:
             self.host.pass_(chance.uniform(0, 20))
-            self.core.clocks(self.host.monotonic_s, self.host.wall_s)
+            self.engine.clocks(self.host.monotonic_s, self.host.wall_s)
         elif dice < 0.90:
-            self.core.checkpoint()
+            self.engine.checkpoint()
         elif dice < 0.94:
             self.look(relabelled=False)
             self._config = configured(chance, self._path)
-            self.core.reload(self._config)
+            self.engine.reload(self._config)
             # What was admitted under the old limits stays.
             self._highest = _higher(self._highest, self._config)
             self.look(relabelled=True)
@@ -122,18 +122,18 @@ class Life:
         """End it, in one way or another, in the middle of something or not."""
         self.look(relabelled=False)
         if self.chance.random() < 0.25:
-            self.core.close()
+            self.engine.close()
             return
         what = self.chance.choice(("send", "send", "checkpoint", "nothing"))
         if what == "send":
-            told = self.teller.next()
-            self.core.begin("send", told)
+            told = self.reporter.next()
+            self.engine.begin("send", told)
             self.ledger.unanswered(told)
             self.again.append(told)
         elif what == "checkpoint":
-            self.core.begin("checkpoint", None)
+            self.engine.begin("checkpoint", None)
         time.sleep(self.chance.choice((0.0, 0.0005, 0.002)))
-        self.core.kill()
+        self.engine.kill()
         self.killed += 1
 
     def start(self) -> None:
@@ -142,12 +142,12 @@ class Life:
         if self.chance.random() < 0.7:
             self._config = configured(self.chance, self._path)
         self._highest = self._config
-        self.core = Forked(self._config, self.host.monotonic_s, self.host.wall_s)
+        self.engine = Forked(self._config, self.host.monotonic_s, self.host.wall_s)
         self.look(relabelled=True)
 
     def look(self, *, relabelled: bool) -> Samples:
         """Scrape: nothing has fallen, nothing is past its limit."""
-        at = self.core.page()
+        at = self.engine.page()
         assert self.scrapes.look(at, relabelled=relabelled) == []
         caps = {d["label"]: d["cap"] for d in self._config["dimensions"]}
         if self._highest is self._config:
@@ -159,7 +159,7 @@ class Life:
         """What is shown when nothing waits and every trace is complete."""
         for _ in range(3):
             self.host.pass_(60)
-            self.core.clocks(self.host.monotonic_s, self.host.wall_s)
+            self.engine.clocks(self.host.monotonic_s, self.host.wall_s)
         return self.look(relabelled=False)
 
 
@@ -181,13 +181,13 @@ def test_every_sum_is_right_after_every_end(seed: int, tmp_path: Path) -> None:
                 assert life.ledger.differences(life.settled()) == [], f"round {number}"
             life.end()
             life.start()
-        for told in (*life.again, *life.teller.rest()):
+        for told in (*life.again, *life.reporter.rest()):
             life.deliver(told)
         assert life.ledger.differences(life.settled()) == []
-        life.core.close()
+        life.engine.close()
         life.start()
         assert life.ledger.differences(life.settled()) == []
     finally:
-        life.core.kill()
+        life.engine.kill()
     assert life.killed > ROUNDS / 2
     assert len(life.ledger) > 10 * ROUNDS

@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from llm_trace_exporter.metrics.exporter_metrics import SelfMetrics
+from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.exposition import Exposition
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
 from llm_trace_exporter.metrics.label_policy import Dimension
@@ -65,7 +65,7 @@ class Meter:
     def __post_init__(self) -> None:
         self.clock = Clock()
         self.store = Store(self.options, clock=self.clock)
-        self.own = SelfMetrics(self.store, "1.2.3")
+        self.own = ExporterMetrics(self.store, "1.2.3")
         self.recorder = Recorder(
             self.store, score_ranges=self.score_ranges, wall_clock=lambda: UNIX_S
         )

@@ -21,7 +21,7 @@ from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.exposition import Exposition, process_registry
 from llm_trace_exporter.metrics.label_policy import clean_value
 from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS
-from llm_trace_exporter.metrics.objectives import Aims
+from llm_trace_exporter.metrics.objectives import ObjectiveMetrics
 from llm_trace_exporter.model import CostLine, Finding, Tokens, TraceSummary
 
 NewMeter = Callable[..., Any]
@@ -57,9 +57,9 @@ def full(new_meter: NewMeter) -> Any:
     meter.verdict("fail", score=0.2, target_end_ns=2 * 10**18 - 5 * 10**9)
     meter.recorder.trace(TRACE)
     meter.verdict("fail", judge="secrets", findings=(Finding("aws_key", "output"),))
-    Aims(meter.store).targets([("error_ratio", {"service": "shop"}, 0.05)])
+    ObjectiveMetrics(meter.store).targets([("error_ratio", {"service": "shop"}, 0.05)])
     money = {"limit_usd": 9.0, "spent_usd": 2.0, "forecast_usd": 5.0, "elapsed_ratio": 0.5}
-    Aims(meter.store).budgets([("search", "monthly", money)])
+    ObjectiveMetrics(meter.store).budgets([("search", "monthly", money)])
     meter.agreement(agrees=True)
     meter.own.unjoined("unknown", 1)
     meter.feedback("negative")

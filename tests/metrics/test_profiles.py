@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.metrics.restore import Restorer
+from llm_trace_exporter.metrics.restore import StoreLoader
 from llm_trace_exporter.metrics.store import StoreOptions
 from llm_trace_exporter.model import CostLine, Tokens
 
@@ -119,8 +119,8 @@ def test_saved_series_come_back_under_the_profile_in_force(new_meter: NewMeter) 
     assert kept
     without, with_semconv = new_meter(), new_meter(profiles=SEMCONV)
     for name, labels, series in kept:
-        assert Restorer(without.store).series(name, labels, 0.0) is None
-        restored: Any = Restorer(with_semconv.store).series(name, labels, 0.0)
+        assert StoreLoader(without.store).series(name, labels, 0.0) is None
+        restored: Any = StoreLoader(with_semconv.store).series(name, labels, 0.0)
         restored.absorb(series)
     assert meter_keys(with_semconv) == {tuple(sorted(LABELS.items())): 1}
 

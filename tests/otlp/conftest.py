@@ -14,7 +14,7 @@ from llm_trace_exporter.consumer import (
     ANYONE,
     Encoding,
     Outcome,
-    RefusalReason,
+    RejectionReason,
     SignalName,
     Source,
     Tenant,
@@ -52,7 +52,7 @@ class RecordingSink:
     logs: list[RawLog] = field(default_factory=list)
     calls: list[tuple[SignalName, Encoding, Source]] = field(default_factory=list)
     tenants: list[Tenant] = field(default_factory=list)
-    refusals: list[tuple[Source, RefusalReason]] = field(default_factory=list)
+    refusals: list[tuple[Source, RejectionReason]] = field(default_factory=list)
     failure: Exception | None = None
     gate: threading.Event = field(default_factory=threading.Event)
     """Exports wait for it; open unless a test closes it."""
@@ -80,7 +80,7 @@ class RecordingSink:
         self.logs += batch.logs
         return Outcome(len(batch.rejected), "; ".join(sorted(set(batch.rejected))))
 
-    def refused(self, source: Source, reason: RefusalReason) -> None:
+    def refused(self, source: Source, reason: RejectionReason) -> None:
         self.refusals.append((source, reason))
 
 

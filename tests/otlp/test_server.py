@@ -15,12 +15,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from llm_trace_exporter.errors import ExporterError
-from llm_trace_exporter.receivers.connections import ConnectionLimits, Standing
+from llm_trace_exporter.receivers.connections import ConnectionLimits, ConnectionState
 from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
 from llm_trace_exporter.server.listeners import GrpcServer, HttpServer, join_address, split_address
 from tests.otlp.conftest import RecordingSink, wait_for
 
-HURRIED = ConnectionLimits(patience_s={Standing.SILENT: 0.3})
+HURRIED = ConnectionLimits(patience_s={ConnectionState.SILENT: 0.3})
 
 
 class SlowApp:

@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse
 from llm_trace_exporter.config.web_settings import Pem, TlsSettings
 from llm_trace_exporter.consumer import Outcome
 from llm_trace_exporter.errors import Overloaded
-from llm_trace_exporter.receivers.connections import ConnectionLimits, Standing
+from llm_trace_exporter.receivers.connections import ConnectionLimits, ConnectionState
 from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
 from llm_trace_exporter.receivers.otlp_http import HttpReceiver
 from llm_trace_exporter.server.listeners import GrpcServer, HttpServer, split_address
@@ -33,7 +33,7 @@ from tests.strangers import left, strangers
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-HURRIED = dict.fromkeys(Standing, 0.5) | {Standing.BUSY: 1e9}
+HURRIED = dict.fromkeys(ConnectionState, 0.5) | {ConnectionState.BUSY: 1e9}
 BODY_BYTES = 900_000
 
 
@@ -75,7 +75,7 @@ def test_handshakes_count_and_have_their_time(tmp_path: Path, says: bytes) -> No
     ca = tmp_path / "ca.pem"
     ca.write_bytes(authority.cert)
     tls = context_of(TlsSettings(cert_file="x", key_file="x"), Pem(pair.cert, pair.key))
-    limits = ConnectionLimits(20, patience_s={Standing.SILENT: 2.0})
+    limits = ConnectionLimits(20, patience_s={ConnectionState.SILENT: 2.0})
     with (
         serving(limits, tls=tls) as server,
         strangers(server.addresses[0], 100, says=says) as clients,
@@ -120,7 +120,7 @@ def test_a_request_that_does_not_wait_for_the_answer_is_not_read() -> None:
 
 def test_an_answer_that_nobody_takes_is_dropped() -> None:
     page = b"x" * 8_000_000
-    limits = ConnectionLimits(patience_s={Standing.TAKING: 1.5})
+    limits = ConnectionLimits(patience_s={ConnectionState.TAKING: 1.5})
     closed: list[str] = []
     app = PlainTextResponse(page)
     server = HttpServer("web", app, ["127.0.0.1:0"], limits=limits, closed=closed.append)

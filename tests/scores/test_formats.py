@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Feedback, Verdict
-from llm_trace_exporter.receivers.scores import Told, Unusable, read_feedback, read_verdicts
+from llm_trace_exporter.receivers.scores import InvalidItem, ScoreItem, read_feedback, read_verdicts
 from llm_trace_exporter.receivers.scores.items import (
-    reading_of,
     span_id_of,
     time_ns_of,
+    to_record,
     trace_id_of,
 )
 from llm_trace_exporter.receivers.scores.vendors import (
@@ -29,9 +29,9 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CANARY = "the customer said"
 
 
-def record(told: Told, dialect: str = "api", **context: Any) -> Verdict | Feedback | None:
+def record(told: ScoreItem, dialect: str = "api", **context: Any) -> Verdict | Feedback | None:
     """The record that comes of an item."""
-    reading = reading_of(told, dialect, "", Context(**context), 7, b"{}")
+    reading = to_record(told, dialect, "", Context(**context), 7, b"{}")
     found = reading.records[0] if reading else None
     assert found is None or isinstance(found, Verdict | Feedback)
     return found
@@ -114,14 +114,14 @@ def test_ratings(told: dict[str, Any], rating: str) -> None:
 def test_what_is_no_verdict_is_told_where_and_what_is_allowed(
     item: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(Unusable, match=said) as caught:
+    with pytest.raises(InvalidItem, match=said) as caught:
         read_verdicts(item)
     assert "yesterday" not in str(caught.value)
 
 
 @pytest.mark.parametrize("item", [{}, {"rating": "meh"}, {"stars": 6}, {"rating": 1, "stars": 1}])
 def test_what_is_no_rating(item: dict[str, Any]) -> None:
-    with pytest.raises(Unusable):
+    with pytest.raises(InvalidItem):
         read_feedback(item)
 
 
@@ -135,8 +135,8 @@ def test_what_a_token_fixes_comes_first() -> None:
 
 
 def test_an_item_is_known_by_its_id_else_by_its_content() -> None:
-    def mark(told: Told, tenant: str = "", raw: bytes = b"a") -> bytes:
-        reading = reading_of(told, "api", tenant, Context(), 7, raw)
+    def mark(told: ScoreItem, tenant: str = "", raw: bytes = b"a") -> bytes:
+        reading = to_record(told, "api", tenant, Context(), 7, raw)
         assert reading is not None
         return reading.fingerprint
 
@@ -177,7 +177,7 @@ def test_langfuse_events_of_other_things_are_let_pass() -> None:
     assert read_langfuse_event({"type": "trace-create", "body": {}}) is None
     told = read_langfuse_event({"type": "score-create", "body": {"name": "n", "value": 1}})
     assert told is not None
-    with pytest.raises(Unusable):
+    with pytest.raises(InvalidItem):
         read_langfuse_event({"type": "score-create", "body": [1]})
 
 
@@ -204,7 +204,7 @@ def test_ids_of_nothing_but_zeros_name_nothing() -> None:
 def test_ids_and_times_of_any_kind(value: Any) -> None:
     assert len(trace_id_of(value)) in (0, 16)
     assert len(span_id_of(value)) in (0, 8)
-    with suppress(Unusable):
+    with suppress(InvalidItem):
         assert time_ns_of(value) >= 0
 
 
@@ -225,7 +225,7 @@ def test_nothing_that_is_sent_breaks_it(item: dict[str, Any]) -> None:
     for read in (read_verdicts, read_feedback, read_langfuse, read_langfuse_event, read_langsmith):
         try:
             told = read(item)
-        except Unusable:
+        except InvalidItem:
             continue
         if told is not None:
-            reading_of(told, "api", "", Context(), 7, json.dumps(item).encode())
+            to_record(told, "api", "", Context(), 7, json.dumps(item).encode())

@@ -63,7 +63,7 @@ def address(exporter: Exporter, purpose: str) -> str:
 
 def samples(exporter: Exporter) -> Samples:
     """What it would answer to a scrape."""
-    exporter.core.intake.settle_all()
+    exporter.engine.ingester.settle_all()
     return Samples(exporter.render("", [])[0].decode())
 
 

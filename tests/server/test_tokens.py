@@ -14,7 +14,7 @@ from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import TokenRateSettings, TokenSettings
 from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.server import check_files
-from llm_trace_exporter.server.tokens import Keyring
+from llm_trace_exporter.server.tokens import TokenStore
 from tests.otlp.payloads import traces
 from tests.server.running import address, eventually, get, running, samples, settings_with
 
@@ -37,7 +37,7 @@ def post(url: str, presented: str, **headers: str) -> requests.Response:
 
 
 def test_each_token_of_a_file_is_its_senders(tmp_path: Path) -> None:
-    ring = Keyring(
+    ring = TokenStore(
         [token(tmp_path, "credit", ONE, "", f"  {TWO}\t"), token(tmp_path, "fraud", THREE)]
     )
     owners = [ring.find(presented) for presented in (ONE, TWO, THREE, "", ONE[:-1], f"{ONE} ")]
@@ -51,7 +51,7 @@ def test_each_token_of_a_file_is_its_senders(tmp_path: Path) -> None:
 def test_a_token_is_compared_with_all_in_constant_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ring = Keyring([token(tmp_path, "credit", ONE, TWO), token(tmp_path, "fraud", THREE)])
+    ring = TokenStore([token(tmp_path, "credit", ONE, TWO), token(tmp_path, "fraud", THREE)])
     compared: list[int] = []
     real = hmac.compare_digest
 
@@ -81,7 +81,7 @@ def test_a_token_is_compared_with_all_in_constant_time(
 def test_bad_files_are_told_without_their_content(tmp_path: Path, written: str, told: str) -> None:
     given = token(tmp_path, "credit", written)
     with pytest.raises(ConfigError) as caught:
-        Keyring([given])
+        TokenStore([given])
     text = str(caught.value)
     assert told in text and given.file in text
     for line in filter(None, written.splitlines()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_trace_exporter.server.file_watch import Watch
+from llm_trace_exporter.server.file_watch import FileWatch
 
 
 def rewrite(path: Path) -> None:
@@ -31,11 +31,11 @@ def remove(path: Path) -> None:
 def test_a_change_is_seen_once(tmp_path: Path, change: Callable[[Path], None]) -> None:
     path = tmp_path / "secret"
     path.write_text("content")
-    watch = Watch([path])
+    watch = FileWatch([path])
     assert not watch.has_changed()
     change(path)
     assert watch.has_changed()
-    watch = Watch(watch.paths)
+    watch = FileWatch(watch.paths)
     assert not watch.has_changed()
 
 
@@ -45,14 +45,14 @@ def test_a_mounted_secret_changes_where_its_links_point(tmp_path: Path) -> None:
         (tmp_path / version / "secret").write_text("content")
     (tmp_path / "data").symlink_to("1")
     (tmp_path / "secret").symlink_to("data/secret")
-    watch = Watch([tmp_path / "secret"])
+    watch = FileWatch([tmp_path / "secret"])
     (tmp_path / "next").symlink_to("2")
     (tmp_path / "next").rename(tmp_path / "data")
     assert watch.has_changed()
 
 
 def test_a_file_that_appears_is_a_change(tmp_path: Path) -> None:
-    watch = Watch([tmp_path / "secret"])
+    watch = FileWatch([tmp_path / "secret"])
     assert not watch.has_changed()
     (tmp_path / "secret").touch()
     assert watch.has_changed()

@@ -68,12 +68,12 @@ def alive(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         settings, zero_hold_s=0.0, state=replace(settings.state, path=str(folder / "state.db"))
     )
     virtual = VirtualClock(START_S)
-    core = virtual.core(settings)
-    core.own.config_loaded(is_success=True, unix_s=START_S)
-    feed(core, traffic(SECONDS, *INCIDENTS, seed=2), virtual, START_S + SECONDS)
-    core.exposition.render()
-    found = samples(core)
-    core.close()
+    engine = virtual.engine(settings)
+    engine.own.config_loaded(is_success=True, unix_s=START_S)
+    feed(engine, traffic(SECONDS, *INCIDENTS, seed=2), virtual, START_S + SECONDS)
+    engine.exposition.render()
+    found = samples(engine)
+    engine.close()
     return {
         family.name
         for family in FAMILIES

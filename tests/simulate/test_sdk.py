@@ -76,8 +76,8 @@ def test_both_ways_come_to_the_same_totals(exporter: Exporter) -> None:
     source = traffic(SECONDS, *incidents)
     records = run_live(source, sender, START_S + SECONDS, now=clock.now, sleep=clock.sleep)
     sender.close()
-    exporter.core.intake.settle_all()
-    sent = totals(samples(exporter.core))
+    exporter.engine.ingester.settle_all()
+    sent = totals(samples(exporter.engine))
     direct = totals(samples(counted(traffic(SECONDS, *incidents), SECONDS)))
     assert records > 500
     assert sent.keys() == direct.keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.simulate.history import VirtualClock, feed
 from llm_trace_exporter.simulate.incidents import Plan, parse_incident
 from llm_trace_exporter.simulate.traffic import Traffic
@@ -23,15 +23,15 @@ def traffic(
     return Traffic(PROFILES[profile], plan, seed=seed, start_s=START_S, rate=rate)
 
 
-def counted(source: Traffic, seconds: float, settings: Settings | None = None) -> Core:
+def counted(source: Traffic, seconds: float, settings: Settings | None = None) -> Engine:
     """A core that has counted all of it."""
     virtual = VirtualClock(START_S)
-    core = virtual.core(settings or Settings(zero_hold_s=0.0))
-    feed(core, source, virtual, START_S + seconds)
-    core.intake.settle_all()
-    return core
+    engine = virtual.engine(settings or Settings(zero_hold_s=0.0))
+    feed(engine, source, virtual, START_S + seconds)
+    engine.ingester.settle_all()
+    return engine
 
 
-def samples(core: Core) -> Samples:
+def samples(engine: Engine) -> Samples:
     """What it shows."""
-    return Samples(core.exposition.render().body.decode())
+    return Samples(engine.exposition.render().body.decode())

@@ -11,7 +11,7 @@ from typing import Any
 
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import StateSettings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.errors import Overloaded
 from llm_trace_exporter.otlp.records import RawLog, RawSpan
 from tests.facts import Samples
@@ -31,10 +31,10 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.settings = replace(self.settings, state=StateSettings(str(self.path)))
-        self.core = self._started()
+        self.engine = self._started()
 
-    def _started(self) -> Core:
-        return Core(
+    def _started(self) -> Engine:
+        return Engine(
             self.settings,
             clock=lambda: self.monotonic_s,
             wall_clock_ns=lambda: round(self.unix_s * 1e9),
@@ -49,13 +49,17 @@ class Machine:
         """One request that is acknowledged."""
         spans = [r for r in records if isinstance(r, RawSpan)]
         logs = [r for r in records if isinstance(r, RawLog)]
-        self.core.intake.take(spans, logs, "otlp_http")
+        self.engine.ingester.take(spans, logs, "otlp_http")
 
     def tick(self, seconds: float = 0.0) -> None:
         """Let time pass, and the exporter do what it does in the meantime."""
         self.wait(seconds)
-        assert self.core.keeper is not None
-        for task in (self.core.intake.settle, self.core.store.expire, self.core.keeper.tick):
+        assert self.engine.checkpointer is not None
+        for task in (
+            self.engine.ingester.settle,
+            self.engine.store.expire,
+            self.engine.checkpointer.tick,
+        ):
             with suppress(Overloaded):
                 task()
 
@@ -64,22 +68,22 @@ class Machine:
         self.tick(SETTLE_S + 0.1)
 
     def checkpoint(self) -> None:
-        assert self.core.keeper is not None
-        self.core.keeper.checkpoint()
+        assert self.engine.checkpointer is not None
+        self.engine.checkpointer.checkpoint()
 
     def kill(self) -> None:
         """Lose all that is not in the file."""
-        assert self.core.state is not None
-        self.core.state.close()
+        assert self.engine.state is not None
+        self.engine.state.close()
 
     def start(self, **changes: Any) -> None:
         """A new process, with other settings."""
         self.settings = replace(self.settings, **changes)
-        self.core = self._started()
+        self.engine = self._started()
 
     def restart(self, **changes: Any) -> None:
         """End in order, and start again."""
-        self.core.close()
+        self.engine.close()
         self.start(**changes)
 
     def crash(self, **changes: Any) -> None:
@@ -89,7 +93,7 @@ class Machine:
 
     def shown(self) -> Samples:
         """What a scrape shows."""
-        return Samples(self.core.exposition.render("", []).body.decode())
+        return Samples(self.engine.exposition.render("", []).body.decode())
 
     def total(self, name: str, **labels: str) -> float:
         """Sum of a family on a scrape."""

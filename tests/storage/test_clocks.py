@@ -79,7 +79,7 @@ def test_the_decision_window_starts_again(machine: Machine, uptime_s: float, end
     inner = raw_span(chat(), scope="sdk", trace=outer.trace_id, parent=outer.span_id)
     machine.send(outer)
     machine.tick(SETTLE_S - 1)
-    machine.kill() if ends == "kill" else machine.core.close()
+    machine.kill() if ends == "kill" else machine.engine.close()
     moves(machine, uptime_s, 0)
     machine.wait(SETTLE_S - 1)
     machine.start()

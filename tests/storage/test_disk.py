@@ -16,7 +16,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.errors import ExporterError, Overloaded
 from llm_trace_exporter.storage import State
 from tests.spans import chat, raw_span
@@ -99,8 +99,8 @@ def test_a_disk_that_fails_pushes_back_until_it_works(
     disk.error = error
     assert all(is_refused(machine) for _ in range(3))
     assert not is_writable(machine)
-    assert machine.core.state is not None
-    assert error[0] in machine.core.state.failure
+    assert machine.engine.state is not None
+    assert error[0] in machine.engine.state.failure
     assert machine.calls() == (1, 15)
     disk.error = None
     machine.tick(10)
@@ -109,7 +109,7 @@ def test_a_disk_that_fails_pushes_back_until_it_works(
     machine.settle()
     machine.crash()
     assert machine.calls() == (2, 30)
-    assert machine.core.state.failure == ""
+    assert machine.engine.state.failure == ""
 
 
 @pytest.mark.parametrize("error", [FULL, FAILING, READ_ONLY])
@@ -254,17 +254,17 @@ def test_a_scrape_does_not_wait_for_a_slow_disk(disk: Disk, tmp_path: Path) -> N
 
 def test_an_empty_request_leaves_nothing_in_the_file(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "state.db")
-    assert machine.core.state is not None
-    before = machine.core.state.seq
+    assert machine.engine.state is not None
+    before = machine.engine.state.seq
     for encoding, body in (("protobuf", b""), ("json", b"{}")) * 50:
-        machine.core.intake.export("traces", encoding, body, "otlp_http")  # type: ignore[arg-type]
-    assert machine.core.state.seq == before
+        machine.engine.ingester.export("traces", encoding, body, "otlp_http")  # type: ignore[arg-type]
+    assert machine.engine.state.seq == before
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "state.db")
     with pytest.raises(ExporterError, match="another process uses it"):
-        Core(machine.settings)
+        Engine(machine.settings)
     machine.send(raw_span(chat()))
     machine.settle()
     assert machine.calls() == (1, 15)

@@ -15,11 +15,11 @@ import yaml
 
 from llm_trace_exporter.config.load import parse_config
 from llm_trace_exporter.config.settings import Settings
-from llm_trace_exporter.engine.engine import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.errors import Overloaded
 from tests.faulty import Disk, failure, faulty_disk
 from tests.ledger import Ledger, Scrapes
-from tests.telling import CONFIG, Door, Teller, page
+from tests.telling import CONFIG, Door, Reporter, page
 
 ERRORS = (
     failure("database or disk is full", sqlite3.SQLITE_FULL),
@@ -40,8 +40,8 @@ class Clock:
     def __init__(self) -> None:
         self.now_s = 1_000.0
 
-    def core(self, settings: Settings) -> Core:
-        return Core(
+    def engine(self, settings: Settings) -> Engine:
+        return Engine(
             settings,
             clock=lambda: self.now_s,
             wall_clock_ns=lambda: int((1_790_000_000 + self.now_s) * 1e9),
@@ -61,22 +61,22 @@ def settings(path: Path) -> Settings:
     return parse_config(yaml.safe_dump(config), "config")
 
 
-def tick(core: Core) -> None:
+def tick(engine: Engine) -> None:
     """Do what the clockwork does; what fails is tried again the next time."""
-    assert core.keeper is not None
-    for work in (core.intake.settle, core.keeper.tick):
+    assert engine.checkpointer is not None
+    for work in (engine.ingester.settle, engine.checkpointer.tick):
         with suppress(Overloaded):
             work()
 
 
 def live(path: Path, disk: Disk) -> Ledger:
     """Everything that is written, in one life and the start of another; each ends with a check."""
-    clock, teller, ledger, scrapes = Clock(), Teller(9), Ledger(), Scrapes()
-    core = clock.core(settings(path))
-    door = Door(core)
+    clock, reporter, ledger, scrapes = Clock(), Reporter(9), Ledger(), Scrapes()
+    engine = clock.engine(settings(path))
+    door = Door(engine)
     refused = 0
     for step in range(STEPS):
-        told = teller.next()
+        told = reporter.next()
         if door.send(told):
             ledger.acknowledged(told)
             if step % 5 == 0 and door.send(told):
@@ -85,7 +85,7 @@ def live(path: Path, disk: Disk) -> Ledger:
             # Every other one is never sent again: it must not be counted either.
             for _ in range(PATIENCE):
                 clock.now_s += 1
-                tick(core)
+                tick(engine)
                 if door.send(told):
                     break
             else:
@@ -95,37 +95,37 @@ def live(path: Path, disk: Disk) -> Ledger:
         else:
             refused += 1
         clock.now_s += 1.5
-        tick(core)
+        tick(engine)
         if step % 4 == 3:
-            assert core.keeper is not None
+            assert engine.checkpointer is not None
             with suppress(Overloaded):
-                core.keeper.checkpoint()
+                engine.checkpointer.checkpoint()
         if step == STEPS // 2:
-            assert scrapes.look(page(core)) == []
+            assert scrapes.look(page(engine)) == []
     disk.fail_until = 0
-    settle(core, clock)
-    assert ledger.differences(page(core)) == []
-    assert scrapes.look(page(core)) == []
+    settle(engine, clock)
+    assert ledger.differences(page(engine)) == []
+    assert scrapes.look(page(engine)) == []
     door.close()
-    assert core.state is not None
-    core.state.close()
+    assert engine.state is not None
+    engine.state.close()
     for ends_in_order in (True, False):
-        core = clock.core(settings(path))
-        settle(core, clock)
-        assert ledger.differences(page(core)) == []
-        assert scrapes.look(page(core)) == []
+        engine = clock.engine(settings(path))
+        settle(engine, clock)
+        assert ledger.differences(page(engine)) == []
+        assert scrapes.look(page(engine)) == []
         if ends_in_order:
-            core.close()
-    assert core.state is not None
-    core.state.close()
+            engine.close()
+    assert engine.state is not None
+    engine.state.close()
     return ledger
 
 
-def settle(core: Core, clock: Clock) -> None:
+def settle(engine: Engine, clock: Clock) -> None:
     """Let everything settle and be complete."""
     for _ in range(3):
         clock.now_s += 20
-        tick(core)
+        tick(engine)
 
 
 @cache

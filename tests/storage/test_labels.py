@@ -50,7 +50,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def reload(machine: Machine, **changes: Any) -> None:
     machine.settings = replace(machine.settings, **changes)
-    machine.core.apply(machine.settings)
+    machine.engine.apply(machine.settings)
 
 
 WAYS: dict[str, Callable[..., None]] = {
@@ -148,9 +148,9 @@ def test_the_file_does_not_grow_with_series_that_go(tmp_path: Path) -> None:
         machine.settle()
         machine.tick(200)
         machine.tick(100)
-        assert machine.core.state is not None
-        sizes.append(machine.core.state._file.number("SELECT sum(length(value)) FROM series"))
-    machine.core.close()
+        assert machine.engine.state is not None
+        sizes.append(machine.engine.state._file.number("SELECT sum(length(value)) FROM series"))
+    machine.engine.close()
     live = len(machine.rows("SELECT 1 FROM series WHERE family = 'llm_requests_total'"))
     assert live <= 2 * 40 * 3
     assert max(sizes[16:]) <= 1.1 * max(sizes[:16])

@@ -20,7 +20,7 @@ from llm_trace_exporter.errors import ExporterError
 from tests.facts import Samples
 from tests.ledger import RISING
 from tests.storage.test_faults import Clock, settings, settle
-from tests.telling import COUNTED, Door, Teller
+from tests.telling import COUNTED, Door, Reporter
 
 CALLS = 150
 ERRORS = "llm_exporter_state_errors_total"
@@ -32,20 +32,20 @@ Sums = dict[str, float]
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a file as a crash leaves it: checkpoints, a journal, a write-ahead log."""
     folder = tmp_path_factory.mktemp("written")
-    clock, teller = Clock(), Teller(11)
-    core = clock.core(settings(folder / "live.db"))
-    door = Door(core)
-    assert core.keeper is not None and core.state is not None
+    clock, reporter = Clock(), Reporter(11)
+    engine = clock.engine(settings(folder / "live.db"))
+    door = Door(engine)
+    assert engine.checkpointer is not None and engine.state is not None
     for number in range(CALLS):
-        assert door.send(teller.next())
+        assert door.send(reporter.next())
         clock.now_s += 0.7
-        core.intake.settle()
+        engine.ingester.settle()
         if number % 40 == 39 and number < CALLS - 20:
-            core.keeper.checkpoint()
+            engine.checkpointer.checkpoint()
     for suffix in SUFFIXES:
         shutil.copy(folder / f"live.db{suffix}", folder / f"state.db{suffix}")
     door.close()
-    core.close()
+    engine.close()
     return folder
 
 
@@ -123,13 +123,13 @@ def started(folder: Path, path: Path) -> tuple[Sums, float]:
     clock = Clock()
     clock.now_s += 1_000
     base = settings(folder / "x")
-    core = clock.core(replace(base, state=StateSettings(str(path))))
+    engine = clock.engine(replace(base, state=StateSettings(str(path))))
     try:
-        settle(core, clock)
-        at = Samples(core.exposition.render("", [*COUNTED, ERRORS]).body.decode())
+        settle(engine, clock)
+        at = Samples(engine.exposition.render("", [*COUNTED, ERRORS]).body.decode())
         return sums(at), at.total(ERRORS)
     finally:
-        core.close()
+        engine.close()
 
 
 def sums(at: Samples) -> Sums:

@@ -13,8 +13,8 @@ from typing import Any
 from .. import __version__
 from ..config import Settings, effective_yaml
 from ..engine.background import Ticker
-from ..engine.content_consumers import Listening
-from ..engine.engine import Core
+from ..engine.content_consumers import ContentConsumers
+from ..engine.engine import Engine
 from ..engine.wiring import connection_limits
 from ..errors import ExporterError
 from ..model import Task
@@ -24,10 +24,10 @@ from ..receivers.connections import ConnectionLimits
 from ..receivers.otlp_grpc import GrpcReceiver
 from ..receivers.otlp_http import HttpReceiver
 from ..receivers.scores import ScoresApp
-from ..server import Security
+from ..server import AccessControl
 from ..server.admin import Overview, Web
 from ..server.listeners import GrpcServer, HttpServer
-from .reload import Reloading
+from .reload import Reloader
 
 _logger = logging.getLogger(__name__)
 
@@ -45,18 +45,22 @@ class Exporter:
             settings: What to start with.
             load: Reads the configuration anew, for a reload.
         """
-        self.core = core = Core(settings)
-        self._listening = Listening(
-            core.intake, core.store, lambda: core.pricing, core.judge_budget, core.background
+        self.engine = engine = Engine(settings)
+        self._listening = ContentConsumers(
+            engine.ingester,
+            engine.store,
+            lambda: engine.pricing,
+            engine.judge_budget,
+            engine.background,
         )
-        self._security = Security(settings, self.core.own)
-        self._ticker = Ticker(core.background, self._tasks())
+        self._security = AccessControl(settings, self.engine.own)
+        self._ticker = Ticker(engine.background, self._tasks())
         self._load = load
         self._first = settings
         self._started_s = time.monotonic()
         self._state = "starting"
-        self._reloading = Reloading(self.core.own)
-        self._updater = PriceUpdater(core.pricing)
+        self._reloader = Reloader(self.engine.own)
+        self._updater = PriceUpdater(engine.pricing)
         receiving: dict[str, Any] = {
             "max_request_bytes": settings.otlp.max_request_bytes,
             "max_concurrent_requests": settings.otlp.max_concurrent_requests,
@@ -68,7 +72,7 @@ class Exporter:
             telemetry_path=settings.web.telemetry_path,
             route_prefix=settings.web.route_prefix,
             has_lifecycle=lambda: security.has_lifecycle(settings),
-            refused=partial(core.own.rejected, "web"),
+            refused=partial(engine.own.rejected, "web"),
         )
         self.web_server = HttpServer(
             "web",
@@ -76,28 +80,32 @@ class Exporter:
             settings.web.listen_addresses,
             security.context("web"),
             limits=ConnectionLimits(connections["web"]),
-            closed=partial(core.own.connection_closed, "web"),
+            closed=partial(engine.own.connection_closed, "web"),
         )
-        self._http = HttpReceiver(self.core.intake, **receiving)
+        self._http = HttpReceiver(self.engine.ingester, **receiving)
         self._otlp: list[HttpServer | GrpcServer] = []
         self._admissions: dict[str, Admission] = {}
-        self.core.gauges.append(self._show_load)
-        scores = ScoresApp(self._http, core.intake, origins=settings.otlp.http.cors.allowed_origins)
+        self.engine.gauges.append(self._show_load)
+        scores = ScoresApp(
+            self._http, engine.ingester, origins=settings.otlp.http.cors.allowed_origins
+        )
         if settings.otlp.http.listen_address:
             self._admissions["otlp_http"] = self._http.admission
             self._otlp.append(
                 HttpServer(
                     "otlp-http",
-                    security.otlp_app(scores, core.intake, settings.otlp.http.cors.allowed_origins),
+                    security.otlp_app(
+                        scores, engine.ingester, settings.otlp.http.cors.allowed_origins
+                    ),
                     [settings.otlp.http.listen_address],
                     security.context("otlp_http"),
                     limits=ConnectionLimits(connections["otlp_http"]),
-                    closed=partial(core.own.connection_closed, "otlp_http"),
+                    closed=partial(engine.own.connection_closed, "otlp_http"),
                 )
             )
         if settings.otlp.grpc.listen_address:
             receiving["limits"] = ConnectionLimits(connections["otlp_grpc"])
-            receiver = GrpcReceiver(core.intake, gate=security.gate("otlp_grpc"), **receiving)
+            receiver = GrpcReceiver(engine.ingester, gate=security.gate("otlp_grpc"), **receiving)
             self._admissions["otlp_grpc"] = receiver.admission
             address = settings.otlp.grpc.listen_address
             self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
@@ -107,7 +115,7 @@ class Exporter:
 
         Raises: ExporterError naming an address that cannot be had; nothing listens then.
         """
-        self._listening.apply(self.core.settings)
+        self._listening.apply(self.engine.settings)
         started: list[HttpServer | GrpcServer] = []
         try:
             for server in (self.web_server, *self._otlp):
@@ -118,9 +126,9 @@ class Exporter:
                 server.stop(1)
             self._listening.close()
             raise
-        self.core.own.config_loaded(is_success=True, unix_s=time.time())
+        self.engine.own.config_loaded(is_success=True, unix_s=time.time())
         self._ticker.start()
-        self._updater = self._price_updater(self.core.pricing, self.core.settings)
+        self._updater = self._price_updater(self.engine.pricing, self.engine.settings)
         self._state = ""
         for purpose, address in self.listeners():
             _logger.info("listening for %s on %s", purpose, address)
@@ -134,7 +142,7 @@ class Exporter:
         self._ticker.stop()
         self._updater.stop()
         self._listening.close()
-        self.core.close()
+        self.engine.close()
         self.web_server.stop(DRAIN_S)
         self._web.close()
 
@@ -149,12 +157,12 @@ class Exporter:
 
     def unready(self) -> str:
         """Why traffic should go elsewhere; empty when ready."""
-        return self._state or (self.core.state.failure if self.core.state else "")
+        return self._state or (self.engine.state.failure if self.engine.state else "")
 
     def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
         """The exposition and its content type."""
         self._listening.refresh()
-        page = self.core.exposition.render(accept, names)
+        page = self.engine.exposition.render(accept, names)
         return page.body, page.content_type
 
     def reload(self) -> None:
@@ -162,50 +170,50 @@ class Exporter:
 
         Raises: ExporterError when it cannot be used; the old one is in force in every room.
         """
-        self._reloading.run(self._reload)
+        self._reloader.run(self._reload)
 
     def _reload(self) -> None:
         settings = self._load()
         with ExitStack() as unused:
-            core = self.core.prepare(settings)
+            engine = self.engine.prepare(settings)
             security = self._security.prepare(settings)
             listeners = self._listening.prepare(settings)
             unused.callback(self._listening.discard, listeners)
-            updater = self._price_updater(core.pricing, settings)
+            updater = self._price_updater(engine.pricing, settings)
             unused.callback(updater.stop, 0.0)
-            with self.core.intake.paused():
+            with self.engine.ingester.paused():
                 # The one step that can still fail is its first: what waits is written and counted.
-                self.core.commit(core)
+                self.engine.commit(engine)
                 retired = self._listening.commit(listeners)
             self._security.commit(security)
             self._updater, former = updater, self._updater
             unused.pop_all()
-        self.core.background.run("texts", retired.close)
-        self.core.background.run("price_update", former.stop)
+        self.engine.background.run("texts", retired.close)
+        self.engine.background.run("price_update", former.stop)
         self._note_fixed(settings)
 
     def config_yaml(self) -> str:
         """The configuration in force."""
-        return effective_yaml(self.core.settings)
+        return effective_yaml(self.engine.settings)
 
     def overview(self) -> Overview:
         """The landing page's numbers."""
-        with self.core.store.lock:
-            series = self.core.store.series_total()
+        with self.engine.store.lock:
+            series = self.engine.store.series_total()
         return Overview(
             version=__version__,
             uptime_s=time.monotonic() - self._started_s,
             listeners=self.listeners(),
             figures=(
-                ("spans and log records taken in", self.core.intake.arrivals.records),
-                ("calls and steps waiting to settle", self.core.intake.waiting),
+                ("spans and log records taken in", self.engine.ingester.arrivals.records),
+                ("calls and steps waiting to settle", self.engine.ingester.waiting),
                 ("series", series),
             ),
         )
 
     def _price_updater(self, pricing: Pricing, settings: Settings) -> PriceUpdater:
         """Fetches list prices from now on, if the configuration allows it."""
-        chosen, failed = settings.pricing, partial(self.core.background.failed, "price_update")
+        chosen, failed = settings.pricing, partial(self.engine.background.failed, "price_update")
         interval_s = chosen.auto_update_interval_s if chosen.auto_update else None
         updater = PriceUpdater(pricing, interval_s, failed=failed)
         updater.start()
@@ -218,7 +226,7 @@ class Exporter:
                 yield names[server.name], address
 
     def _show_load(self) -> None:
-        own = self.core.own
+        own = self.engine.own
         own.request_limit(self._first.otlp.max_request_bytes)
         for server in (self.web_server, *self._otlp):
             own.connections(server.name, server.connections, server.max_connections)
@@ -234,10 +242,10 @@ class Exporter:
 
     def _tasks(self) -> Iterator[tuple[Task, Callable[[], object]]]:
         """Yield what is done at each tick; what fails keeps nothing else from its turn."""
-        yield "settle", self.core.intake.settle
-        yield "expire", self.core.store.expire
-        yield "clock", self.core.clock_watch.look
+        yield "settle", self.engine.ingester.settle
+        yield "expire", self.engine.store.expire
+        yield "clock", self.engine.clock_watch.look
         for refresh in self._security.refreshes():
             yield "security", refresh
-        if self.core.keeper is not None:
-            yield "checkpoint", self.core.keeper.tick
+        if self.engine.checkpointer is not None:
+            yield "checkpoint", self.engine.checkpointer.tick

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 
 from ..errors import ExporterError
-from ..metrics.exporter_metrics import SelfMetrics
+from ..metrics.exporter_metrics import ExporterMetrics
 
 _logger = logging.getLogger(__name__)
 
 
-class Reloading:
+class Reloader:
     """Logs and shows how reloads end, whoever asks for them."""
 
-    def __init__(self, own: SelfMetrics) -> None:
+    def __init__(self, own: ExporterMetrics) -> None:
         """Show it there."""
         self._own = own
         self._lock = threading.Lock()

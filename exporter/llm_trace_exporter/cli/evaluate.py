@@ -14,10 +14,10 @@ from rich.console import Console
 
 from ..config import Settings, load_rules
 from ..config.arguments import positive, ratio
-from ..content import Hearing, Hold, HoldLimits, Listener
+from ..content import ContentBuffer, ContentBufferLimits, ContentConsumer, ContentDispatcher
 from ..dialects import label_key
 from ..engine.background import Background
-from ..engine.ingest import Intake
+from ..engine.ingest import Ingester
 from ..engine.wiring import judge_options, judging
 from ..errors import ConfigError, ExporterError
 from ..evaluation.labels import HumanLabel, matched, read_labels
@@ -39,7 +39,7 @@ ABOVE = 3
 
 _FAILED = 1
 _MANY = 1_000_000
-_HELD = HoldLimits(
+_HELD = ContentBufferLimits(
     max_entries=_MANY, max_bytes=1 << 30, max_age_s=float("inf"), retrievals_age_s=float("inf")
 )
 _FLUSH_S = 600.0
@@ -71,7 +71,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def evaluate(
     options: argparse.Namespace,
     settings: Settings,
-    intake: Intake,
+    ingester: Ingester,
     pricing: Pricing,
     feed: Callable[[], None],
     console: Console,
@@ -91,7 +91,7 @@ def evaluate(
         known = ", ".join((*CALL_LABELS, *judge.dimensions))
         raise ConfigError([f"--by: found {options.by!r}; allowed: {known}"])
     labels = _labels(options.calibrate, settings) if options.calibrate else None
-    collector = _heard(intake, feed, options.limit)
+    collector = _heard(ingester, feed, options.limit)
     budget = DailyBudget(settings.judge.daily_limit_usd)
     with closing(Client(judge.endpoint, max_connections=judge.max_concurrent)) as client:
         evaluation = Evaluation(
@@ -143,17 +143,19 @@ def _labels(path: Path, settings: Settings) -> list[HumanLabel]:
     return read_labels(path, lambda text: _MEANS.get(meaning.get(label_key(text), "")))
 
 
-def _heard(intake: Intake, feed: Callable[[], None], most: int | None) -> Collector:
+def _heard(ingester: Ingester, feed: Callable[[], None], most: int | None) -> Collector:
     """What was said in the calls that are fed."""
     collector = Collector(most)
     failed = partial(Background().failed, "texts")
-    hearing = Hearing([Listener(collector.hears)], Hold(_HELD), max_chars=_MANY, failed=failed)
-    intake.listen(hearing)
+    hearing = ContentDispatcher(
+        [ContentConsumer(collector.hears)], ContentBuffer(_HELD), max_chars=_MANY, failed=failed
+    )
+    ingester.listen(hearing)
     try:
         feed()
         hearing.flush(_FLUSH_S)
     finally:
-        intake.listen(None)
+        ingester.listen(None)
         hearing.close(0)
     return collector
 

@@ -24,7 +24,7 @@ from .. import __version__
 from ..app.exporter import Exporter
 from ..config import Settings, load_config
 from ..engine.content_consumers import check_content_rules, replaying
-from ..engine.engine import Core
+from ..engine.engine import Engine
 from ..engine.file_descriptors import raise_limit
 from ..engine.wiring import in_memory, pricing_policy, uncapped
 from ..errors import ConfigError, DecodeError, ExporterError
@@ -90,7 +90,7 @@ def _run_server(options: argparse.Namespace) -> int:
         return _say_valid(options.config_file, has_defaults=_has_defaults(settings, options))
     set_up_logging(settings.log.level, settings.log.format)
     raise_limit()
-    exporter = Exporter(settings, lambda: _reloaded(options, exporter.core.settings))
+    exporter = Exporter(settings, lambda: _reloaded(options, exporter.engine.settings))
     _logger.info("starting llm-trace-exporter %s", __version__)
     if options.config_file and _has_defaults(settings, options):
         _logger.warning("%s: nothing but defaults", options.config_file)
@@ -105,9 +105,9 @@ def _run_server(options: argparse.Namespace) -> int:
 
 def _replay_and_wait(exporter: Exporter, options: argparse.Namespace) -> None:
     if options.replay:
-        _feed(exporter.core, options.replay, is_ending=lambda: bool(_ENDS & signal.sigpending()))
+        _feed(exporter.engine, options.replay, is_ending=lambda: bool(_ENDS & signal.sigpending()))
     if options.summary:
-        _print_summary(exporter.core)
+        _print_summary(exporter.engine)
         _print_addresses(exporter)
     while (number := signal.sigwait(_SIGNALS)) not in _ENDS:
         _reload(exporter)
@@ -127,31 +127,39 @@ def _reload(exporter: Exporter) -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    core = Core(replace(_settings(options), zero_hold_s=0.0))
-    _feed(core, options.paths)
+    engine = Engine(replace(_settings(options), zero_hold_s=0.0))
+    _feed(engine, options.paths)
     if options.summary:
-        _print_summary(core)
+        _print_summary(engine)
         return 0
     accept = "application/openmetrics-text" if options.openmetrics else ""
-    sys.stdout.buffer.write(core.exposition.render(accept).body)
+    sys.stdout.buffer.write(engine.exposition.render(accept).body)
     sys.stdout.buffer.flush()
     return 0
 
 
-def _feed(core: Core, paths: Sequence[str], is_ending: Callable[[], bool] = lambda: False) -> None:
+def _feed(
+    engine: Engine, paths: Sequence[str], is_ending: Callable[[], bool] = lambda: False
+) -> None:
     """Count the requests of files under the content rules; the judge's model is not asked.
 
     Whoever listened before goes on listening after it.
 
     Raises: ExporterError when a path holds no OTLP.
     """
-    rooms = (core.intake, core.store, lambda: core.pricing, core.settings, core.background)
+    rooms = (
+        engine.ingester,
+        engine.store,
+        lambda: engine.pricing,
+        engine.settings,
+        engine.background,
+    )
     with replaying(*rooms) as listening:
-        _export(core, paths, is_ending)
+        _export(engine, paths, is_ending)
         listening.settle_all()
 
 
-def _export(core: Core, paths: Sequence[str], is_ending: Callable[[], bool]) -> None:
+def _export(engine: Engine, paths: Sequence[str], is_ending: Callable[[], bool]) -> None:
     """Take in the requests of files.
 
     Args:
@@ -164,7 +172,7 @@ def _export(core: Core, paths: Sequence[str], is_ending: Callable[[], bool]) -> 
         if is_ending():
             return
         try:
-            core.intake.export(request.signal, request.encoding, request.body, "file")
+            engine.ingester.export(request.signal, request.encoding, request.body, "file")
             found += 1
         except DecodeError as error:
             if not Path(path).is_dir():
@@ -204,23 +212,23 @@ def _shown(requests: Iterable[_T]) -> Iterator[_T]:
 
 def _judge(options: argparse.Namespace) -> int:
     settings = in_memory(_settings(options))
-    core = Core(settings)
+    engine = Engine(settings)
 
     def feed() -> None:
-        _export(core, options.paths, lambda: False)
-        core.intake.settle_all()
+        _export(engine, options.paths, lambda: False)
+        engine.ingester.settle_all()
 
-    return evaluate(options, settings, core.intake, core.pricing, feed, _console())
+    return evaluate(options, settings, engine.ingester, engine.pricing, feed, _console())
 
 
 def _cardinality(options: argparse.Namespace) -> int:
     settings = replace(_settings(options), zero_hold_s=0.0)
     caps = {**settings.labels.caps, **{d.label: d.cap for d in settings.dimensions}}
-    core = Core(uncapped(settings))
-    _feed(core, options.paths)
+    engine = Engine(uncapped(settings))
+    _feed(engine, options.paths)
     console = _console()
-    console.print(render_families(cost_of_families(core.store)), end="\n\n")
-    console.print(render_labels(cost_of_labels(core.store, caps, settings.labels.default_cap)))
+    console.print(render_families(cost_of_families(engine.store)), end="\n\n")
+    console.print(render_labels(cost_of_labels(engine.store, caps, settings.labels.default_cap)))
     return 0
 
 
@@ -264,8 +272,8 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=160)
 
 
-def _print_summary(core: Core) -> None:
-    _console().print(render_summary(summarise(core.store)))
+def _print_summary(engine: Engine) -> None:
+    _console().print(render_summary(summarise(engine.store)))
 
 
 def _print_addresses(exporter: Exporter) -> None:

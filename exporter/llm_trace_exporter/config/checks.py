@@ -278,7 +278,7 @@ def _verdicts(tree: dict[str, Any]) -> Iterator[Finding]:
                 yield path, f"{found(label)} under {first} too", "each label once"
 
 
-def _aims(tree: dict[str, Any]) -> Iterator[Finding]:
+def _objectives(tree: dict[str, Any]) -> Iterator[Finding]:
     labels = dimension_labels(tree)
     seen: dict[object, int] = {}
     for section, own in (("slos", AIMED), ("budgets", REQUEST)):
@@ -328,7 +328,7 @@ _TOGETHER: tuple[Together, ...] = (
     _paths,
     _listeners,
     _verdicts,
-    _aims,
+    _objectives,
     _details,
     _judge,
     _tokens,

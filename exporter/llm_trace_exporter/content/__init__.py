@@ -6,7 +6,15 @@ Nothing of it is journaled, logged or shown. What is held ends by age, by size a
 from __future__ import annotations
 
 from .attribute_filter import filters, span_filter
-from .buffer import Hold, HoldLimits
-from .dispatcher import Heard, Hearing, Listener
+from .buffer import ContentBuffer, ContentBufferLimits
+from .dispatcher import Captured, ContentConsumer, ContentDispatcher
 
-__all__ = ["Heard", "Hearing", "Hold", "HoldLimits", "Listener", "filters", "span_filter"]
+__all__ = [
+    "Captured",
+    "ContentBuffer",
+    "ContentBufferLimits",
+    "ContentConsumer",
+    "ContentDispatcher",
+    "filters",
+    "span_filter",
+]

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
-from .extract import Texts
+from .extract import RawContent
 
 SLACK_NS = 50_000_000
 """How much later than a call began a retrieval for it may seem to end: clocks differ a little."""
@@ -16,12 +16,12 @@ _OVERHEAD_BYTES = 1_024
 _BYTES_PER_CHAR = 2
 """Between one for Latin and four for some scripts."""
 
-Teller = tuple[bytes, bytes]
+Reporter = tuple[bytes, bytes]
 """(trace id, span id)."""
 
 
 @dataclass(frozen=True, slots=True)
-class HoldLimits:
+class ContentBufferLimits:
     """How much is held and how long."""
 
     max_entries: int = 50_000
@@ -34,21 +34,21 @@ class HoldLimits:
 
 
 @dataclass(slots=True, eq=False)
-class _Held:
+class _Buffered:
     at_s: float
-    texts: list[Texts] = field(default_factory=list)
+    texts: list[RawContent] = field(default_factory=list)
     size: int = 0
 
 
-class Hold:
+class ContentBuffer:
     """Not safe for threads: the caller holds a lock. Past a bound the oldest are forgotten."""
 
-    def __init__(self, limits: HoldLimits) -> None:
+    def __init__(self, limits: ContentBufferLimits) -> None:
         self.limits = limits
         self.evicted = 0
         """Records forgotten for want of room."""
-        self._calls: OrderedDict[Hashable, _Held] = OrderedDict()
-        self._retrievals: OrderedDict[Hashable, _Held] = OrderedDict()
+        self._calls: OrderedDict[Hashable, _Buffered] = OrderedDict()
+        self._retrievals: OrderedDict[Hashable, _Buffered] = OrderedDict()
         self._entries = self._size = 0
 
     def __len__(self) -> int:
@@ -59,28 +59,28 @@ class Hold:
         """About how much memory is taken."""
         return self._size
 
-    def put_call(self, teller: Teller, texts: Texts, now_s: float) -> None:
+    def put_call(self, reporter: Reporter, texts: RawContent, now_s: float) -> None:
         """Hold what one teller of a call wrote."""
-        self._put(self._calls, teller, texts, now_s)
+        self._put(self._calls, reporter, texts, now_s)
 
-    def put_retrieval(self, trace_id: bytes, texts: Texts, now_s: float) -> None:
+    def put_retrieval(self, trace_id: bytes, texts: RawContent, now_s: float) -> None:
         """Hold what was retrieved in a trace."""
         self._put(self._retrievals, trace_id, texts, now_s)
         held = self._retrievals.get(trace_id)
         if held is not None and len(held.texts) > MAX_RETRIEVALS:
             self._shrink(held, 1)
 
-    def take(self, tellers: Iterable[Teller]) -> list[Texts]:
+    def take(self, reporters: Iterable[Reporter]) -> list[RawContent]:
         """What the tellers of a call wrote, in their order; it is forgotten with this."""
-        found: list[Texts] = []
-        for teller in tellers:
-            held = self._calls.pop(teller, None)
+        found: list[RawContent] = []
+        for reporter in reporters:
+            held = self._calls.pop(reporter, None)
             if held is not None:
                 found += held.texts
                 self._shrink(held, len(held.texts))
         return found
 
-    def retrieved(self, trace_id: bytes, before_ns: int) -> list[Texts]:
+    def retrieved(self, trace_id: bytes, before_ns: int) -> list[RawContent]:
         """What had been retrieved in a trace when a call began."""
         held = self._retrievals.get(trace_id)
         if held is None:
@@ -98,11 +98,15 @@ class Hold:
                 self._drop_oldest(memory)
 
     def _put(
-        self, memory: OrderedDict[Hashable, _Held], key: Hashable, texts: Texts, now_s: float
+        self,
+        memory: OrderedDict[Hashable, _Buffered],
+        key: Hashable,
+        texts: RawContent,
+        now_s: float,
     ) -> None:
         held = memory.get(key)
         if held is None:
-            held = memory[key] = _Held(now_s)
+            held = memory[key] = _Buffered(now_s)
         elif any(
             known.end_ns == texts.end_ns and known.chars == texts.chars for known in held.texts
         ):
@@ -120,11 +124,11 @@ class Hold:
             self.evicted += len(next(iter(oldest.values())).texts)
             self._drop_oldest(oldest)
 
-    def _drop_oldest(self, memory: OrderedDict[Hashable, _Held]) -> None:
+    def _drop_oldest(self, memory: OrderedDict[Hashable, _Buffered]) -> None:
         _, held = memory.popitem(last=False)
         self._shrink(held, len(held.texts))
 
-    def _shrink(self, held: _Held, records: int) -> None:
+    def _shrink(self, held: _Buffered, records: int) -> None:
         gone, held.texts = held.texts[:records], held.texts[records:]
         size = sum(_OVERHEAD_BYTES + _BYTES_PER_CHAR * texts.chars for texts in gone)
         held.size -= size

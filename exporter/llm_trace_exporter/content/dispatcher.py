@@ -14,28 +14,28 @@ from time import monotonic, sleep
 
 from ..correlation import Memory
 from ..errors import DecodeError
-from ..model import LlmCall, PricedCall, Reading, Step
-from ..otlp.decode import texts_of
+from ..model import LlmCall, ParsedRecord, PricedCall, Step
+from ..otlp.decode import content_of
 from ..otlp.records import RawLog, RawSpan
 from .attribute_filter import text_filter
-from .buffer import Hold, Teller
-from .extract import Taker, Texts, exchange_of, texts_from
-from .record import Exchange
+from .buffer import ContentBuffer, Reporter
+from .extract import ContentExtractor, RawContent, extract_content, raw_content_from
+from .record import CallContent
 
 _POLL_S = 0.01
 
 WORDLESS = frozenset({"embeddings", "rerank", "moderation", "image", "audio"})
 """Operations without a question and an answer in words."""
 
-Heard = tuple[Reading, Texts]
+Captured = tuple[ParsedRecord, RawContent]
 """What one record said, and its texts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ContentConsumer:
     """Someone who wants to know what was said in settled calls."""
 
-    hears: Callable[[PricedCall, Exchange], None]
+    hears: Callable[[PricedCall, CallContent], None]
     """Called on the listeners' thread, one call at a time."""
     picks: Callable[[PricedCall], bool] = lambda _: True
     """Whether a settled call is wanted: called while others wait, so it must be quick."""
@@ -49,26 +49,26 @@ class Listener:
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     call: PricedCall
-    tellers: list[Texts]
-    retrievals: list[Texts]
-    listeners: list[Listener]
+    reporters: list[RawContent]
+    retrievals: list[RawContent]
+    listeners: list[ContentConsumer]
 
     @property
     def chars(self) -> int:
         """How much text it is."""
-        return sum(texts.chars for texts in (*self.tellers, *self.retrievals))
+        return sum(texts.chars for texts in (*self.reporters, *self.retrievals))
 
 
-class Hearing:
-    """What `Intake` needs to let others listen.
+class ContentDispatcher:
+    """What `Ingester` needs to let others listen.
 
     `hold` and `settled` are called under the caller's lock, everything else without it.
     """
 
     def __init__(
         self,
-        listeners: Sequence[Listener],
-        hold: Hold,
+        listeners: Sequence[ContentConsumer],
+        hold: ContentBuffer,
         *,
         max_chars: int,
         failed: Callable[[Exception], None],
@@ -101,12 +101,12 @@ class Hearing:
         memory = self.memory
         return Memory(len(memory), memory.limits.max_entries, memory.evicted + self.passed_over)
 
-    def hearing_spans(self, heard: list[Heard]) -> Callable[[RawSpan, Reading], None]:
+    def hearing_spans(self, heard: list[Captured]) -> Callable[[RawSpan, ParsedRecord], None]:
         """What takes the spans of one request: texts that could be wanted go to `heard`."""
         trace_id = b""
-        wanting: Sequence[Listener] = self._listeners
+        wanting: Sequence[ContentConsumer] = self._listeners
 
-        def hear(span: RawSpan, reading: Reading) -> None:
+        def hear(span: RawSpan, reading: ParsedRecord) -> None:
             try:
                 take(span, reading)
             except DecodeError:
@@ -114,26 +114,29 @@ class Hearing:
             except Exception as error:  # noqa: BLE001 - the call counts, whoever cannot hear of it
                 self._failed(error)
 
-        def take(span: RawSpan, reading: Reading) -> None:
+        def take(span: RawSpan, reading: ParsedRecord) -> None:
             nonlocal trace_id, wanting
             # Spans of a trace come together: what follows from the trace is asked once.
             if reading.trace_id != trace_id:
                 trace_id = reading.trace_id
                 wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
             if wanting and span.wire and _wants(wanting, reading):
-                texts = texts_from(*texts_of(span, self._keep), span.end_ns)
+                texts = raw_content_from(*content_of(span, self._keep), span.end_ns)
                 if texts is not None:
                     heard.append((reading, texts))
 
         return hear
 
     def reading_logs(
-        self, read: Callable[[RawLog], Reading], taker: Taker, heard: list[Heard]
-    ) -> Callable[[RawLog], Reading]:
+        self,
+        read: Callable[[RawLog], ParsedRecord],
+        extractor: ContentExtractor,
+        heard: list[Captured],
+    ) -> Callable[[RawLog], ParsedRecord]:
         """`read`, without the texts, which go to `heard`."""
 
-        def read_and_take(log: RawLog) -> Reading:
-            texts = taker.take(log)
+        def read_and_take(log: RawLog) -> ParsedRecord:
+            texts = extractor.take(log)
             reading = read(log)
             if texts is not None and reading.span_id:
                 heard.append((reading, texts))
@@ -141,7 +144,7 @@ class Hearing:
 
         return read_and_take
 
-    def hold(self, heard: Iterable[Heard], now_s: float) -> None:
+    def hold(self, heard: Iterable[Captured], now_s: float) -> None:
         """Keep what calls and retrievals wrote until their call settles."""
         memory = self.memory
         memory.expire(now_s)
@@ -151,19 +154,19 @@ class Hearing:
             elif _is_retrieval(reading):
                 memory.put_retrieval(reading.trace_id, texts, now_s)
 
-    def settled(self, priced: PricedCall, tellers: Iterable[Teller]) -> None:
+    def settled(self, priced: PricedCall, reporters: Iterable[Reporter]) -> None:
         """Hand out what was said in a call, where it is known and wanted."""
         try:
-            self._hand_out(priced, tellers)
+            self._hand_out(priced, reporters)
         except Exception as error:  # noqa: BLE001 - the call counts, whoever cannot hear of it
             self._failed(error)
 
-    def _hand_out(self, priced: PricedCall, tellers: Iterable[Teller]) -> None:
+    def _hand_out(self, priced: PricedCall, reporters: Iterable[Reporter]) -> None:
         call = priced.call
         if call.error_type or call.purpose == "judge" or call.operation in WORDLESS:
             return
         listeners = [listener for listener in self._listeners if listener.picks(priced)]
-        texts = self.memory.take(tellers)
+        texts = self.memory.take(reporters)
         if not texts or not listeners:
             return
         retrievals = self.memory.retrieved(call.origin.trace_id, call.start_ns)
@@ -208,17 +211,19 @@ class Hearing:
             return None
 
     def _tell(self, waiting: _Waiting) -> None:
-        exchange: Exchange | None = None
+        exchange: CallContent | None = None
         for listener in waiting.listeners:
             try:
                 if exchange is None:
-                    exchange = exchange_of(waiting.tellers, waiting.retrievals, self._max_chars)
+                    exchange = extract_content(
+                        waiting.reporters, waiting.retrievals, self._max_chars
+                    )
                 listener.hears(waiting.call, exchange)
             except Exception as error:  # noqa: BLE001 - one fault must not deafen all
                 self._failed(error)
 
 
-def _wants(wanting: Iterable[Listener], reading: Reading) -> bool:
+def _wants(wanting: Iterable[ContentConsumer], reading: ParsedRecord) -> bool:
     """Whether what a call or step says may be looked at by any of those who want its trace."""
     record = reading.records[0]
     if isinstance(record, LlmCall):
@@ -228,9 +233,9 @@ def _wants(wanting: Iterable[Listener], reading: Reading) -> bool:
     return isinstance(record, Step) and record.kind == "retrieval"
 
 
-def _is_call(reading: Reading) -> bool:
+def _is_call(reading: ParsedRecord) -> bool:
     return any(isinstance(r, LlmCall) and r.operation not in WORDLESS for r in reading.records)
 
 
-def _is_retrieval(reading: Reading) -> bool:
+def _is_retrieval(reading: ParsedRecord) -> bool:
     return any(isinstance(r, Step) and r.kind == "retrieval" for r in reading.records)

@@ -1,7 +1,7 @@
 """What was said in a call: from the text attributes of its spans and log records.
 
-Two steps, because most calls are never judged: `Texts` are the attributes as they came, taken
-off a record before it is read for numbers; `exchange_of` finds the messages in them when they
+Two steps, because most calls are never judged: `RawContent` are the attributes as they came, taken
+off a record before it is read for numbers; `extract_content` finds the messages in them when they
 are wanted. Neither raises, whatever a sender writes, and both are bounded.
 """
 
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from ..otlp.records import Attributes, RawLog, RawSpan, Value
 from .messages import SPEAKERS, Message, Speaker, documents_in, messages_in, parsed, text_in
-from .record import Exchange
+from .record import CallContent
 from .response_format import ASKED_KEYS, asked_json
 
 MAX_CHARS = 32_768
@@ -107,7 +107,7 @@ _TRANSCRIPT = re.compile(r"^(system|user|assistant|tool|developer): ", re.MULTIL
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class RawContent:
     """The text attributes of one record, as they came. No text shows in its `repr`."""
 
     attrs: Attributes = field(repr=False)
@@ -119,7 +119,7 @@ class Texts:
     """How much text it is."""
 
 
-class Taker:
+class ContentExtractor:
     """Takes texts off records, so that what reads numbers never sees them."""
 
     def __init__(self, also_read: frozenset[str], also_matched: re.Pattern[str]) -> None:
@@ -127,7 +127,7 @@ class Taker:
         self._also_read = also_read
         self._also_matched = also_matched
 
-    def take(self, record: RawSpan | RawLog) -> Texts | None:
+    def take(self, record: RawSpan | RawLog) -> RawContent | None:
         """The texts of a record; None where it has none, or too much."""
         attrs = self._taken(record.attrs)
         if isinstance(record, RawSpan):
@@ -139,7 +139,7 @@ class Taker:
             name = record.event_name or str(attrs.get("event.name", ""))
             is_message = name in MESSAGE_EVENTS and record.content is not None
             events = [(name, {"body": record.content})] if is_message else []
-        return texts_from(attrs, events, end_ns)
+        return raw_content_from(attrs, events, end_ns)
 
     def _taken(self, attrs: Attributes) -> Attributes:
         names = [name for name in attrs if is_text_key(name)]
@@ -150,19 +150,21 @@ class Taker:
         return found
 
 
-def texts_from(
+def raw_content_from(
     attrs: Attributes, events: Sequence[tuple[str, Attributes]], end_ns: int
-) -> Texts | None:
+) -> RawContent | None:
     """Text attributes, and those of events by name, as texts; None for none, or too much."""
     chars = _chars(attrs) + sum(_chars(found) for _, found in events)
     if not 0 < chars <= MAX_RECORD_CHARS:
         return None
-    return Texts(attrs, tuple(events), end_ns, chars)
+    return RawContent(attrs, tuple(events), end_ns, chars)
 
 
-def exchange_of(
-    tellers: Sequence[Texts], retrievals: Iterable[Texts] = (), max_chars: int = MAX_CHARS
-) -> Exchange:
+def extract_content(
+    reporters: Sequence[RawContent],
+    retrievals: Iterable[RawContent] = (),
+    max_chars: int = MAX_CHARS,
+) -> CallContent:
     """What was said in one call.
 
     Args:
@@ -170,7 +172,7 @@ def exchange_of(
         retrievals: The texts of what was retrieved for it.
         max_chars: Where each text is cut.
     """
-    told = [_messages_of(texts) for texts in tellers]
+    told = [_messages_of(texts) for texts in reporters]
 
     def last(speaker: Speaker) -> str:
         for messages in told:
@@ -180,11 +182,11 @@ def exchange_of(
         return ""
 
     results = next((found for m in told if (found := _by(m, "tool"))), [])
-    asked = [asked_json(texts.attrs) for texts in tellers]
+    asked = [asked_json(texts.attrs) for texts in reporters]
     answer = last("assistant")
     documents = [text for texts in retrievals for text in _documents_of(texts)]
     system = next((found for m in told if (found := _by(m, "system"))), [])
-    return Exchange(
+    return CallContent(
         user=last("user")[:max_chars],
         answer=answer[:max_chars],
         system="\n".join(dict.fromkeys(system))[:max_chars],
@@ -216,7 +218,7 @@ def _chars(attrs: Attributes) -> int:
     return total
 
 
-def _messages_of(texts: Texts) -> list[Message]:
+def _messages_of(texts: RawContent) -> list[Message]:
     """The conversation on one record: the request's messages, and the answer as the last.
 
     An assistant's words in the request are an earlier turn, never the answer.
@@ -328,7 +330,7 @@ def _flat(attrs: Attributes, speaker: Speaker) -> list[Message] | None:
     return found
 
 
-def _documents_of(texts: Texts) -> list[str]:
+def _documents_of(texts: RawContent) -> list[str]:
     numbered = sorted(
         (int(match[1]), value)
         for name, value in texts.attrs.items()

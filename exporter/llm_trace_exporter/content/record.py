@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class CallContent:
     """The texts of one call as its span tells them; empty where it does not.
 
     Texts are left out of `repr`, so that a traceback or a log line cannot show them.

@@ -15,7 +15,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall
 from .result import Result
 
@@ -31,7 +31,7 @@ class _TooMuch(Exception):
     """A schema that asks for more work than an answer is worth."""
 
 
-def json_format(call: LlmCall, said: Exchange) -> Result | None:
+def json_format(call: LlmCall, said: CallContent) -> Result | None:
     """Whether the answer has the form that was asked for."""
     if not said.asked_json or not said.answer.strip() or said.answer_cut:
         return None

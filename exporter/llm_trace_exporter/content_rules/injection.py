@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import Finding, LlmCall
 from .result import Result
 
@@ -102,12 +102,12 @@ FORMS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = tuple(
 )
 
 
-def injection(call: LlmCall, said: Exchange) -> Result | None:  # noqa: ARG001 - one shape for all
+def injection(call: LlmCall, said: CallContent) -> Result | None:  # noqa: ARG001 - one shape for all
     """Whether the user's message is free of attempts to give other orders."""
     return _looked([said.user]) if said.user else None
 
 
-def document_injection(call: LlmCall, said: Exchange) -> Result | None:  # noqa: ARG001 - as above
+def document_injection(call: LlmCall, said: CallContent) -> Result | None:  # noqa: ARG001 - as above
     """The same of retrieved documents and what tools returned."""
     brought = (*said.documents, *said.tool_results)
     return _looked(brought) if brought else None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall
 from .result import Result
 
@@ -51,7 +51,7 @@ _LANGUAGES = (
 """Who names a language may want the answer in it."""
 
 
-def language(call: LlmCall, said: Exchange) -> Result | None:  # noqa: ARG001 - one shape for all
+def language(call: LlmCall, said: CallContent) -> Result | None:  # noqa: ARG001 - one shape for all
     """Whether question and answer are in one language; None where either is too short to tell."""
     wanted = f"{said.user} {said.system}"[: 2 * MAX_CHARS].lower()
     if any(word in wanted for word in (*_TRANSLATES, *_LANGUAGES)):

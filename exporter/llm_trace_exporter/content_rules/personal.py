@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall
 from .result import Found, Result, leaks
 
@@ -29,7 +29,7 @@ _EXAMPLES = ("example.com", "example.org", "example.net", ".example", ".test", "
 """Domains that belong to nobody (RFC 2606)."""
 
 
-def personal_data(call: LlmCall, said: Exchange) -> Result | None:  # noqa: ARG001 - one shape
+def personal_data(call: LlmCall, said: CallContent) -> Result | None:  # noqa: ARG001 - one shape
     """Whether the answer gives away personal data; findings on both sides."""
     return leaks(said, _find)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall
 from .result import Result
 
@@ -110,7 +110,7 @@ _BLANK = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff`\"'"
 _ENDED = {"stop", "length"}
 
 
-def refusal(call: LlmCall, said: Exchange) -> Result | None:
+def refusal(call: LlmCall, said: CallContent) -> Result | None:
     """Whether the model did as it was asked, or refused."""
     if "refusal" in call.finish_reasons:
         return Result(passed=False)
@@ -121,7 +121,7 @@ def refusal(call: LlmCall, said: Exchange) -> Result | None:
     return Result(passed=not refused)
 
 
-def empty_answer(call: LlmCall, said: Exchange) -> Result | None:
+def empty_answer(call: LlmCall, said: CallContent) -> Result | None:
     """Whether there is an answer at all.
 
     An emitter may leave the answer out; so only where the model is known to have ended, and to

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import Direction, Finding, LlmCall
 
 
@@ -18,14 +18,14 @@ class Result:
     findings: tuple[Finding, ...] = ()
 
 
-Rule = Callable[[LlmCall, Exchange], Result | None]
+Rule = Callable[[LlmCall, CallContent], Result | None]
 """None: the rule does not apply to this call."""
 
 Found = tuple[str, str]
 """(category, the text that was found, which never leaves the rule)."""
 
 
-def leaks(said: Exchange, detect: Callable[[str], Iterable[Found]]) -> Result:
+def leaks(said: CallContent, detect: Callable[[str], Iterable[Found]]) -> Result:
     """Findings in what the model was sent and what it answered.
 
     It failed where the answer holds something that the user did not write: that came from

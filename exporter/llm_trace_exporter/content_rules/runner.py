@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from time import time_ns
 from zlib import crc32
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall, PricedCall, Verdict, VerdictValue
 from .form import json_format
 from .injection import document_injection, injection
@@ -47,8 +47,8 @@ def missing_libraries(shares: Mapping[str, float]) -> Iterator[tuple[str, str]]:
             yield from ((rule, package) for package in packages if find_spec(package) is None)
 
 
-class CodeJudges:
-    """Listens to settled calls (see `texts.Listener`) and tells its verdicts."""
+class ContentRuleRunner:
+    """Listens to settled calls (see `texts.ContentConsumer`) and tells its verdicts."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class CodeJudges:
         """Whether some rule looks at calls of a trace; those outside of any are on their own."""
         return not trace_id or crc32(trace_id) / 2**32 < self._most
 
-    def hears(self, priced: PricedCall, said: Exchange) -> None:
+    def hears(self, priced: PricedCall, said: CallContent) -> None:
         """Judge what was said in a call."""
         place = _place(priced.call)
         chosen = [name for name, share in self._shares.items() if place < share]
@@ -92,7 +92,7 @@ class CodeJudges:
         if verdicts:
             self._tell(verdicts)
 
-    def _judged(self, name: str, priced: PricedCall, said: Exchange) -> Iterator[Verdict]:
+    def _judged(self, name: str, priced: PricedCall, said: CallContent) -> Iterator[Verdict]:
         """What one rule makes of a call: a verdict, or nothing."""
         call = priced.call
         value: VerdictValue = "error"

@@ -14,7 +14,7 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall
 from .result import Found, Result, leaks
 
@@ -64,7 +64,7 @@ _FORMS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = (
 _MAX_FOUND = 100
 
 
-def secrets(call: LlmCall, said: Exchange) -> Result | None:  # noqa: ARG001 - one shape for all
+def secrets(call: LlmCall, said: CallContent) -> Result | None:  # noqa: ARG001 - one shape for all
     """Whether the answer gives away a secret; findings on both sides."""
     return leaks(said, _find)
 

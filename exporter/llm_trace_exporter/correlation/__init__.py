@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from .correlator import Pipeline
+from .correlator import Correlator
 from .limits import Limits, Memory, Output
-from .memory_codec import Part, Saved, UnreadablePart, moved_reading, together
+from .memory_codec import Part, Saved, UnreadablePart, merged, relabelled_record
 from .trace_summaries import TraceLimits, WholeTraces
 
 __all__ = [
+    "Correlator",
     "Limits",
     "Memory",
     "Output",
     "Part",
-    "Pipeline",
     "Saved",
     "TraceLimits",
     "UnreadablePart",
     "WholeTraces",
-    "moved_reading",
-    "together",
+    "merged",
+    "relabelled_record",
 ]

@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Remembered(Generic[K, V]):
+class BoundedMap(Generic[K, V]):
     """A bounded mapping; the oldest keys are forgotten first."""
 
     def __init__(self, limit: int, *, tracks: bool = False) -> None:
@@ -62,10 +62,10 @@ class Remembered(Generic[K, V]):
                 self.evicted += 1
         return is_new
 
-    def restore(self, pairs: Iterable[tuple[K, V]]) -> None:
+    def restore(self, closest_pairs: Iterable[tuple[K, V]]) -> None:
         """Remember what an earlier process did, in its order."""
         values = self._values
-        values.update(pairs)
+        values.update(closest_pairs)
         while len(values) > self._limit:
             values.popitem(last=False)
 

@@ -14,25 +14,25 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from ..model import Feedback, LlmCall, Reading, Step, Verdict
+from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
 from .duplicates import distinct, is_linked, merge_copies
-from .evaluations import RESULTS, Joined, Results, digest_of
-from .inherited_dimensions import bound, told_by
+from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
+from .inherited_dimensions import bound, dimensions_of
 from .late_usage import late_usage, span_told_of
 from .limits import DiscardReason, Limits, Output
 from .memories import Memories
-from .memory_codec import Move, Part, Saved, together
+from .memory_codec import Move, Part, Saved, merged
 from .merge import overlap
-from .nesting import Leaf, leaves_of, with_details, with_purpose, with_same_span
+from .nesting import CallGroup, group_nested_calls, with_details, with_purpose, with_same_span
 from .steps import StepsOfTrace, absorb
-from .trace import MAX_WAITING_IN_TRACE, Node, Pending, Trace
+from .trace import MAX_WAITING_IN_TRACE, Node, Report, Trace
 from .trace_table import QUIET_S
 from .waiting import APART, Waiting
 
 _R = TypeVar("_R", LlmCall, Step)
 
 
-class Pipeline:
+class Correlator:
     """Not safe for threads: one caller at a time."""
 
     def __init__(
@@ -53,7 +53,9 @@ class Pipeline:
         self.memories = memories = Memories(limits, humans or {}, tracks=tracks)
         self._table, self.subjects = memories.table, memories.subjects
         self._waiting = Waiting()
-        self._results = Results(self._table, self.subjects, memories.answered, memories.comparison)
+        self._results = EvaluationJoiner(
+            self._table, self.subjects, memories.answered, memories.comparison
+        )
         self._output = Output()
         self._now_s = 0.0
 
@@ -72,7 +74,7 @@ class Pipeline:
         self.limits = limits
         self.memories.reconfigure(limits, humans, dimensions)
 
-    def add(self, reading: Reading, now_s: float) -> None:
+    def add(self, reading: ParsedRecord, now_s: float) -> None:
         """Take in what one span or log record said, at monotonic time `now_s`."""
         if reading.signal == "span":
             self._add_span(reading, now_s)
@@ -119,9 +121,7 @@ class Pipeline:
 
     def save(self, *, every: bool) -> Saved:
         """What is remembered: what changed since the last time, or all of it."""
-        return together(
-            (self.memories.save(every=every), self._waiting.save(), self._results.save())
-        )
+        return merged((self.memories.save(every=every), self._waiting.save(), self._results.save()))
 
     def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
         """Remember what a part holds, into an empty pipeline; the parts in their order.
@@ -158,17 +158,17 @@ class Pipeline:
         output, self._output = self._output, Output()
         return output
 
-    def _add_span(self, reading: Reading, now_s: float) -> None:
+    def _add_span(self, reading: ParsedRecord, now_s: float) -> None:
         trace = self._table.trace(reading.trace_id, now_s)
         if reading.span_id in trace.nodes:
-            self._output.discard("duplicate", 1, reading.naive_tokens)
+            self._output.discard("duplicate", 1, reading.reported_tokens)
             return
         if reading.group:
             self.memories.groups.add(reading.group, None)
         node = Node(reading.parent_span_id, reading.role)
         self._table.add(trace, reading.span_id, node)
         if self.limits.inherited:
-            node.dimensions = told_by(reading)
+            node.dimensions = dimensions_of(reading)
             if reading.root is not None and not reading.root.is_local:
                 trace.root_dimensions = node.dimensions
         judged = False
@@ -183,12 +183,12 @@ class Pipeline:
             self._judge(reading, now_s)
         self._discard_dropped(reading)
 
-    def _add_log(self, reading: Reading, now_s: float) -> None:
+    def _add_log(self, reading: ParsedRecord, now_s: float) -> None:
         if reading.drop == "not_llm":
             self._output.discard("not_llm", 1, 0)
             return
         if not self.memories.fingerprints.add(reading.fingerprint, None):
-            self._output.discard("duplicate", 1, reading.naive_tokens)
+            self._output.discard("duplicate", 1, reading.reported_tokens)
             return
         trace = self._table.trace(reading.trace_id, now_s) if reading.trace_id else Trace(b"")
         for record in reading.records:
@@ -197,25 +197,25 @@ class Pipeline:
         self._judge(reading, now_s)
         self._discard_dropped(reading)
 
-    def _discard_dropped(self, reading: Reading) -> None:
+    def _discard_dropped(self, reading: ParsedRecord) -> None:
         if reading.drop:
-            self._output.discard(reading.drop, 0 if reading.records else 1, reading.naive_tokens)
+            self._output.discard(reading.drop, 0 if reading.records else 1, reading.reported_tokens)
 
     def _wait(
-        self, record: LlmCall | Step, trace: Trace, reading: Reading, now_s: float
-    ) -> Pending:
-        pending = Pending(
+        self, record: LlmCall | Step, trace: Trace, reading: ParsedRecord, now_s: float
+    ) -> Report:
+        pending = Report(
             record=record,
             trace=trace,
             span_id=reading.span_id,
             signal=reading.signal,
-            standing=reading.standing,
+            precedence=reading.precedence,
             group=reading.group,
             deadline_s=now_s + self.limits.settle_s,
             held_until_s=now_s + self.limits.bind_wait_s,
         )
         if isinstance(record, LlmCall):
-            pending.naive_tokens = reading.naive_tokens
+            pending.reported_tokens = reading.reported_tokens
             trace.calls.append(pending)
         else:
             trace.steps.append(pending)
@@ -225,7 +225,7 @@ class Pipeline:
             self._settle(trace.unsettled())
         return pending
 
-    def _judge(self, reading: Reading, now_s: float) -> None:
+    def _judge(self, reading: ParsedRecord, now_s: float) -> None:
         """Take in results and ratings; what was told already, by whatever carrier, counts once."""
         for record in reading.records:
             if not isinstance(record, Verdict | Feedback):
@@ -236,11 +236,11 @@ class Pipeline:
             limits = self.limits
             self._results.add(record, now_s, limits.settle_s, limits.patience_s)
 
-    def _let_out(self, joined: Joined) -> None:
+    def _let_out(self, joined: JoinResult) -> None:
         self._output.records.extend(joined.results)
         self._output.missing.update(joined.missing)
 
-    def _settle(self, due: list[Pending]) -> None:
+    def _settle(self, due: list[Report]) -> None:
         if not due:
             return
         self._settle_calls([p for p in due if p.content is not None])
@@ -257,28 +257,28 @@ class Pipeline:
             trace.forget_settled()
             self._table.changed(trace)
 
-    def _settle_calls(self, due: list[Pending]) -> None:
+    def _settle_calls(self, due: list[Report]) -> None:
         if not due:
             return
         group = distinct([*due, *self._waiting.index.candidates(due)])
-        by_trace: dict[int, tuple[Trace, list[Pending]]] = {}
+        by_trace: dict[int, tuple[Trace, list[Report]]] = {}
         for pending in group:
             by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
-        leaves: list[Leaf] = []
+        leaves: list[CallGroup] = []
         for trace, members in by_trace.values():
-            found = leaves_of(trace, with_same_span(trace, members))
+            found = group_nested_calls(trace, with_same_span(trace, members))
             leaves.extend(with_details(found))
         for leaf in merge_copies(leaves):
             self._apply(leaf)
 
-    def _apply(self, leaf: Leaf) -> None:
-        tellers = leaf.tellers
-        waiting = [teller for teller in tellers if not teller.settled]
-        for teller in waiting:
-            self._waiting.done(teller)
+    def _apply(self, leaf: CallGroup) -> None:
+        reporters = leaf.reporters
+        waiting = [reporter for reporter in reporters if not reporter.settled]
+        for reporter in waiting:
+            self._waiting.done(reporter)
         reason = self._refusal(leaf)
         if reason is not None:
-            told = sum(t.naive_tokens for t in waiting)
+            told = sum(t.reported_tokens for t in waiting)
             added = late_usage(leaf, self.memories)
             if added is not None:
                 self._output.records.append(added)
@@ -287,46 +287,46 @@ class Pipeline:
             self._output.discard(reason, len(waiting), told)
             return
         self._discard_others(leaf)
-        call = self._bound(with_purpose(leaf), tellers)
+        call = self._bound(with_purpose(leaf), reporters)
         if is_linked(leaf.call):
             self.memories.remember_answer(leaf.call, call)
         if call.tokens is None:
-            for teller in tellers:
-                teller.unmeasured = call
-        span_ids = [(t.trace.trace_id, t.span_id) for t in tellers]
+            for reporter in reporters:
+                reporter.unmeasured = call
+        span_ids = [(t.trace.trace_id, t.span_id) for t in reporters]
         self.subjects.remember(call, span_ids, self._now_s)
-        self._output.tellers[len(self._output.records)] = span_ids
+        self._output.reporters[len(self._output.records)] = span_ids
         self._output.records.append(call)
 
-    def _bound(self, record: _R, tellers: Iterable[Pending]) -> _R:
+    def _bound(self, record: _R, reporters: Iterable[Report]) -> _R:
         if self.limits.inherited:
-            for teller in tellers:
-                record = bound(record, teller.trace, teller.span_id, self.limits.inherited)
+            for reporter in reporters:
+                record = bound(record, reporter.trace, reporter.span_id, self.limits.inherited)
         return record
 
-    def _discard_others(self, leaf: Leaf) -> None:
+    def _discard_others(self, leaf: CallGroup) -> None:
         """Note what the tellers of a call wrote beyond the call itself."""
-        call, tellers = leaf.call, leaf.tellers
+        call, reporters = leaf.call, leaf.reporters
         counted = call.tokens.total if call.tokens else 0
-        if len(tellers) == 1 and tellers[0].naive_tokens <= counted:
+        if len(reporters) == 1 and reporters[0].reported_tokens <= counted:
             return
-        logs = [t for t in tellers if t.signal == "log" and call.origin.signal == "span"]
-        copied = sum(t.naive_tokens for t in logs)
+        logs = [t for t in reporters if t.signal == "log" and call.origin.signal == "span"]
+        copied = sum(t.reported_tokens for t in logs)
         self._output.discard("duplicate", len(logs), copied)
-        left = max(0, leaf.naive_tokens - copied - counted)
-        self._output.discard("rollup", len(tellers) - len(logs) - 1, left)
+        left = max(0, leaf.reported_tokens - copied - counted)
+        self._output.discard("rollup", len(reporters) - len(logs) - 1, left)
 
-    def _refusal(self, leaf: Leaf) -> DiscardReason | None:
+    def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
         call = leaf.call
         if leaf.late:
             return "late"
-        standings = {teller.standing for teller in leaf.tellers}
+        standings = {reporter.precedence for reporter in leaf.reporters}
         if "counts" not in standings:
-            seen = any(t.group in self.memories.groups for t in leaf.tellers if t.group)
+            seen = any(t.group in self.memories.groups for t in leaf.reporters if t.group)
             if seen or "fallback" not in standings:
                 return "duplicate"
-        if call.origin.signal == "log" and span_told_of(leaf.tellers[0]) is not None:
+        if call.origin.signal == "log" and span_told_of(leaf.reporters[0]) is not None:
             return "duplicate"
         if is_linked(call):
             answer = self.memories.answered(call.origin.service, call.response_id)
@@ -336,9 +336,9 @@ class Pipeline:
             return "not_llm"
         return None
 
-    def _settle_step(self, pending: Pending, step: Step, nested: StepsOfTrace) -> None:
+    def _settle_step(self, pending: Report, step: Step, nested: StepsOfTrace) -> None:
         self._waiting.done(pending)
-        if pending.standing == "fallback" and pending.group in self.memories.groups:
+        if pending.precedence == "fallback" and pending.group in self.memories.groups:
             self._output.discard("duplicate", 1, 0)
             return
         outer = nested.outer_of(pending)

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from ..model import LlmCall
-from .matching import lanes, order, pairs
-from .merge import SLACK_NS, lend
-from .nesting import Leaf
-from .trace import Content, Pending
+from .matching import closest_pairs, order, timelines
+from .merge import SLACK_NS, fill_missing
+from .nesting import CallGroup
+from .trace import Content, Report
 
 _K = TypeVar("_K")
 _Teller = tuple[str, str]
@@ -26,11 +26,11 @@ class CopyIndex:
     """Tellers that wait, by the two ways in which copies find each other."""
 
     def __init__(self) -> None:
-        self._by_id: dict[tuple[str, str], dict[int, Pending]] = {}
+        self._by_id: dict[tuple[str, str], dict[int, Report]] = {}
         # Content -> who tells it -> tellers by identity.
-        self._by_content: dict[Content, dict[_Teller, dict[int, Pending]]] = {}
+        self._by_content: dict[Content, dict[_Teller, dict[int, Report]]] = {}
 
-    def add(self, pending: Pending, call: LlmCall) -> None:
+    def add(self, pending: Report, call: LlmCall) -> None:
         """Remember who tells a call and waits."""
         if call.response_id:
             link = (call.origin.service, call.response_id)
@@ -39,7 +39,7 @@ class CopyIndex:
         group = self._by_content.setdefault(pending.content, {})
         group.setdefault(_teller(call), {})[id(pending)] = pending
 
-    def remove(self, pending: Pending, call: LlmCall) -> None:
+    def remove(self, pending: Report, call: LlmCall) -> None:
         """Forget a teller who waits no longer."""
         content, pending.content = pending.content, None
         if content is None:
@@ -52,9 +52,9 @@ class CopyIndex:
             if not group:
                 del self._by_content[content]
 
-    def candidates(self, due: Iterable[Pending]) -> Iterator[Pending]:
+    def candidates(self, due: Iterable[Report]) -> Iterator[Report]:
         """Waiting calls that may be copies of those that are due."""
-        by_content: dict[Content, list[Pending]] = defaultdict(list)
+        by_content: dict[Content, list[Report]] = defaultdict(list)
         links: dict[tuple[str, str], None] = {}  # in order: a replayed journal must do the same
         for pending in due:
             call, content = pending.record, pending.content
@@ -71,19 +71,19 @@ class CopyIndex:
             yield from _partners(members, [p for told in group for p in told.values()])
 
 
-def _partners(due: list[Pending], waiting: list[Pending]) -> Iterator[Pending]:
+def _partners(due: list[Report], waiting: list[Report]) -> Iterator[Report]:
     """The nearest of those waiting of other instrumentations whose time fits one that is due."""
-    told = lanes(waiting, lambda p: _teller(_call(p)), _call)
+    told = timelines(waiting, lambda p: _teller(_call(p)), _call)
     for pending in due:
         call = _call(pending)
         own = _teller(call)
-        for teller, lane in told.items():
-            if teller != own:
-                for at in (*lane.before(call), *lane.after(call)):
-                    yield lane.items[at]
+        for reporter, timeline in told.items():
+            if reporter != own:
+                for at in (*timeline.before(call), *timeline.after(call)):
+                    yield timeline.items[at]
 
 
-def _call(pending: Pending) -> LlmCall:
+def _call(pending: Report) -> LlmCall:
     if not isinstance(pending.record, LlmCall):
         raise TypeError("steps have no copies")
     return pending.record
@@ -104,14 +104,14 @@ def is_linked(call: LlmCall) -> bool:
     return bool(call.response_id) and all(event != "cache_hit" for event, _ in call.gateway_events)
 
 
-def merge_copies(leaves: list[Leaf]) -> list[Leaf]:
+def merge_copies(leaves: list[CallGroup]) -> list[CallGroup]:
     """The same calls with copies merged, each call once."""
     return _merge_by_content(_merge_by_id(leaves))
 
 
-def _merge_by_id(leaves: list[Leaf]) -> list[Leaf]:
-    groups: dict[tuple[str, str], list[Leaf]] = defaultdict(list)
-    rest: list[Leaf] = []
+def _merge_by_id(leaves: list[CallGroup]) -> list[CallGroup]:
+    groups: dict[tuple[str, str], list[CallGroup]] = defaultdict(list)
+    rest: list[CallGroup] = []
     for leaf in leaves:
         call = leaf.call
         if is_linked(call) and not leaf.late:
@@ -121,11 +121,11 @@ def _merge_by_id(leaves: list[Leaf]) -> list[Leaf]:
     return rest + [_merged(told) for group in groups.values() for told in _at_one_time(group)]
 
 
-def _at_one_time(leaves: list[Leaf]) -> list[list[Leaf]]:
+def _at_one_time(leaves: list[CallGroup]) -> list[list[CallGroup]]:
     """Leaves with one id, by the moment: ids come again where servers count or draw them."""
     if len(leaves) == 1:
         return [leaves]
-    moments: list[list[Leaf]] = []
+    moments: list[list[CallGroup]] = []
     end_ns = 0
     for leaf in sorted(leaves, key=lambda leaf: order(leaf.call)):
         if moments and leaf.call.start_ns <= end_ns + SLACK_NS:
@@ -136,13 +136,13 @@ def _at_one_time(leaves: list[Leaf]) -> list[list[Leaf]]:
     return moments
 
 
-def _merge_by_content(leaves: list[Leaf]) -> list[Leaf]:
-    by_content: dict[Content, list[Leaf]] = defaultdict(list)
+def _merge_by_content(leaves: list[CallGroup]) -> list[CallGroup]:
+    by_content: dict[Content, list[CallGroup]] = defaultdict(list)
     for leaf in leaves:
-        first = leaf.tellers[0]
+        first = leaf.reporters[0]
         known = first.content if leaf.call is first.record else None
         by_content[known or content_of(leaf.call)].append(leaf)
-    found: list[Leaf] = []
+    found: list[CallGroup] = []
     for group in by_content.values():
         if len(group) == 1:
             found.append(group[0])
@@ -155,36 +155,36 @@ def _merge_by_content(leaves: list[Leaf]) -> list[Leaf]:
     return found
 
 
-def _paired(leaves: list[Leaf]) -> list[Leaf]:
+def _paired(leaves: list[CallGroup]) -> list[CallGroup]:
     """Partners with the least time between them first; each leaf has one partner at most."""
     if len({scope for leaf in leaves for scope in leaf.scopes}) < 2:
         return leaves
-    told = lanes(leaves, lambda leaf: frozenset(leaf.scopes), lambda leaf: leaf.call)
+    told = timelines(leaves, lambda leaf: frozenset(leaf.scopes), lambda leaf: leaf.call)
     taken: set[int] = set()
-    merged: list[Leaf] = []
-    for one, other in pairs(told):
+    merged: list[CallGroup] = []
+    for one, other in closest_pairs(told):
         taken |= {id(one), id(other)}
         merged.append(_merged([one, other]))
     return merged + [leaf for leaf in leaves if id(leaf) not in taken]
 
 
-def _merged(group: list[Leaf]) -> Leaf:
+def _merged(group: list[CallGroup]) -> CallGroup:
     """One leaf of several copies: the tightest interval tells best, logs only add."""
     if len(group) == 1:
         return group[0]
     best, *others = sorted(group, key=_rank)
     for other in others:
-        best.call = lend(best.call, other.call, with_usage=True, with_cost=True)
-        best.tellers.extend(other.tellers)
+        best.call = fill_missing(best.call, other.call, with_usage=True, with_cost=True)
+        best.reporters.extend(other.reporters)
         best.scopes |= other.scopes
         best.late = best.late or other.late
     return best
 
 
-def _rank(leaf: Leaf) -> tuple[bool, bool, bool, int, int, bytes]:
+def _rank(leaf: CallGroup) -> tuple[bool, bool, bool, int, int, bytes]:
     call = leaf.call
     return (
-        all(teller.standing != "counts" for teller in leaf.tellers),
+        all(reporter.precedence != "counts" for reporter in leaf.reporters),
         call.origin.signal == "log",
         call.tokens is None,
         call.end_ns - call.start_ns,
@@ -197,7 +197,7 @@ def _teller(call: LlmCall) -> _Teller:
     return call.origin.signal, call.origin.scope
 
 
-def _discard(index: dict[_K, dict[int, Pending]], key: _K, pending: Pending) -> None:
+def _discard(index: dict[_K, dict[int, Report]], key: _K, pending: Report) -> None:
     found = index.get(key)
     if found is not None:
         found.pop(id(pending), None)
@@ -205,6 +205,6 @@ def _discard(index: dict[_K, dict[int, Pending]], key: _K, pending: Pending) -> 
             del index[key]
 
 
-def distinct(items: Iterable[Pending]) -> list[Pending]:
+def distinct(items: Iterable[Report]) -> list[Report]:
     """The items, each once, in order."""
     return list({id(item): item for item in items}.values())

@@ -19,12 +19,12 @@ from msgspec.structs import replace
 from ..model import Agreement, Feedback, LlmCall, Step, Subject, Verdict
 from .memory_codec import Move, Saved, log_of, relabelled, unpacked, whole_of
 from .merge import filled
-from .subjects import Judged, Subjects, together
-from .trace import MAX_DEPTH, Node, Pending, Trace
+from .subjects import EvaluationTarget, Subjects, common_target
+from .trace import MAX_DEPTH, Node, Report, Trace
 from .trace_table import TraceTable
 
 Result = Verdict | Feedback
-Missing = Literal["unnamed", "unknown"]
+UnmatchedReason = Literal["unnamed", "unknown"]
 """Why a result is counted without its subject: it names none, or one that is not known."""
 
 RESULTS, _COMPARISON = "results", "comparison"
@@ -51,18 +51,18 @@ class _Waiting(Struct, array_like=True, gc=False):
 
 
 @dataclass(slots=True)
-class Joined:
+class JoinResult:
     """What a round came to."""
 
     results: list[Result | Agreement] = field(default_factory=list)
-    missing: Counter[Missing] = field(default_factory=Counter)
+    missing: Counter[UnmatchedReason] = field(default_factory=Counter)
 
 
-class Results:
+class EvaluationJoiner:
     """Results that wait for their subjects; not safe for threads."""
 
     def __init__(
-        self, table: TraceTable, subjects: Subjects, answered: Answered, compared: Comparison
+        self, table: TraceTable, subjects: Subjects, answered: Answered, compared: HumanAgreement
     ) -> None:
         """Look for subjects in what the pipeline remembers."""
         self._table = table
@@ -110,9 +110,9 @@ class Results:
         """Whether one has waited long enough."""
         return bool(self._queue) and self._queue[0].deadline_s <= now_s
 
-    def join(self, now_s: float, settle_s: float, max_waiting: int) -> Joined:
+    def join(self, now_s: float, settle_s: float, max_waiting: int) -> JoinResult:
         """Join what is due, and what is too much."""
-        joined, round_ = Joined(), _Round(self._table)
+        joined, round_ = JoinResult(), _Round(self._table)
         for _ in range(len(self._queue)):
             crowded = len(self._queue) > max_waiting
             if self._queue[0].deadline_s > now_s and not crowded:
@@ -126,16 +126,18 @@ class Results:
             self._let_out(waiting.result, found, joined)
         return joined
 
-    def join_all(self) -> Joined:
+    def join_all(self) -> JoinResult:
         """Join everything with what is known now."""
-        joined, round_ = Joined(), _Round(self._table)
+        joined, round_ = JoinResult(), _Round(self._table)
         while self._queue:
             result = self._queue.popleft().result
             self._let_out(result, self._find(result, round_), joined)
         return joined
 
-    def _let_out(self, result: Result, found: Judged | Missing, joined: Joined) -> None:
-        if isinstance(found, Judged):
+    def _let_out(
+        self, result: Result, found: EvaluationTarget | UnmatchedReason, joined: JoinResult
+    ) -> None:
+        if isinstance(found, EvaluationTarget):
             result = _about(result, found)
         elif not self._blocked(result):
             joined.missing[found] += 1
@@ -148,11 +150,11 @@ class Results:
         node = trace.nodes.get(result.origin.span_id) if trace and not trace.calls else None
         return node is not None and _guards(node)
 
-    def _find(self, result: Result, round_: _Round) -> Judged | Missing:
+    def _find(self, result: Result, round_: _Round) -> EvaluationTarget | UnmatchedReason:
         origin = result.origin
         call = self._answered(origin.service, result.response_id) if result.response_id else None
         if call is not None:
-            return Judged(b"", b"", call.subject, call.start_ns, call.end_ns)
+            return EvaluationTarget(b"", b"", call.subject, call.start_ns, call.end_ns)
         if not origin.trace_id:
             return "unnamed"
         trace = self._table.peek(origin.trace_id)
@@ -163,7 +165,9 @@ class Results:
             return known or self._subjects.of_trace(origin.trace_id) or "unknown"
         return self._find_in(trace, origin.span_id, round_)
 
-    def _find_in(self, trace: Trace, span_id: bytes, round_: _Round) -> Judged | Missing:
+    def _find_in(
+        self, trace: Trace, span_id: bytes, round_: _Round
+    ) -> EvaluationTarget | UnmatchedReason:
         span_id = _judged_span(trace, span_id)
         if (own := self._subjects.of_span(trace.trace_id, span_id)) is not None:
             return own
@@ -171,7 +175,7 @@ class Results:
         if any(not pending.settled for pending in beneath):
             return "unknown"
         told = (self._subjects.of_span(trace.trace_id, p.span_id) for p in beneath)
-        around = together(judged for judged in told if judged is not None)
+        around = common_target(judged for judged in told if judged is not None)
         if around is not None:
             return around
         if trace.waiting:
@@ -184,9 +188,9 @@ class _Round:
 
     def __init__(self, table: TraceTable) -> None:
         self._table = table
-        self._beneath: dict[bytes, dict[bytes, list[Pending]]] = {}
+        self._beneath: dict[bytes, dict[bytes, list[Report]]] = {}
 
-    def beneath(self, trace: Trace, span_id: bytes) -> list[Pending]:
+    def beneath(self, trace: Trace, span_id: bytes) -> list[Report]:
         """The calls on a span and within it."""
         index = self._beneath.get(trace.trace_id)
         if index is None:
@@ -198,7 +202,7 @@ class _Round:
         return index.get(span_id, [])
 
 
-class Comparison:
+class HumanAgreement:
     """Verdicts of machines beside those of people on the same subject; bounded."""
 
     def __init__(
@@ -336,7 +340,7 @@ def _guards(node: Node) -> bool:
     return isinstance(step, Step) and step.kind == "guardrail"
 
 
-def _about(result: Result, judged: Judged) -> Result:
+def _about(result: Result, judged: EvaluationTarget) -> Result:
     subject, origin = judged.subject, result.origin
     joined = replace(
         result,

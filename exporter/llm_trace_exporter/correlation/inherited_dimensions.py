@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from ..model import LlmCall, Reading, Step
-from .trace import Pending, Trace
+from ..model import LlmCall, ParsedRecord, Step
+from .trace import Report, Trace
 
 _R = TypeVar("_R", LlmCall, Step)
 
 
-def told_by(reading: Reading) -> tuple[str, ...]:
+def dimensions_of(reading: ParsedRecord) -> tuple[str, ...]:
     """The dimension values on a span; empty where nothing is read from it."""
     if reading.root is not None:
         return reading.root.dimensions
@@ -41,7 +41,7 @@ def bound(record: _R, trace: Trace, span_id: bytes, places: tuple[int, ...]) -> 
     return replace(record, origin=replace(record.origin, dimensions=tuple(values)))
 
 
-def is_held(pending: Pending, places: tuple[int, ...], now_s: float) -> bool:
+def awaits_root(pending: Report, places: tuple[int, ...], now_s: float) -> bool:
     """Whether a call or step goes on waiting for the root of its trace."""
     if now_s >= pending.held_until_s or pending.trace.root_dimensions or not pending.span_id:
         return False

@@ -8,11 +8,11 @@ from ..model import LateUsage, LlmCall
 from .duplicates import is_linked
 from .memories import Memories
 from .merge import overlap, with_late_usage
-from .nesting import Leaf
-from .trace import Pending
+from .nesting import CallGroup
+from .trace import Report
 
 
-def late_usage(leaf: Leaf, memories: Memories) -> LateUsage | None:
+def late_usage(leaf: CallGroup, memories: Memories) -> LateUsage | None:
     """What a call that is told too late adds to the one that was counted; None where nothing.
 
     It is noted as added: whoever tells the same usage again adds nothing.
@@ -31,7 +31,7 @@ def late_usage(leaf: Leaf, memories: Memories) -> LateUsage | None:
     is_first = lacking is None or not lacking.is_measured
     if lacking is not None:
         lacking.is_measured = True
-        if lacking in leaf.tellers or leaf.call.origin.signal == "log":
+        if lacking in leaf.reporters or leaf.call.origin.signal == "log":
             # Told by who encloses the call, or about its span: there is no more to come.
             lacking.unmeasured = None
     if is_linked(late) and memories.answered(late.origin.service, late.response_id) is None:
@@ -40,19 +40,19 @@ def late_usage(leaf: Leaf, memories: Memories) -> LateUsage | None:
     return LateUsage(counted, with_late_usage(counted, late), is_first)
 
 
-def span_told_of(log: Pending) -> Pending | None:
+def span_told_of(log: Report) -> Report | None:
     """The call on the span that a log record names, where that is settled already."""
     node = log.trace.nodes.get(log.span_id) if log.signal == "log" else None
     return node.call if node is not None and node.call is not None and node.call.settled else None
 
 
 def _unmeasured(
-    leaf: Leaf, late: LlmCall, memories: Memories
-) -> tuple[LlmCall, Pending | None] | None:
+    leaf: CallGroup, late: LlmCall, memories: Memories
+) -> tuple[LlmCall, Report | None] | None:
     """The call that late usage belongs to, as it was counted, and who told it in this trace."""
     lacking = leaf.lacking
     if lacking is None and not leaf.late:
-        lacking = span_told_of(leaf.tellers[0])
+        lacking = span_told_of(leaf.reporters[0])
     if lacking is not None:
         return (lacking.unmeasured, lacking) if lacking.unmeasured is not None else None
     if leaf.late or not is_linked(late):

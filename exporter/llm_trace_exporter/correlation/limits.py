@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from ..model import Agreement, LateUsage, Record
-from .evaluations import Missing
+from .evaluations import UnmatchedReason
 
 DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
 
@@ -51,9 +51,9 @@ class Output:
     """What a round of settling came to."""
 
     records: list[Record | Agreement | LateUsage] = field(default_factory=list)
-    tellers: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
+    reporters: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
     """Place of a call in `records` -> (trace id, span id) of everyone who told it."""
-    missing: Counter[Missing] = field(default_factory=Counter)
+    missing: Counter[UnmatchedReason] = field(default_factory=Counter)
     """Results that were let out without their subject."""
     discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)
     """Reason -> (records, tokens that they wrote)."""

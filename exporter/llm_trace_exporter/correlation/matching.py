@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from ..model import LlmCall
 from .merge import SLACK_NS, Interval, may_be_copies
 
-MAX_TELLERS = 16
+MAX_REPORTERS = 16
 """Instrumentations of one service that are compared; no service has so many."""
 
 _NEAREST = 8
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _Order = tuple[int, int, bytes]
 
 
-class Lane(Generic[T]):
+class Timeline(Generic[T]):
     """What one instrumentation told, by time; what found its partner is passed over."""
 
     def __init__(self, items: Sequence[T], call_of: Callable[[T], LlmCall]) -> None:
@@ -82,21 +82,21 @@ class Lane(Generic[T]):
         return at
 
 
-def lanes(
+def timelines(
     items: Sequence[T],
-    teller_of: Callable[[T], K],
+    reporter_of: Callable[[T], K],
     call_of: Callable[[T], LlmCall],
-) -> dict[K, Lane[T]]:
+) -> dict[K, Timeline[T]]:
     """A lane for each instrumentation, the first MAX_TELLERS of them."""
-    by_teller: dict[K, list[T]] = {}
+    by_reporter: dict[K, list[T]] = {}
     for item in items:
-        teller = teller_of(item)
-        if teller in by_teller or len(by_teller) < MAX_TELLERS:
-            by_teller.setdefault(teller, []).append(item)
-    return {teller: Lane(told, call_of) for teller, told in by_teller.items()}
+        reporter = reporter_of(item)
+        if reporter in by_reporter or len(by_reporter) < MAX_REPORTERS:
+            by_reporter.setdefault(reporter, []).append(item)
+    return {reporter: Timeline(told, call_of) for reporter, told in by_reporter.items()}
 
 
-def pairs(told: dict[frozenset[str], Lane[T]]) -> Iterator[tuple[T, T]]:
+def closest_pairs(told: dict[frozenset[str], Timeline[T]]) -> Iterator[tuple[T, T]]:
     """Partners, those with the least time between them first; each item has one at most."""
     keys = sorted(told, key=sorted)
     rivals = {key: [told[other] for other in keys if not key & other] for key in keys}
@@ -104,34 +104,34 @@ def pairs(told: dict[frozenset[str], Lane[T]]) -> Iterator[tuple[T, T]]:
     sides = [(told[key], rivals[key]) for key in keys]
 
     def offer(side: int, at: int) -> tuple[int, _Order, int, int, int] | None:
-        lane, others = sides[side]
-        call = lane.calls[at]
+        timeline, others = sides[side]
+        call = timeline.calls[at]
         best: tuple[int, _Order, int, int, int] | None = None
         for number, other in enumerate(others):
             for place in other.after(call):
                 apart = _apart_ns(call, other.calls[place])
                 if best is None or apart < best[0]:
-                    best = (apart, order(call), side * MAX_TELLERS + number, at, place)
+                    best = (apart, order(call), side * MAX_REPORTERS + number, at, place)
         return best
 
-    for side, (lane, _) in enumerate(sides):
-        heap += filter(None, (offer(side, at) for at in range(len(lane.calls))))
+    for side, (timeline, _) in enumerate(sides):
+        heap += filter(None, (offer(side, at) for at in range(len(timeline.calls))))
     heapify(heap)
     while heap:
         _, _, which, at, place = heappop(heap)
-        side, number = divmod(which, MAX_TELLERS)
-        lane, others = sides[side]
+        side, number = divmod(which, MAX_REPORTERS)
+        timeline, others = sides[side]
         other = others[number]
-        if lane.is_taken(at):
+        if timeline.is_taken(at):
             continue
         if other.is_taken(place):
             again = offer(side, at)
             if again is not None:
                 heappush(heap, again)
             continue
-        lane.take(at)
+        timeline.take(at)
         other.take(place)
-        yield lane.items[at], other.items[place]
+        yield timeline.items[at], other.items[place]
 
 
 def order(call: LlmCall) -> _Order:

@@ -9,8 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
-from .bounded_set import Remembered
-from .evaluations import Answer, Comparison
+from .bounded_set import BoundedMap
+from .evaluations import Answer, HumanAgreement
 from .limits import Limits, Memory
 from .memory_codec import (
     Move,
@@ -18,8 +18,8 @@ from .memory_codec import (
     Saved,
     log_by_subject,
     log_of,
+    merged,
     relabelled,
-    together,
     unpacked,
     unpacked_by_subject,
 )
@@ -43,22 +43,22 @@ class Memories:
         """Remember nothing yet; `tracks` notes what changes, for `save`."""
         most = limits.max_remembered
         self.table = TraceTable(limits.max_spans, limits.max_age_s, tracks=tracks)
-        self.answers: Remembered[tuple[str, str], Answer] = Remembered(most, tracks=tracks)
+        self.answers: BoundedMap[tuple[str, str], Answer] = BoundedMap(most, tracks=tracks)
         """(service, response id) -> the call that was counted."""
-        self.fingerprints: Remembered[bytes, None] = Remembered(most, tracks=tracks)
+        self.fingerprints: BoundedMap[bytes, None] = BoundedMap(most, tracks=tracks)
         """Of log records."""
-        self.verdicts: Remembered[bytes, None] = Remembered(most, tracks=tracks)
+        self.verdicts: BoundedMap[bytes, None] = BoundedMap(most, tracks=tracks)
         """Digests of results and ratings."""
-        self.groups: Remembered[str, None] = Remembered(most, tracks=tracks)
+        self.groups: BoundedMap[str, None] = BoundedMap(most, tracks=tracks)
         """Emitting sessions that send spans."""
         self.subjects = Subjects(limits.max_subjects, limits.subject_age_s, tracks=tracks)
-        self.comparison = Comparison(humans, most, tracks=tracks)
+        self.comparison = HumanAgreement(humans, most, tracks=tracks)
 
     @property
     def usage(self) -> dict[str, Memory]:
         """How full each is, by its name in `llm_exporter_trace_table_entries`."""
         table, subjects = self.table, self.subjects
-        sets: dict[str, Remembered[Any, Any]] = {
+        sets: dict[str, BoundedMap[Any, Any]] = {
             "response_ids": self.answers,
             "fingerprints": self.fingerprints,
             "verdicts": self.verdicts,
@@ -120,7 +120,7 @@ class Memories:
             (a.subject, (*key, a.start_ns, a.end_ns, a.unmeasured))
             for key, a in self.answers.take_fresh(every=every)
         ]
-        return together(
+        return merged(
             (
                 self.table.save(every=every),
                 log_by_subject("answers", answers, most, is_all=every),

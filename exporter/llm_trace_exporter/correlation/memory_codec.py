@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from ..model import Feedback, LlmCall, Reading, Step, Subject, Verdict
+from ..model import Feedback, LlmCall, ParsedRecord, Step, Subject, Verdict
 
 Move = Callable[[tuple[str, ...]], tuple[str, ...]]
 """From values of the dimensions under some labels to values of those in force."""
@@ -50,7 +50,7 @@ class Saved(NamedTuple):
     """(name, how many of its newest entries are of use)."""
 
 
-def together(saved: Iterable[Saved]) -> Saved:
+def merged(saved: Iterable[Saved]) -> Saved:
     """Several memories as one."""
     all_of = list(saved)
     return Saved(
@@ -150,7 +150,7 @@ def unpacked(value: bytes, decoder: msgspec.msgpack.Decoder[list[_T]]) -> list[_
         raise UnreadablePart(str(error)) from error
 
 
-def moved_reading(reading: Reading, move: Move) -> Reading:
+def relabelled_record(reading: ParsedRecord, move: Move) -> ParsedRecord:
     """All that one span or log record said, under other labels."""
     root = reading.root
     return replace(

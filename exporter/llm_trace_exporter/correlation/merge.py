@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ..model import ErrorType, GatewayEvent, LlmCall, Tokens
 
 
-def lend(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost: bool) -> LlmCall:
+def fill_missing(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost: bool) -> LlmCall:
     """The inner teller's call with what only the outer one knows.
 
     The inner numbers win. An outer span knows better who asked (service, dimensions), and often

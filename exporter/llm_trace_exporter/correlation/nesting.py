@@ -8,46 +8,46 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model import LlmCall
-from .merge import lend
-from .trace import Pending, Trace
+from .merge import fill_missing
+from .trace import Report, Trace
 
 
-class Leaf(Struct, eq=False, gc=False):
+class CallGroup(Struct, eq=False, gc=False):
     """One call, and everyone who told it."""
 
     call: LlmCall
-    tellers: list[Pending]
+    reporters: list[Report]
     scopes: set[str]
     late: bool = False
     """Told after the call, or the one enclosing it, was applied."""
-    lacking: Pending | None = None
+    lacking: Report | None = None
     """Late: a report of the call that was applied, where that was without usage."""
     late_call: LlmCall | None = None
     """Late: who tells that usage."""
 
     @property
-    def naive_tokens(self) -> int:
+    def reported_tokens(self) -> int:
         """Tokens that all tellers together wrote."""
-        return sum(teller.naive_tokens for teller in self.tellers)
+        return sum(reporter.reported_tokens for reporter in self.reporters)
 
     @property
     def waits(self) -> bool:
         """Whether some teller is not settled yet."""
-        return not self.tellers[0].settled or any(not t.settled for t in self.tellers)
+        return not self.reporters[0].settled or any(not t.settled for t in self.reporters)
 
 
-class _Twig(Struct, eq=False):
-    pending: Pending
+class _CallNode(Struct, eq=False):
+    pending: Report
     call: LlmCall
-    outer: _Twig | None = None
-    inner: list[_Twig] = []
+    outer: _CallNode | None = None
+    inner: list[_CallNode] = []
     """Calls right beneath."""
     crossed: bool = False
     """A tool or agent stands between this call and the outer one."""
-    leaves: list[Leaf] | None = None
+    leaves: list[CallGroup] | None = None
 
 
-def leaves_of(trace: Trace, due: Iterable[Pending]) -> list[Leaf]:
+def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
     """The calls of every nest that holds one of the due tellers.
 
     Without recursion: how deep calls nest is the sender's choice.
@@ -57,7 +57,7 @@ def leaves_of(trace: Trace, due: Iterable[Pending]) -> list[Leaf]:
     if not around:
         waiting = {id(p): p for p in due if id(p) in calls and not p.settled}
         return [_leaf(p, calls[number]) for number, p in waiting.items()]
-    twigs = {id(p): _Twig(p, calls[id(p)]) for p in trace.calls if id(p) in calls}
+    twigs = {id(p): _CallNode(p, calls[id(p)]) for p in trace.calls if id(p) in calls}
     for pending, encloser, crossed in around:
         twig, outer = twigs[id(pending)], twigs.get(id(encloser))
         if outer is not None:
@@ -68,11 +68,11 @@ def leaves_of(trace: Trace, due: Iterable[Pending]) -> list[Leaf]:
     return [leaf for leaf in leaves if leaf.waits]
 
 
-def _leaf(pending: Pending, call: LlmCall) -> Leaf:
-    return Leaf(call, [pending], {call.origin.scope}, pending.settled)
+def _leaf(pending: Report, call: LlmCall) -> CallGroup:
+    return CallGroup(call, [pending], {call.origin.scope}, pending.settled)
 
 
-def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:
+def _encloser(trace: Trace, pending: Report) -> tuple[Report, bool] | None:
     if pending.signal == "log":
         return None
     crossed = False
@@ -85,15 +85,15 @@ def _encloser(trace: Trace, pending: Pending) -> tuple[Pending, bool] | None:
     return None
 
 
-def _outermost(twigs: Iterable[_Twig]) -> list[_Twig]:
+def _outermost(twigs: Iterable[_CallNode]) -> list[_CallNode]:
     """The outermost call around each, once; a ring of parents is cut where it was entered."""
-    top_of: dict[int, _Twig] = {}
-    tops: dict[int, _Twig] = {}
+    top_of: dict[int, _CallNode] = {}
+    tops: dict[int, _CallNode] = {}
     for start in twigs:
         if start.outer is None:
             tops[id(start)] = start
             continue
-        path: dict[int, _Twig] = {}
+        path: dict[int, _CallNode] = {}
         twig = start
         while id(twig) not in top_of and twig.outer is not None and id(twig) not in path:
             path[id(twig)] = twig
@@ -107,7 +107,7 @@ def _outermost(twigs: Iterable[_Twig]) -> list[_Twig]:
     return list(tops.values())
 
 
-def _resolve(top: _Twig) -> list[Leaf]:
+def _resolve(top: _CallNode) -> list[CallGroup]:
     """Leaves at and beneath a teller, with its facts lent to them; the innermost first."""
     if not top.inner:
         return _leaves_at(top)
@@ -119,16 +119,16 @@ def _resolve(top: _Twig) -> list[Leaf]:
     return top.leaves or []
 
 
-def _leaves_at(twig: _Twig) -> list[Leaf]:
+def _leaves_at(twig: _CallNode) -> list[CallGroup]:
     beneath = [leaf for inner in twig.inner for leaf in inner.leaves or ()]
     own = _leaf(twig.pending, twig.call)
-    if not beneath or _went_on(twig.call, beneath):
+    if not beneath or _retried_elsewhere(twig.call, beneath):
         return [*beneath, own]
     told = beneath
-    if any(inner.crossed for inner in twig.inner) and _is_apart(twig.call, beneath):
+    if any(inner.crossed for inner in twig.inner) and _is_separate_call(twig.call, beneath):
         # What tools and agents called is theirs; it may still be the sum of the rest.
         told = [leaf for inner in twig.inner if not inner.crossed for leaf in inner.leaves or ()]
-        if not told or _is_apart(twig.call, told):
+        if not told or _is_separate_call(twig.call, told):
             return [*beneath, own]
     if twig.pending.settled:
         for leaf in told:
@@ -140,7 +140,7 @@ def _leaves_at(twig: _Twig) -> list[Leaf]:
     return beneath
 
 
-def _went_on(outer: LlmCall, beneath: list[Leaf]) -> bool:
+def _retried_elsewhere(outer: LlmCall, beneath: list[CallGroup]) -> bool:
     """Whether every attempt that was told failed, and the one that answered was not."""
     return (
         not outer.error_type
@@ -149,34 +149,36 @@ def _went_on(outer: LlmCall, beneath: list[Leaf]) -> bool:
     )
 
 
-def _is_apart(outer: LlmCall, beneath: list[Leaf]) -> bool:
+def _is_separate_call(outer: LlmCall, beneath: list[CallGroup]) -> bool:
     """Whether a call is one of its own, not the sum of those beneath it."""
     if outer.tokens is None:
         return False
     return outer.tokens.total != sum(b.call.tokens.total for b in beneath if b.call.tokens)
 
 
-def _absorb(outer: Leaf, beneath: list[Leaf]) -> None:
+def _absorb(outer: CallGroup, beneath: list[CallGroup]) -> None:
     """Merge an enclosing teller into the call it tells; of several, into the one that answered."""
     answered = [leaf for leaf in beneath if not leaf.call.error_type] or beneath
     target = max(answered, key=lambda leaf: (leaf.call.end_ns, leaf.call.origin.span_id))
-    target.tellers.extend(outer.tellers)
+    target.reporters.extend(outer.reporters)
     target.scopes |= outer.scopes
     unknown = all(leaf.call.tokens is None for leaf in beneath)
     if target.late:
         if unknown and target.lacking is None:
-            target.lacking, target.late_call = target.tellers[0], outer.call
+            target.lacking, target.late_call = target.reporters[0], outer.call
         return
     sole = len(answered) == 1
-    target.call = lend(
+    target.call = fill_missing(
         target.call, outer.call, with_usage=unknown or sole, with_cost=sole or len(beneath) == 1
     )
     for leaf in beneath:
         if leaf is not target and not leaf.late:
-            leaf.call = lend(leaf.call, _asker(outer.call), with_usage=False, with_cost=False)
+            leaf.call = fill_missing(
+                leaf.call, _caller_only(outer.call), with_usage=False, with_cost=False
+            )
 
 
-def _asker(outer: LlmCall) -> LlmCall:
+def _caller_only(outer: LlmCall) -> LlmCall:
     """An enclosing call reduced to who asked: all that is true for every attempt beneath it."""
     return LlmCall(
         origin=outer.origin,
@@ -189,40 +191,40 @@ def _asker(outer: LlmCall) -> LlmCall:
     )
 
 
-def with_details(leaves: Iterable[Leaf]) -> list[Leaf]:
+def with_details(leaves: Iterable[CallGroup]) -> list[CallGroup]:
     """Leaves with log records that name their span merged in."""
     found = list(leaves)
-    if all(leaf.tellers[0].signal == "span" for leaf in found):
+    if all(leaf.reporters[0].signal == "span" for leaf in found):
         return found
-    by_span: dict[bytes, Leaf] = {}
+    by_span: dict[bytes, CallGroup] = {}
     for leaf in found:
-        for teller in leaf.tellers:
-            if teller.signal == "span":
-                by_span[teller.span_id] = leaf
-    kept: list[Leaf] = []
+        for reporter in leaf.reporters:
+            if reporter.signal == "span":
+                by_span[reporter.span_id] = leaf
+    kept: list[CallGroup] = []
     for leaf in found:
-        teller = leaf.tellers[0]
-        target = by_span.get(teller.span_id) if teller.signal == "log" else None
+        reporter = leaf.reporters[0]
+        target = by_span.get(reporter.span_id) if reporter.signal == "log" else None
         if target is None:
             kept.append(leaf)
             continue
         if not target.late:
-            target.call = lend(target.call, leaf.call, with_usage=True, with_cost=True)
-        target.tellers.extend(leaf.tellers)
+            target.call = fill_missing(target.call, leaf.call, with_usage=True, with_cost=True)
+        target.reporters.extend(leaf.reporters)
     return kept
 
 
-def with_same_span(trace: Trace, members: list[Pending]) -> list[Pending]:
+def with_same_span(trace: Trace, members: list[Report]) -> list[Report]:
     """The members, and the waiting log records and spans that name the same span."""
     spans = {member.span_id for member in members if member.span_id}
     return members + [p for p in trace.calls if not p.settled and p.span_id in spans]
 
 
-def with_purpose(leaf: Leaf) -> LlmCall:
+def with_purpose(leaf: CallGroup) -> LlmCall:
     """The call, marked when a judge made it."""
-    for teller in leaf.tellers:
-        if not teller.trace.has_evaluators:
+    for reporter in leaf.reporters:
+        if not reporter.trace.has_evaluators:
             continue
-        if any(node.role == "evaluator" for _, node in teller.trace.above(teller.span_id)):
+        if any(node.role == "evaluator" for _, node in reporter.trace.above(reporter.span_id)):
             return replace(leaf.call, purpose="judge")
     return leaf.call

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from ..model import LlmCall, Role, Signal, Standing, Step
+from ..model import LlmCall, Precedence, Role, Signal, Step
 from .memory_codec import Move, UnreadablePart, relabelled
-from .trace import Node, Pending, Trace
+from .trace import Node, Report, Trace
 
 _HEAD = struct.Struct("<dI?")
 """When it was last seen, how many spans it has, whether something in it waits."""
@@ -30,9 +30,9 @@ class _Report(Struct, array_like=True, gc=False):
     record: LlmCall | Step
     span_id: bytes
     signal: Signal
-    standing: Standing
+    precedence: Precedence
     group: str
-    naive_tokens: int
+    reported_tokens: int
     settled: bool
     applied: bool
     is_listed: bool
@@ -81,14 +81,14 @@ def _reports(trace: Trace) -> Iterator[_Report]:
                 yield _report(one, is_listed=False, is_on_span=True)
 
 
-def _report(pending: Pending, *, is_listed: bool, is_on_span: bool) -> _Report:
+def _report(pending: Report, *, is_listed: bool, is_on_span: bool) -> _Report:
     return _Report(
         pending.record,
         pending.span_id,
         pending.signal,
-        pending.standing,
+        pending.precedence,
         pending.group,
-        pending.naive_tokens,
+        pending.reported_tokens,
         pending.settled,
         pending.applied,
         is_listed,
@@ -135,15 +135,15 @@ def _put(trace: Trace, report: _Report, move: Move | None, ahead_s: float) -> No
     if move is not None:
         record = relabelled(record, move)
         unmeasured = relabelled(unmeasured, move) if unmeasured is not None else None
-    pending = Pending(
+    pending = Report(
         record=record,
         trace=trace,
         span_id=report.span_id,
         signal=report.signal,
-        standing=report.standing,
+        precedence=report.precedence,
         group=report.group,
         deadline_s=report.deadline_s + ahead_s,
-        naive_tokens=report.naive_tokens,
+        reported_tokens=report.reported_tokens,
         settled=report.settled,
         applied=report.applied,
         held_until_s=report.held_until_s + ahead_s,

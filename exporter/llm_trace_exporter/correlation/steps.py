@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..model import LlmCall, Step
-from .trace import Pending, Trace
+from .trace import Report, Trace
 
 
-def _merged_into(trace: Trace, pending: Pending) -> Pending | None:
+def _merged_into(trace: Trace, pending: Report) -> Report | None:
     """The enclosing step that tells the same execution; None when there is none.
 
     Only spans that are no step, call or agent of their own may stand between. A retrieval inside
@@ -51,8 +51,8 @@ class StepsOfTrace:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._inner: dict[int, list[Pending]] = {}
-        self._outer: dict[int, Pending] = {}
+        self._inner: dict[int, list[Report]] = {}
+        self._outer: dict[int, Report] = {}
         for step in trace.steps:
             outer = _merged_into(trace, step)
             if outer is not None:
@@ -60,15 +60,15 @@ class StepsOfTrace:
                 self._inner.setdefault(id(outer), []).append(step)
         self._directors: set[int] | None = None
 
-    def inner_of(self, pending: Pending) -> list[Pending]:
+    def inner_of(self, pending: Report) -> list[Report]:
         """Steps that tell the same execution from inside."""
         return self._inner.get(id(pending), [])
 
-    def outer_of(self, pending: Pending) -> Pending | None:
+    def outer_of(self, pending: Report) -> Report | None:
         """The enclosing step that tells the same execution; None when there is none."""
         return self._outer.get(id(pending))
 
-    def only_directs(self, pending: Pending) -> bool:
+    def only_directs(self, pending: Report) -> bool:
         """Whether other agents run inside this one and it makes no call of its own."""
         if self._directors is None:
             self._directors = _directors(self._trace)
@@ -86,7 +86,7 @@ def _directors(trace: Trace) -> set[int]:
     return enclosing - calling
 
 
-def _agent_around(trace: Trace, inside: Pending) -> Pending | None:
+def _agent_around(trace: Trace, inside: Report) -> Report | None:
     for _, node in trace.above(inside.span_id):
         if node.role == "agent":
             return node.step

@@ -21,7 +21,7 @@ _MAX_IN_TRACE = 500
 _MAX_SUBJECTS = 50_000
 
 
-class Judged(Struct, frozen=True, gc=False):
+class EvaluationTarget(Struct, frozen=True, gc=False):
     """One call that can be named."""
 
     trace_id: bytes
@@ -40,7 +40,7 @@ _decoder = msgspec.msgpack.Decoder(tuple[list[Subject], list[tuple[int, _Row]]])
 
 
 class _OfTrace(Struct, eq=False, gc=False):
-    calls: list[Judged] = []
+    calls: list[EvaluationTarget] = []
     seen_s: float = 0.0
 
 
@@ -54,19 +54,21 @@ class Subjects:
         """
         self._traces: OrderedDict[bytes, _OfTrace] = OrderedDict()
         self._shared: dict[Subject, Subject] = {}
-        self._fresh: list[tuple[float, Judged]] | None = [] if tracks else None
+        self._fresh: list[tuple[float, EvaluationTarget]] | None = [] if tracks else None
         self.limit = limit
         self.max_age_s = max_age_s
         self.count = 0
         self.evicted = 0
         """Forgotten for want of room."""
 
-    def remember(self, call: LlmCall, tellers: Iterable[tuple[bytes, bytes]], now_s: float) -> None:
+    def remember(
+        self, call: LlmCall, reporters: Iterable[tuple[bytes, bytes]], now_s: float
+    ) -> None:
         """Remember a call under the (trace id, span id) of everyone who told it."""
         subject = self.share(subject_of(call))
-        for trace_id, span_id in tellers:
+        for trace_id, span_id in reporters:
             if trace_id:
-                judged = Judged(trace_id, span_id, subject, call.start_ns, call.end_ns)
+                judged = EvaluationTarget(trace_id, span_id, subject, call.start_ns, call.end_ns)
                 self._put(judged, now_s)
                 if self._fresh is not None:
                     self._fresh.append((now_s, judged))
@@ -98,7 +100,9 @@ class Subjects:
         """
         rows = unpacked_by_subject(value, _decoder, self.share, move)
         for subject, (seen_s, trace_id, span_id, start_ns, end_ns) in rows:
-            self._put(Judged(trace_id, span_id, subject, start_ns, end_ns), seen_s + ahead_s)
+            self._put(
+                EvaluationTarget(trace_id, span_id, subject, start_ns, end_ns), seen_s + ahead_s
+            )
 
     def relabel(self, dimensions: Move) -> None:
         """Go on with other dimensions."""
@@ -109,17 +113,17 @@ class Subjects:
                 for judged in trace.calls
             ]
 
-    def of_span(self, trace_id: bytes, span_id: bytes) -> Judged | None:
+    def of_span(self, trace_id: bytes, span_id: bytes) -> EvaluationTarget | None:
         """The call that a span told; None where none is known."""
         trace = self._traces.get(trace_id)
         if trace is None:
             return None
         return next((c for c in reversed(trace.calls) if c.span_id == span_id), None)
 
-    def of_trace(self, trace_id: bytes) -> Judged | None:
+    def of_trace(self, trace_id: bytes) -> EvaluationTarget | None:
         """All calls of a trace as one; None where none is known."""
         trace = self._traces.get(trace_id)
-        return together(trace.calls) if trace is not None else None
+        return common_target(trace.calls) if trace is not None else None
 
     def forget(self, now_s: float) -> None:
         """Make room, and let go of what is too old."""
@@ -133,7 +137,7 @@ class Subjects:
             if crowded:
                 self.evicted += len(oldest.calls)
 
-    def _put(self, judged: Judged, now_s: float) -> None:
+    def _put(self, judged: EvaluationTarget, now_s: float) -> None:
         trace = self._traces.get(judged.trace_id)
         if trace is None:
             trace = self._traces[judged.trace_id] = _OfTrace()
@@ -168,7 +172,7 @@ def subject_of(call: LlmCall) -> Subject:
     )
 
 
-def together(calls: Iterable[Judged]) -> Judged | None:
+def common_target(calls: Iterable[EvaluationTarget]) -> EvaluationTarget | None:
     """Several calls as one subject: who asked first, and what all of them agree on.
 
     Calls that judges made, and calls without an answer in words, are not what was judged, unless
@@ -189,7 +193,7 @@ def together(calls: Iterable[Judged]) -> Judged | None:
     if len(told) == 1 and len(answered) < 2:
         one = next(iter(answered.values()), first.subject)
     lengths = {len(c.subject.dimensions) for c in found}
-    return Judged(
+    return EvaluationTarget(
         first.trace_id,
         b"",
         Subject(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..model import LlmCall, Role, Signal, Standing, Step
+from ..model import LlmCall, Precedence, Role, Signal, Step
 from .memory_codec import Move, relabelled
 
 MAX_DEPTH = 64
@@ -27,17 +27,17 @@ Content = tuple[str, bool, int, int]
 """What copies must agree on: service, whether it failed, and the usage of answered calls."""
 
 
-class Pending(Struct, eq=False, gc=False):
+class Report(Struct, eq=False, gc=False):
     """A call or step as one record told it, until it is settled; then the memory of it."""
 
     record: LlmCall | Step
     trace: Trace
     span_id: bytes
     signal: Signal
-    standing: Standing
+    precedence: Precedence
     group: str
     deadline_s: float
-    naive_tokens: int = 0
+    reported_tokens: int = 0
     """Calls: what they claim to have used."""
     content: Content | None = None
     """What a copy of a waiting call, as it came, would say as well."""
@@ -58,8 +58,8 @@ class Node(Struct, eq=False, gc=False):
 
     parent: bytes
     role: Role
-    call: Pending | None = None
-    step: Pending | None = None
+    call: Report | None = None
+    step: Report | None = None
     dimensions: tuple[str, ...] = ()
     """Values on it, where dimensions are inherited."""
 
@@ -70,8 +70,8 @@ class Trace(Struct, eq=False, gc=False):
     trace_id: bytes
     nodes: dict[bytes, Node] = {}
     """Span id -> node."""
-    calls: list[Pending] = []
-    steps: list[Pending] = []
+    calls: list[Report] = []
+    steps: list[Report] = []
     has_evaluators: bool = False
     waiting: int = 0
     """How many of them are not settled yet."""
@@ -85,7 +85,7 @@ class Trace(Struct, eq=False, gc=False):
             pending.settled = True
         self.waiting = 0
 
-    def unsettled(self) -> list[Pending]:
+    def unsettled(self) -> list[Report]:
         """What still waits."""
         return [p for p in (*self.calls, *self.steps) if not p.settled]
 

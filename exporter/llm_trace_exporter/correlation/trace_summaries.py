@@ -17,10 +17,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..model import PricedCall, Reading, Root, Step, TraceSummary
-from .bounded_set import Remembered
+from ..model import ParsedRecord, PricedCall, Root, Step, TraceSummary
+from .bounded_set import BoundedMap
 from .limits import Memory
-from .memory_codec import Move, Part, Saved, log_of, together, unpacked, whole_of
+from .memory_codec import Move, Part, Saved, log_of, merged, unpacked, whole_of
 from .merge import filled
 
 
@@ -104,11 +104,11 @@ class WholeTraces:
     _rooted: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
     _rootless: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
     _ready: list[tuple[bytes, _Open]] = field(default_factory=list)
-    _done: Remembered[bytes, None] = field(init=False)
+    _done: BoundedMap[bytes, None] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make room for what is complete."""
-        self._done = Remembered(self.limits.max_remembered, tracks=self.tracks)
+        self._done = BoundedMap(self.limits.max_remembered, tracks=self.tracks)
 
     def __len__(self) -> int:
         """How many traces are open."""
@@ -119,7 +119,7 @@ class WholeTraces:
         """How many traces are open."""
         return Memory(len(self), self.limits.max_open, self.evicted)
 
-    def see(self, reading: Reading, now_s: float) -> None:
+    def see(self, reading: ParsedRecord, now_s: float) -> None:
         """Note that a span or log record of a trace came."""
         trace_id = reading.trace_id
         if not trace_id or (reading.root is None and not reading.records):
@@ -222,7 +222,7 @@ class WholeTraces:
         # What is ready but was not let out yet has not been counted.
         held = [*self._rooted.items(), *self._rootless.items()]
         done = [trace_id for trace_id, _ in self._done.take_fresh(every=every)]
-        return together(
+        return merged(
             (
                 whole_of(_OPEN, held),
                 log_of(_COMPLETE, done, self.limits.max_remembered, is_all=every),

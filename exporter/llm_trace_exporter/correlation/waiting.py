@@ -9,16 +9,16 @@ import msgspec
 
 from ..model import LlmCall
 from .duplicates import CopyIndex
-from .inherited_dimensions import is_held
+from .inherited_dimensions import awaits_root
 from .limits import Limits
 from .memory_codec import Move, Saved, unpacked, whole_of
 from .packed_trace import freeze, thaw
-from .trace import Pending, Trace
+from .trace import Report, Trace
 
 APART = "apart"
 """Name of what is saved here: what waits and is in no trace. The rest is saved with its trace."""
 
-_HOLD_S = 1.0
+_ROOT_POLL_S = 1.0
 """How often it is looked whether the root of a trace came."""
 
 _decoder = msgspec.msgpack.Decoder(list[bytes])
@@ -29,7 +29,7 @@ class Waiting:
 
     def __init__(self) -> None:
         """Nothing waits."""
-        self._queue: deque[Pending] = deque()
+        self._queue: deque[Report] = deque()
         self._count = 0
         self.index = CopyIndex()
         """Those that are calls, by what tells their copies."""
@@ -38,14 +38,14 @@ class Waiting:
         """How many are not settled yet."""
         return self._count
 
-    def add(self, pending: Pending) -> None:
+    def add(self, pending: Report) -> None:
         """Let one wait."""
         if isinstance(pending.record, LlmCall):
             self.index.add(pending, pending.record)
         self._count += 1
         self._queue.append(pending)
 
-    def done(self, pending: Pending) -> None:
+    def done(self, pending: Report) -> None:
         """Note that one is settled."""
         trace = pending.trace
         pending.settled = True
@@ -60,9 +60,9 @@ class Waiting:
         """Whether one has waited long enough."""
         return bool(self._count) and self._queue[0].deadline_s <= now_s
 
-    def take_due(self, now_s: float, limits: Limits) -> list[Pending]:
+    def take_due(self, now_s: float, limits: Limits) -> list[Report]:
         """Those whose time is up, and the oldest where there are too many."""
-        due: list[Pending] = []
+        due: list[Report] = []
         queue, most = self._queue, limits.max_pending
         while queue and (
             queue[0].settled or queue[0].deadline_s <= now_s or self._count - len(due) > most
@@ -70,14 +70,14 @@ class Waiting:
             pending = queue.popleft()
             if pending.settled:
                 continue
-            if self._count <= most and is_held(pending, limits.inherited, now_s):
-                pending.deadline_s = now_s + max(limits.settle_s, _HOLD_S)
+            if self._count <= most and awaits_root(pending, limits.inherited, now_s):
+                pending.deadline_s = now_s + max(limits.settle_s, _ROOT_POLL_S)
                 queue.append(pending)
                 continue
             due.append(pending)
         return due
 
-    def take_all(self) -> list[Pending]:
+    def take_all(self) -> list[Report]:
         """All that wait."""
         due = [pending for pending in self._queue if not pending.settled]
         self._queue.clear()

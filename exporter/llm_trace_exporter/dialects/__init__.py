@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from .context import DEFAULT_DIMENSIONS, Context, Dimension, dimension
 from .evaluations import Result, judged, to_records
-from .parser import Reader
+from .parser import RecordParser
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
 from .score_values import NO_SCORE, Score, score_of
-from .tenant_readers import Readers, labels_of, moved_to
+from .tenant_readers import ParserPool, labels_of, moved_to
 from .verdict_rules import LABELS, JudgeRules, Judging, label_key
 
 __all__ = [
@@ -24,8 +24,8 @@ __all__ = [
     "Dimension",
     "JudgeRules",
     "Judging",
-    "Reader",
-    "Readers",
+    "ParserPool",
+    "RecordParser",
     "Result",
     "Score",
     "dimension",

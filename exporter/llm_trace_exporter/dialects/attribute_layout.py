@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from ..otlp.records import RawLog, RawSpan
 from .context import ENVIRONMENT, Context
 from .registry import TABLES, dialect_of
-from .schema import TOPICS, Dialect, Fields, Key
+from .schema import FIELD_GROUPS, AttributeKey, Dialect, Fields
 
 _REMEMBERED = 4_096
 # Records with more keys are rare, and remembering thousands of them would take gigabytes.
 _MAX_KEYS = 256
 _RESULTS = (".evaluation.", ".annotation.")
 
-Places = tuple[tuple[int, Key], ...]
+Places = tuple[tuple[int, AttributeKey], ...]
 """(rank in the reading order, key) of what is there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class AttributeLayout:
     """What follows from a record's scope and keys."""
 
     dialect: Dialect | None
@@ -39,15 +39,15 @@ class Shape:
     """Whether evaluations or annotations are filed on it."""
 
 
-class Shapes:
+class AttributeLayouts:
     """The shapes seen under one configuration; bounded."""
 
     def __init__(self, context: Context) -> None:
         """Start without any."""
         self._context = context
-        self._known: dict[tuple[object, ...], Shape] = {}
+        self._known: dict[tuple[object, ...], AttributeLayout] = {}
 
-    def of(self, record: RawSpan | RawLog, marks: frozenset[str]) -> Shape:
+    def of(self, record: RawSpan | RawLog, marks: frozenset[str]) -> AttributeLayout:
         """The shape of a record; `marks` are those of RESOURCE_MARKS that its resource has."""
         attrs = record.attrs
         key = (type(record), record.scope.name, marks, *attrs)
@@ -60,7 +60,7 @@ class Shapes:
                 self._known[key] = shape
         return shape
 
-    def _make(self, record: RawSpan | RawLog) -> Shape:
+    def _make(self, record: RawSpan | RawLog) -> AttributeLayout:
         attrs = record.attrs.keys()
         dialect = dialect_of(record, self._context.disabled)
         table = TABLES[dialect.name] if dialect is not None else {}
@@ -70,16 +70,16 @@ class Shapes:
             if (there := tuple(k for k in where if k.attr in attrs))
         }
         dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
-        return Shape(
+        return AttributeLayout(
             dialect=dialect,
             facts=facts,
-            told=frozenset(topic for topic, about in TOPICS.items() if about & facts.keys()),
+            told=frozenset(topic for topic, about in FIELD_GROUPS.items() if about & facts.keys()),
             environment=_places(attrs, ENVIRONMENT),
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
             has_results=any(mark in name for name in attrs for mark in _RESULTS),
         )
 
 
-def _places(attrs: Iterable[str], keys: tuple[Key, ...]) -> Places:
+def _places(attrs: Iterable[str], keys: tuple[AttributeKey, ...]) -> Places:
     there = frozenset(attrs)
     return tuple((rank, key) for rank, key in enumerate(keys) if key.attr in there)

@@ -6,11 +6,11 @@ from ..model import FinishReason, GatewayEvent, LlmCall, Origin, ReportedCost, T
 from .coerce import MAX_SECONDS, instant_ns, is_made_up
 from .finish_reasons import finish_reasons
 from .outcome import error_of, interval
-from .schema import Kind, View
+from .schema import Kind, RecordView
 
 
 def read_call(
-    view: View, kind: Kind, origin: Origin, tokens: Tokens | None, weight: float
+    view: RecordView, kind: Kind, origin: Origin, tokens: Tokens | None, weight: float
 ) -> LlmCall:
     """The call that a record tells; its tokens were read already."""
     start_ns, end_ns = interval(view)
@@ -45,7 +45,7 @@ def read_call(
     )
 
 
-def _finish(view: View) -> tuple[FinishReason, ...]:
+def _finish(view: RecordView) -> tuple[FinishReason, ...]:
     told = view.raw("finish")
     if told is None:
         told = [
@@ -56,7 +56,7 @@ def _finish(view: View) -> tuple[FinishReason, ...]:
     return finish_reasons(told)
 
 
-def _streaming(view: View, start_ns: int) -> tuple[bool, float | None]:
+def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
     """Whether the answer was streamed, and seconds from the start to its first token."""
     if not view.events and "streaming" not in view.told:
         return view.dialect.always_streams, None
@@ -77,12 +77,12 @@ def _streaming(view: View, start_ns: int) -> tuple[bool, float | None]:
     return streamed or ".dostream" in operation, ttft_s
 
 
-def _model_in_name(view: View) -> str:
+def _model_in_name(view: RecordView) -> str:
     words = view.span_name().split()
     return words[1] if view.dialect.model_in_name and len(words) == 2 else ""
 
 
-def _reported_cost(view: View, *, failed: bool) -> ReportedCost | None:
+def _reported_cost(view: RecordView, *, failed: bool) -> ReportedCost | None:
     if "cost" not in view.told:
         return None
     currency = view.text("cost_currency")
@@ -97,7 +97,7 @@ def _reported_cost(view: View, *, failed: bool) -> ReportedCost | None:
     return ReportedCost(total, parts)
 
 
-def _cost_parts(view: View) -> tuple[tuple[str, float], ...]:
+def _cost_parts(view: RecordView) -> tuple[tuple[str, float], ...]:
     """Dollars by token type; the input's contain those of its cached tokens."""
     on_input, on_output = view.usd("cost_input"), view.usd("cost_output")
     if on_input is None or on_output is None:
@@ -108,14 +108,14 @@ def _cost_parts(view: View) -> tuple[tuple[str, float], ...]:
     return tuple(part for part in (*parts, ("output", on_output)) if part[1])
 
 
-def _tier(view: View) -> str:
+def _tier(view: RecordView) -> str:
     if "service_tier" not in view.places:
         return ""
     tier = view.text("service_tier").lower()
     return "" if tier in ("default", "standard", "auto", "on_demand") else tier
 
 
-def _gateway_events(view: View) -> tuple[tuple[GatewayEvent, int], ...]:
+def _gateway_events(view: RecordView) -> tuple[tuple[GatewayEvent, int], ...]:
     if "gateway" not in view.told:
         return ()
     found: list[tuple[GatewayEvent, int]] = []

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..errors import RejectedRecord
 from ..otlp.records import RawLog, RawSpan
-from .schema import Key, keys
+from .schema import AttributeKey, keys
 from .verdict_rules import Judging
 
 MAX_WEIGHT = 1_000_000.0
@@ -25,7 +25,7 @@ class Dimension:
     """A label and where its value may be written, on the record first, then on the resource."""
 
     label: str
-    keys: tuple[Key, ...]
+    keys: tuple[AttributeKey, ...]
 
 
 FEATURE_KEYS: tuple[str, ...] = (
@@ -74,9 +74,9 @@ PROMPT_VERSION_KEYS: tuple[str, ...] = (
 )
 
 
-def _parse_key(written: str) -> Key:
+def _parse_key(written: str) -> AttributeKey:
     attr, _, path = written.partition("#")
-    return Key(attr, tuple(path.split(".")) if path else ())
+    return AttributeKey(attr, tuple(path.split(".")) if path else ())
 
 
 def dimension(label: str, attribute_keys: tuple[str, ...]) -> Dimension:
@@ -120,7 +120,7 @@ ENVIRONMENT = keys(
     "env",
 )
 
-CONTEXT_KEYS: tuple[Key, ...] = (*SERVICE, *ENVIRONMENT)
+CONTEXT_KEYS: tuple[AttributeKey, ...] = (*SERVICE, *ENVIRONMENT)
 
 
 def weight_of(record: RawSpan | RawLog, service: str, context: Context) -> float:

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from ..model import Origin, Signal
 from ..otlp.records import Attributes, RawLog, RawSpan, Resource
-from .attribute_layout import Places, Shape
+from .attribute_layout import AttributeLayout, Places
 from .coerce import inside, is_id, parse_object, text
 from .context import ENVIRONMENT, SERVICE, Context
 from .registry import RESOURCE_MARKS
-from .schema import Dialect, Key
+from .schema import AttributeKey, Dialect
 
 _NOWHERE = 1 << 30
 # Before every key: no record is asked.
@@ -58,7 +58,11 @@ def sender_of(resource: Resource, context: Context) -> Sender:
 
 
 def origin_of(
-    record: RawSpan | RawLog, signal: Signal, dialect: Dialect, shape: Shape, sender: Sender
+    record: RawSpan | RawLog,
+    signal: Signal,
+    dialect: Dialect,
+    shape: AttributeLayout,
+    sender: Sender,
 ) -> Origin:
     """Who sent the record, and its dimension values.
 
@@ -84,12 +88,12 @@ def origin_of(
     )
 
 
-def _told(attrs: Attributes, label: str, keys: tuple[Key, ...], context: Context) -> _Told:
+def _told(attrs: Attributes, label: str, keys: tuple[AttributeKey, ...], context: Context) -> _Told:
     fixed = context.fixed.get(label)
     return _first(attrs, keys) if fixed is None else _Told(_FIXED, fixed)
 
 
-def _first(attrs: Attributes, keys: tuple[Key, ...]) -> _Told:
+def _first(attrs: Attributes, keys: tuple[AttributeKey, ...]) -> _Told:
     for rank, key in enumerate(keys):
         if value := _read(attrs, key):
             return _Told(rank, value)
@@ -116,7 +120,7 @@ def _shared(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def _read(attrs: Attributes, key: Key) -> str:
+def _read(attrs: Attributes, key: AttributeKey) -> str:
     value = attrs.get(key.attr)
     if value is None:
         return ""
@@ -124,6 +128,6 @@ def _read(attrs: Attributes, key: Key) -> str:
 
 
 def _teller(record: RawSpan | RawLog, dialect: Dialect) -> str:
-    if dialect.tellers_by_name and isinstance(record, RawSpan):
+    if dialect.reporters_by_name and isinstance(record, RawSpan):
         return f"{record.scope.name} {record.name}"[:128]
     return record.scope.name[:128]

@@ -6,10 +6,10 @@ from ..model import ErrorType
 from ..otlp.records import RawLog, RawSpan
 from .coerce import MAX_SECONDS, text
 from .error_types import classify
-from .schema import View
+from .schema import RecordView
 
 
-def interval(view: View) -> tuple[int, int]:
+def interval(view: RecordView) -> tuple[int, int]:
     """Start and end; a told duration outranks a span without length and dates a log record."""
     record = view.record
     told = view.number("duration") if "duration" in view.places else None
@@ -24,7 +24,7 @@ def interval(view: View) -> tuple[int, int]:
     return record.start_ns, end_ns
 
 
-def error_of(view: View) -> ErrorType:
+def error_of(view: RecordView) -> ErrorType:
     """Why the record failed; empty when it did not."""
     record = view.record
     fails = isinstance(record, RawSpan) and record.status_code == 2
@@ -58,11 +58,11 @@ def error_of(view: View) -> ErrorType:
     return classify(status, classes, "\n".join(prose))
 
 
-def _is_status(view: View) -> bool:
+def _is_status(view: RecordView) -> bool:
     written = text(view.raw("http_status"))
     return len(written) == 3 and written.isascii() and written.isdigit()
 
 
-def _code_in_text(view: View) -> str:
+def _code_in_text(view: RecordView) -> str:
     written = text(view.raw("http_status"))
     return "" if written.isdigit() else written

@@ -9,24 +9,24 @@ from ..model import (
     Feedback,
     LlmCall,
     Origin,
-    Reading,
+    ParsedRecord,
+    Precedence,
     Record,
     Role,
     Root,
     Signal,
-    Standing,
     Step,
     Verdict,
 )
 from ..otlp.records import RawLog, RawSpan
-from .attribute_layout import Shape, Shapes
+from .attribute_layout import AttributeLayout, AttributeLayouts
 from .calls import read_call
 from .coerce import text
 from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
-from .schema import IGNORE, Dialect, Kind, View
+from .schema import IGNORE, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
 from .usage import read_tokens
@@ -35,15 +35,15 @@ _UNKNOWN = Dialect(name="")
 _EVALUATION = "gen_ai.evaluation.result"
 
 
-class Reader:
+class RecordParser:
     """Reads records under one configuration; what follows from their shape is remembered."""
 
     def __init__(self, context: Context) -> None:
         """Start with nothing remembered."""
         self.context = context
-        self._shapes = Shapes(context)
+        self._shapes = AttributeLayouts(context)
 
-    def span(self, span: RawSpan) -> Reading:
+    def span(self, span: RawSpan) -> ParsedRecord:
         """Everything one span says.
 
         Raises: RejectedRecord when a number on it cannot be true.
@@ -54,7 +54,7 @@ class Reader:
         dialect = shape.dialect
         if dialect is None:
             return self._unknown(span, shape, sender)
-        view = View(span, span.attrs, span.events, dialect, shape.facts, shape.told)
+        view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.told)
         kind = _span_kind(view)
         origin = origin_of(span, "span", dialect, shape, sender)
         weight = weight_of(span, origin.service, context)
@@ -68,7 +68,7 @@ class Reader:
         results = _results(view, kind, has_filed=shape.has_results)
         if results:
             records.extend(_judged(results, view, origin, span.end_ns, context, weight))
-        return Reading(
+        return ParsedRecord(
             trace_id=span.trace_id,
             span_id=span.span_id,
             parent_span_id=span.parent_span_id,
@@ -77,19 +77,19 @@ class Reader:
             records=tuple(records),
             role=_role(kind),
             group=_group(view, origin),
-            naive_tokens=naive,
+            reported_tokens=naive,
             drop=_drop(kind, records, naive),
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
         )
 
-    def _unknown(self, span: RawSpan, shape: Shape, sender: Sender) -> Reading:
+    def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
         if not begins(span):
             return _not_llm(span, "span")
         origin = origin_of(span, "span", _UNKNOWN, shape, sender)
         weight = weight_of(span, origin.service, self.context)
         return _not_llm(span, "span", root_of(span, origin, weight, failed=False))
 
-    def log(self, log: RawLog) -> Reading:
+    def log(self, log: RawLog) -> ParsedRecord:
         """Everything one log record says.
 
         Raises: RejectedRecord when a number on it cannot be true.
@@ -100,7 +100,7 @@ class Reader:
         dialect = shape.dialect
         if dialect is None:
             return _not_llm(log, "log")
-        view = View(log, log.attrs, (), dialect, shape.facts, shape.told)
+        view = RecordView(log, log.attrs, (), dialect, shape.facts, shape.told)
         kind = dialect.logs.get(event_name(log, dialect), IGNORE)
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
@@ -117,16 +117,16 @@ class Reader:
             records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
         elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
             records.extend(_judged([result], view, origin, log.time_ns, context, weight))
-        return Reading(
+        return ParsedRecord(
             trace_id=log.trace_id,
             span_id=log.span_id,
             parent_span_id=b"",
             signal="log",
             dialect=dialect.name,
             records=tuple(records),
-            standing=_log_standing(kind, origin, context),
+            precedence=_log_precedence(kind, origin, context),
             group=_group(view, origin),
-            naive_tokens=naive,
+            reported_tokens=naive,
             drop=_drop(kind, records, naive),
             fingerprint=log.fingerprint,
         )
@@ -144,14 +144,14 @@ def _failed(records: list[Record]) -> bool:
     return any(isinstance(r, LlmCall | Step) and r.error_type for r in records)
 
 
-def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None) -> Reading:
+def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None) -> ParsedRecord:
     parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
-    return Reading(
+    return ParsedRecord(
         record.trace_id, record.span_id, parent_id, signal, "", drop="not_llm", root=root
     )
 
 
-def _span_kind(view: View) -> Kind:
+def _span_kind(view: RecordView) -> Kind:
     dialect = view.dialect
     kind = IGNORE
     for name in dialect.kind_keys:
@@ -184,7 +184,7 @@ def _drop(
     return "" if records or kind is not IGNORE else "not_llm"
 
 
-def _group(view: View, origin: Origin) -> str:
+def _group(view: RecordView, origin: Origin) -> str:
     session = view.text("session") if "session" in view.places else ""
     if not session:
         return ""
@@ -193,7 +193,7 @@ def _group(view: View, origin: Origin) -> str:
     return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _log_standing(kind: Kind, origin: Origin, context: Context) -> Standing:
+def _log_precedence(kind: Kind, origin: Origin, context: Context) -> Precedence:
     if kind.role == "fallback":
         return "fallback"
     if kind.role != "lends":
@@ -202,7 +202,7 @@ def _log_standing(kind: Kind, origin: Origin, context: Context) -> Standing:
     return "counts" if services is None or origin.service in services else "lends"
 
 
-def _log_operation(view: View, kind: Kind) -> Kind:
+def _log_operation(view: RecordView, kind: Kind) -> Kind:
     if kind.name:
         return kind
     return view.dialect.kinds.get(
@@ -210,7 +210,7 @@ def _log_operation(view: View, kind: Kind) -> Kind:
     )
 
 
-def _exclusive(view: View, context: Context) -> bool:
+def _exclusive(view: RecordView, context: Context) -> bool:
     if "usage_details" not in view.told:
         return False
     told = context.cache_inclusion.get(view.record.scope.name)
@@ -223,7 +223,7 @@ def _exclusive(view: View, context: Context) -> bool:
     return any(word in provider for word in words)
 
 
-def _results(view: View, kind: Kind, *, has_filed: bool) -> list[Result]:
+def _results(view: RecordView, kind: Kind, *, has_filed: bool) -> list[Result]:
     """Verdicts and ratings on a span: its own, its events', and those filed on it."""
     results = on_span_results(view.attrs) if has_filed else []
     if kind.role == "verdict":
@@ -241,7 +241,7 @@ def _results(view: View, kind: Kind, *, has_filed: bool) -> list[Result]:
     return results
 
 
-def _own_result(view: View) -> Result | None:
+def _own_result(view: RecordView) -> Result | None:
     if view.dialect.name != "trulens":
         return otel_result(view.attrs)
     name = view.text("judge")
@@ -252,7 +252,7 @@ def _own_result(view: View) -> Result | None:
 
 def _judged(
     results: list[Result],
-    view: View,
+    view: RecordView,
     origin: Origin,
     time_ns: int,
     context: Context,

@@ -56,7 +56,7 @@ IGNORE = Kind("ignore")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class AttributeKey:
     """Where one fact is written."""
 
     attr: str
@@ -68,20 +68,20 @@ class Key:
     """For cache counts: the input count beside it does not contain them."""
 
 
-def key(attr: str, *path: str, scale: float = 1.0, additive: bool = False) -> Key:
+def key(attr: str, *path: str, scale: float = 1.0, additive: bool = False) -> AttributeKey:
     """A Key; `key("a", "b", "c")` is member c of member b of the object in attribute a."""
-    return Key(attr, path, scale, additive)
+    return AttributeKey(attr, path, scale, additive)
 
 
-def keys(*attrs: str | Key) -> tuple[Key, ...]:
+def keys(*attrs: str | AttributeKey) -> tuple[AttributeKey, ...]:
     """An ordered list of Keys; plain strings are attribute names."""
-    return tuple(a if isinstance(a, Key) else Key(a) for a in attrs)
+    return tuple(a if isinstance(a, AttributeKey) else AttributeKey(a) for a in attrs)
 
 
-Fields = Mapping[str, tuple[Key, ...]]
+Fields = Mapping[str, tuple[AttributeKey, ...]]
 """Fact -> where it may be written, in reading order."""
 
-TOPICS: Mapping[str, frozenset[str]] = {
+FIELD_GROUPS: Mapping[str, frozenset[str]] = {
     topic: frozenset(facts.split())
     for topic, facts in {
         "usage_details": "cache_read cache_write reasoning audio_input audio_output tool_input",
@@ -115,7 +115,7 @@ class Dialect:
     """Who serves its calls, where a record names nobody."""
     exclusive_cache_for: tuple[str, ...] = ()
     """Words in the provider's name for which input counts exclude cached tokens; `""`: all."""
-    tellers_by_name: bool = False
+    reporters_by_name: bool = False
     """One scope tells for several instrumentations, which only the span's name tells apart."""
     always_streams: bool = False
     untrusted_cost: bool = False
@@ -127,14 +127,14 @@ class Dialect:
     exceptions_fail: bool = False
     """An exception event means failure whatever the status says."""
     first_token_events: tuple[str, ...] = ()
-    refine: Callable[[View, Kind], Kind] | None = None
+    refine: Callable[[RecordView, Kind], Kind] | None = None
     """Last word on what a span is, where the kind attribute alone misleads."""
     logs: Mapping[str, Kind] = field(default_factory=dict)
     """Event name of a log record -> what it is."""
-    refine_log: Callable[[View, Kind], Kind] | None = None
+    refine_log: Callable[[RecordView, Kind], Kind] | None = None
 
 
-class View(Struct, eq=False, gc=False):
+class RecordView(Struct, eq=False, gc=False):
     """One record seen through one dialect: facts by name instead of attributes by key."""
 
     record: RawSpan | RawLog
@@ -157,7 +157,7 @@ class View(Struct, eq=False, gc=False):
         """Whether the span's status is an error."""
         return isinstance(self.record, RawSpan) and self.record.status_code == 2
 
-    def at(self, where: Key) -> Value:
+    def at(self, where: AttributeKey) -> Value:
         """The raw value a Key points to."""
         value = self.attrs.get(where.attr)
         if value is None or not where.path:

@@ -9,7 +9,7 @@ from ..model import GuardrailAction, Origin, Step, StepKind
 from ..otlp.records import Value
 from .coerce import count, parse_object
 from .outcome import error_of, interval
-from .schema import Kind, View
+from .schema import Kind, RecordView
 
 _IDS_IN_NAMES = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b|\d{6,}",
@@ -49,7 +49,7 @@ _MAX_SCORE = 1e300
 _DOCUMENT = re.compile(r"^retrieval\.documents\.([0-9]{1,4})\.document\.(\w+)$")
 
 
-def read_step(view: View, kind: Kind, origin: Origin, weight: float) -> Step:
+def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> Step:
     """The step that a record tells."""
     step_kind: StepKind = kind.name  # type: ignore[assignment]
     told = view.text(_STEP_FACTS.get(kind.name, ""))
@@ -76,14 +76,14 @@ def clean_name(name: str) -> str:
     return _IDS_IN_NAMES.sub("*", _OPERATION_IN_NAME.sub("", name))
 
 
-def _action(view: View) -> GuardrailAction | None:
+def _action(view: RecordView) -> GuardrailAction | None:
     if view.text("guardrail_error"):
         return None
     told = view.text("guardrail_status") or view.text("guardrail_passed")
     return _ACTIONS.get(told.lower())
 
 
-def _documents(view: View) -> tuple[int | None, float | None]:
+def _documents(view: RecordView) -> tuple[int | None, float | None]:
     """How many documents came back, and their best score; None where unknown.
 
     Raises: RejectedRecord for a number of documents that cannot be.

@@ -6,23 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .context import Context
-from .parser import Reader
+from .parser import RecordParser
 
 
-class Readers:
+class ParserPool:
     """Safe to call from several threads."""
 
     def __init__(self, context: Context) -> None:
         """Start with the reader of everybody else."""
         self.context = context
-        self._by_labels: dict[tuple[tuple[str, str], ...], Reader] = {(): Reader(context)}
+        self._by_labels: dict[tuple[tuple[str, str], ...], RecordParser] = {
+            (): RecordParser(context)
+        }
 
-    def of(self, labels: tuple[tuple[str, str], ...]) -> Reader:
+    def of(self, labels: tuple[tuple[str, str], ...]) -> RecordParser:
         """The reader for fixed labels; as many as the configuration has tokens."""
         reader = self._by_labels.get(labels)
         if reader is None:
             fixed = replace(self.context, fixed=dict(labels))
-            reader = self._by_labels.setdefault(labels, Reader(fixed))
+            reader = self._by_labels.setdefault(labels, RecordParser(fixed))
         return reader
 
 

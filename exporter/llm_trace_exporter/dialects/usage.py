@@ -7,10 +7,10 @@ count of cached tokens larger than the input proves that it does not; nothing pr
 from __future__ import annotations
 
 from ..model import Tokens
-from .schema import View
+from .schema import RecordView
 
 
-def read_tokens(view: View, exclusive_cache: bool) -> Tokens | None:
+def read_tokens(view: RecordView, exclusive_cache: bool) -> Tokens | None:
     """Disjoint counts; None when the record says nothing, or only zeros (which say nothing).
 
     Raises: RejectedRecord for counts that cannot be true.

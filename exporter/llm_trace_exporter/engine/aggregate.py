@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from ..content import Hearing
+from ..content import ContentDispatcher
 from ..correlation import Output, WholeTraces
-from ..metrics.exporter_metrics import SelfMetrics
+from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.recorder import Recorder
 from ..model import Agreement, Feedback, LateUsage, LlmCall, Step, Verdict
 from ..objectives import Budgets
@@ -17,11 +17,11 @@ from ..pricing import Pricing
 _J = TypeVar("_J", Verdict, Feedback)
 
 
-class Counting:
+class Aggregator:
     """Not safe for threads: one caller at a time."""
 
     def __init__(
-        self, recorder: Recorder, own: SelfMetrics, pricing: Pricing, traces: WholeTraces
+        self, recorder: Recorder, own: ExporterMetrics, pricing: Pricing, traces: WholeTraces
     ) -> None:
         """Count into series."""
         self._recorder = recorder
@@ -29,7 +29,7 @@ class Counting:
         self.pricing = pricing
         self.traces = traces
         self.budgets = Budgets()
-        self.hearing: Hearing | None = None
+        self.hearing: ContentDispatcher | None = None
         """Who hears of settled calls."""
 
     def count(self, output: Output, unix_s: float) -> None:
@@ -41,7 +41,7 @@ class Counting:
                 self._recorder.call(priced)
                 self.budgets.spend(priced, unix_s)
                 if self.hearing is not None:
-                    self.hearing.settled(priced, output.tellers[place])
+                    self.hearing.settled(priced, output.reporters[place])
             elif isinstance(record, Step):
                 self.traces.step(record)
                 self._recorder.step(record)

@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import TypeVar
 
 from ..errors import RejectedRecord
-from ..metrics.exporter_metrics import SelfMetrics
-from ..model import LlmCall, Reading, Step
+from ..metrics.exporter_metrics import ExporterMetrics
+from ..model import LlmCall, ParsedRecord, Step
 from ..otlp.records import RawLog, RawSpan
 from ..storage import Entry
 
@@ -21,7 +21,7 @@ _R = TypeVar("_R", RawSpan, RawLog)
 class Arrivals:
     """Counts what comes in; one caller at a time."""
 
-    def __init__(self, own: SelfMetrics, lateness_s: float) -> None:
+    def __init__(self, own: ExporterMetrics, lateness_s: float) -> None:
         """Nothing has come in yet.
 
         Args:
@@ -56,14 +56,14 @@ class Arrivals:
             own.late_records(late)
 
 
-def readings_of(
+def parsed_records_of(
     records: Iterable[_R],
-    read: Callable[[_R], Reading],
+    read: Callable[[_R], ParsedRecord],
     reasons: list[str],
-    hear: Callable[[_R, Reading], None] | None = None,
-) -> list[Reading]:
+    hear: Callable[[_R, ParsedRecord], None] | None = None,
+) -> list[ParsedRecord]:
     """What each record says; why not, for those that are rejected, goes to `reasons`."""
-    found: list[Reading] = []
+    found: list[ParsedRecord] = []
     for record in records:
         try:
             reading = read(record)

@@ -15,13 +15,13 @@ import msgspec
 
 from ..errors import ExporterError
 from ..judge.limits import DailyBudget
-from ..metrics.exporter_metrics import SelfMetrics
-from ..metrics.restore import Restorer
+from ..metrics.exporter_metrics import ExporterMetrics
+from ..metrics.restore import StoreLoader
 from ..metrics.series import NOT_NEW, Counter
 from ..metrics.store import Store
 from ..storage import Checkpoint, Found, Memory, SavedSeries, State
 from .clock_watch import ClockWatch
-from .ingest import Intake
+from .ingest import Ingester
 
 _logger = logging.getLogger(__name__)
 
@@ -78,22 +78,22 @@ def rebase_of(
     return Rebase(found, away_s, now_s - (found.now_s + away_s), starts)
 
 
-class Keeper:
+class Checkpointer:
     """Loads what was kept, and keeps what changes."""
 
     def __init__(
         self,
         state: State,
         store: Store,
-        intake: Intake,
-        own: SelfMetrics,
+        ingester: Ingester,
+        own: ExporterMetrics,
         *,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Nothing is read before `restore`."""
         self._state = state
         self._store = store
-        self._intake = intake
+        self._intake = ingester
         self._own = own
         self._wall_clock = wall_clock
         self._clock_watch = ClockWatch(store.clock, wall_clock, own.clock_jumped)
@@ -161,7 +161,7 @@ class Keeper:
         store, state = self._store, self._state
         started_s = time.perf_counter()
         rebase = self._rebase()
-        restorer, series = Restorer(store), 0
+        restorer, series = StoreLoader(store), 0
         ahead_s = rebase.ahead_of(state.mark.run)
         idle_since_s = store.clock() - (store.options.idle_expiry_s or float("inf"))
         for saved in state.series():
@@ -245,8 +245,8 @@ class Keeper:
 
     def _taken(self) -> tuple[Checkpoint, float]:
         """What a checkpoint is to write, as of one moment."""
-        store, intake, state = self._store, self._intake, self._state
-        with intake.paused():
+        store, ingester, state = self._store, self._intake, self._state
+        with ingester.paused():
             started_s, unix_s = store.clock(), self._wall_clock()
             self._next_s = started_s + CHECKPOINT_S
             is_whole = self._replaces_series or store.has_lost_most()
@@ -257,8 +257,8 @@ class Keeper:
                     float("-inf") if is_whole else self._saved_s
                 )
             ]
-            memories = intake.save(every=self._replaces_memories)
-            budgets = intake.budgets.saved()
+            memories = ingester.save(every=self._replaces_memories)
+            budgets = ingester.budgets.saved()
             store.mark_saved()
             seq = state.seq
         packed = Memory(_BUDGETS, len(budgets), msgspec.msgpack.encode(budgets))
@@ -312,7 +312,7 @@ def _saved(name: str, labels: dict[str, str], series: Any, held_since_s: float) 
     return SavedSeries(name, told, values, series.touched_s, born_s)
 
 
-def _load(restorer: Restorer, saved: SavedSeries, ahead_s: float) -> bool:
+def _load(restorer: StoreLoader, saved: SavedSeries, ahead_s: float) -> bool:
     """Put a saved series into the store; whether there is one for it."""
     series = restorer.series(saved.family, saved.labels, saved.born_s + ahead_s)
     if series is None:

@@ -14,19 +14,19 @@ from functools import partial
 from msgspec.structs import replace
 
 from ..config import Settings
-from ..content import Hearing, Hold, Listener
-from ..content_rules import CodeJudges, missing_libraries
+from ..content import ContentBuffer, ContentConsumer, ContentDispatcher
+from ..content_rules import ContentRuleRunner, missing_libraries
 from ..errors import ConfigError, Overloaded
 from ..judge.limits import DailyBudget
-from ..judge.runner import JudgeOptions, Judges
+from ..judge.runner import JudgeOptions, JudgeRunner
 from ..metrics.judge_metrics import JudgeMetrics
 from ..metrics.store import Store
 from ..model import LlmCall, Task, Verdict
 from ..pricing import Pricing
 from .background import Background
-from .ingest import Intake
+from .ingest import Ingester
 from .outbox import Outbox
-from .wiring import hold_limits, judge_options
+from .wiring import content_buffer_limits, judge_options
 
 _logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ _FLUSH_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who listens under one configuration: ready, and told nothing before `Listening.commit`."""
+    """Who listens under one configuration: ready, and told nothing before `ContentConsumers.commit`."""
 
     chosen: object = None
     """All of the configuration that they follow from."""
     dimensions: tuple[str, ...] = ()
     """Labels of the dimensions of the calls that they hear of."""
-    hearing: Hearing | None = None
-    judges: Judges | None = None
+    hearing: ContentDispatcher | None = None
+    judges: JudgeRunner | None = None
     options: JudgeOptions | None = None
     limit_usd: float = 0.0
     outbox: tuple[Outbox, ...] = ()
@@ -66,12 +66,12 @@ class Listeners:
 _NOBODY = Listeners()
 
 
-class Listening:
+class ContentConsumers:
     """Starts, exchanges and ends the listeners; one caller at a time."""
 
     def __init__(
         self,
-        intake: Intake,
+        ingester: Ingester,
         store: Store,
         pricing: Callable[[], Pricing],
         budget: DailyBudget | None = None,
@@ -86,7 +86,7 @@ class Listening:
             budget: What the judge has spent; None: nothing so far.
             background: Told what fails; None: it is only logged.
         """
-        self._intake = intake
+        self._intake = ingester
         self._store = store
         self._pricing = pricing
         self._metrics = JudgeMetrics(store)
@@ -117,26 +117,26 @@ class Listening:
         dimensions = tuple(d.label for d in settings.dimensions)
         max_chars = settings.texts.max_characters
         outboxes: list[Outbox] = []
-        listeners: list[Listener] = []
+        listeners: list[ContentConsumer] = []
         judges = hearing = None
         options = self._options(settings) if asks else None
         with ExitStack() as begun:
             if shares := _shares(settings):
                 outboxes.append(self._outbox("content_rules", dimensions))
-                rules = CodeJudges(shares, outboxes[-1].put, self._failed("content_rules"))
+                rules = ContentRuleRunner(shares, outboxes[-1].put, self._failed("content_rules"))
                 wanting = (rules.picks, rules.wants, rules.wants_trace)
-                listeners.append(Listener(rules.hears, *wanting))
+                listeners.append(ContentConsumer(rules.hears, *wanting))
             if options is not None:
                 outboxes.append(self._outbox("judge", dimensions))
                 judges = self._judges(options, outboxes[-1])
                 begun.callback(judges.stop)
                 judges.start()
                 wanted = (judges.picks, judges.wants, judges.wants_trace)
-                listeners.append(Listener(judges.offer, *wanted))
+                listeners.append(ContentConsumer(judges.offer, *wanted))
                 max_chars = max(max_chars, CUT * options.max_characters)
             if listeners:
-                hearing = Hearing(
-                    listeners, Hold(hold_limits(settings)), max_chars=max_chars,
+                hearing = ContentDispatcher(
+                    listeners, ContentBuffer(content_buffer_limits(settings)), max_chars=max_chars,
                     failed=self._failed("texts"),
                 )  # fmt: skip
             begun.pop_all()
@@ -170,8 +170,8 @@ class Listening:
             _logger.warning("judge: there are rules and no endpoint.url: nothing is judged")
         return options
 
-    def _judges(self, options: JudgeOptions, outbox: Outbox) -> Judges:
-        return Judges(
+    def _judges(self, options: JudgeOptions, outbox: Outbox) -> JudgeRunner:
+        return JudgeRunner(
             options,
             budget=self._budget,
             counts=self._metrics,
@@ -235,21 +235,21 @@ class Listening:
 
 @contextmanager
 def replaying(
-    intake: Intake,
+    ingester: Ingester,
     store: Store,
     pricing: Callable[[], Pricing],
     settings: Settings,
     background: Background,
-) -> Iterator[Listening]:
+) -> Iterator[ContentConsumers]:
     """The content rules listen, the judge's model is not asked; then who listened before does."""
-    before = intake.listen(None)
-    listening = Listening(intake, store, pricing, background=background)
+    before = ingester.listen(None)
+    listening = ContentConsumers(ingester, store, pricing, background=background)
     try:
         listening.apply(settings, asks=False)
         yield listening
     finally:
         listening.close()
-        intake.listen(before)
+        ingester.listen(before)
 
 
 def check_content_rules(settings: Settings) -> None:

@@ -10,22 +10,22 @@ from pathlib import Path
 from .. import __version__
 from ..config import Settings
 from ..errors import Overloaded
-from ..metrics.exporter_metrics import SelfMetrics
+from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.exposition import Exposition, process_registry
-from ..metrics.objectives import Aims
+from ..metrics.objectives import ObjectiveMetrics
 from ..metrics.recorder import Recorder
 from ..metrics.store import Store
 from ..storage import State
 from .background import Background
-from .checkpoint import Keeper
+from .checkpoint import Checkpointer
 from .clock_watch import ClockWatch
-from .ingest import Intake
-from .wiring import MEMORY, CoreOptions, core_options
+from .ingest import Ingester
+from .wiring import MEMORY, EngineOptions, engine_options
 
 _logger = logging.getLogger(__name__)
 
 
-class Core:
+class Engine:
     """Everything that counts, without listeners: what `replay` needs."""
 
     def __init__(
@@ -40,16 +40,16 @@ class Core:
         def wall_clock() -> float:
             return wall_clock_ns() / 1e9
 
-        options = core_options(settings)
+        options = engine_options(settings)
         self.settings = settings
         self.store = Store(options.store, clock=clock)
-        self.own = SelfMetrics(self.store, __version__)
+        self.own = ExporterMetrics(self.store, __version__)
         self.recorder = Recorder(self.store, wall_clock=wall_clock)
         self.background = Background(self.own.background_failed)
         self.pricing = options.pricing
         path = settings.state.path
         self.state = State(Path(path)) if path != MEMORY else None
-        self.intake = Intake(
+        self.ingester = Ingester(
             self.store,
             self.recorder,
             self.own,
@@ -63,12 +63,12 @@ class Core:
             clock=clock,
             wall_clock_ns=wall_clock_ns,
         )
-        self.keeper = (
-            Keeper(self.state, self.store, self.intake, self.own, wall_clock=wall_clock)
+        self.checkpointer = (
+            Checkpointer(self.state, self.store, self.ingester, self.own, wall_clock=wall_clock)
             if self.state
             else None
         )
-        self.judge_budget = self.keeper.judge_budget if self.keeper else None
+        self.judge_budget = self.checkpointer.judge_budget if self.checkpointer else None
         self.exposition = Exposition(
             self.store,
             self.own,
@@ -80,40 +80,40 @@ class Core:
         self.gauges: list[Callable[[], None]] = []
         """Called before each exposition."""
         self.clock_watch = ClockWatch(clock, wall_clock, self.own.clock_jumped)
-        self._aims = Aims(self.store)
+        self._objectives = ObjectiveMetrics(self.store)
         self._wall_clock = wall_clock
         self._take(options)
-        if self.keeper is not None:
-            self.keeper.restore()
+        if self.checkpointer is not None:
+            self.checkpointer.restore()
         else:
             self.own.state_size(0)
             self.own.state_writable(True)
 
-    def prepare(self, settings: Settings) -> CoreOptions:
+    def prepare(self, settings: Settings) -> EngineOptions:
         """Another configuration, made ready; nothing is changed.
 
         Raises: ConfigError where it cannot be used.
         """
-        return core_options(settings, self.pricing.catalogue)
+        return engine_options(settings, self.pricing.catalogue)
 
-    def commit(self, options: CoreOptions) -> None:
+    def commit(self, options: EngineOptions) -> None:
         """Go on with another configuration; what was counted stays.
 
         Raises: Overloaded when what waits, and is counted under the old one, cannot be written;
             nothing has changed then.
         """
-        with self.intake.paused():
-            self.intake.settle_all(ends_traces=False)
+        with self.ingester.paused():
+            self.ingester.settle_all(ends_traces=False)
             self.store.reconfigure(options.store)
             self.pricing = options.pricing
-            self.intake.replace(
+            self.ingester.replace(
                 options.readers,
                 options.pricing,
                 options.limits,
                 options.trace_limits,
                 options.humans,
             )
-            self.intake.arrivals.lateness_s = options.settings.lateness_s
+            self.ingester.arrivals.lateness_s = options.settings.lateness_s
             self._take(options)
             self.settings = options.settings
 
@@ -123,19 +123,19 @@ class Core:
 
     def close(self) -> None:
         """Count what waits, or keep it waiting in the state file, and close that."""
-        if self.state is None or self.keeper is None:
-            self.intake.settle_all()
+        if self.state is None or self.checkpointer is None:
+            self.ingester.settle_all()
             return
         try:
-            self.keeper.checkpoint()
+            self.checkpointer.checkpoint()
         except Overloaded as error:
             _logger.warning("the last checkpoint was not written: %s", error)
         self.state.close()
 
-    def _take(self, options: CoreOptions) -> None:
+    def _take(self, options: EngineOptions) -> None:
         """Show and follow what the configuration says about judges, targets and budgets."""
-        self._aims.targets((t.slo, dict(t.labels), t.value) for t in options.targets)
-        self.intake.budgets.configure(options.budgets, options.dimensions)
+        self._objectives.targets((t.slo, dict(t.labels), t.value) for t in options.targets)
+        self.ingester.budgets.configure(options.budgets, options.dimensions)
         self.recorder.judges(
             options.score_ranges,
             options.score_ranges_of_dialects,
@@ -144,9 +144,9 @@ class Core:
 
     def refresh(self) -> None:
         """Bring the gauges up to date, as before each exposition."""
-        self.intake.refresh_gauges()
-        if self.keeper is not None:
-            self.keeper.refresh_gauges()
+        self.ingester.refresh_gauges()
+        if self.checkpointer is not None:
+            self.checkpointer.refresh_gauges()
         for refresh in self.gauges:
             refresh()
         self._show_budgets()
@@ -154,5 +154,5 @@ class Core:
 
     def _show_budgets(self) -> None:
         with self.store.lock:
-            figures = list(self.intake.budgets.figures(self._wall_clock()))
-        self._aims.budgets((f.budget.name, f.budget.period, f.by_measure) for f in figures)
+            figures = list(self.ingester.budgets.figures(self._wall_clock()))
+        self._objectives.budgets((f.budget.name, f.budget.period, f.by_measure) for f in figures)

@@ -18,25 +18,25 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from ..consumer import ANYONE, Encoding, Outcome, RefusalReason, SignalName, Source, Tenant
-from ..content import Heard, Hearing, filters
-from ..content.extract import Taker
+from ..consumer import ANYONE, Encoding, Outcome, RejectionReason, SignalName, Source, Tenant
+from ..content import Captured, ContentDispatcher, filters
+from ..content.extract import ContentExtractor
 from ..correlation import (
+    Correlator,
     Limits,
     Part,
-    Pipeline,
     Saved,
     TraceLimits,
     WholeTraces,
-    moved_reading,
-    together,
+    merged,
+    relabelled_record,
 )
-from ..dialects import INDEXED_KEYS, Context, Readers, labels_of, moved_to, wanted_keys
+from ..dialects import INDEXED_KEYS, Context, ParserPool, labels_of, moved_to, wanted_keys
 from ..errors import Overloaded
-from ..metrics.exporter_metrics import SelfMetrics
+from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.recorder import Recorder
 from ..metrics.store import Store
-from ..model import Reading, Verdict
+from ..model import ParsedRecord, Verdict
 from ..objectives import Budgets
 from ..otlp import wire
 from ..otlp.attributes import parse
@@ -44,10 +44,10 @@ from ..otlp.decode import logs_of, spans_of
 from ..otlp.json_text import document, members_of
 from ..otlp.records import RawLog, RawSpan
 from ..pricing import Pricing
-from ..receivers.scores import Read, as_reading
+from ..receivers.scores import Read, as_parsed_record
 from ..storage import Entry, Memory
-from .aggregate import Counting
-from .arrivals import Arrivals, dated, message_of, readings_of
+from .aggregate import Aggregator
+from .arrivals import Arrivals, dated, message_of, parsed_records_of
 
 _encode = msgspec.msgpack.Encoder().encode
 _labelled = msgspec.msgpack.Decoder(tuple[list[str], bytes])
@@ -63,14 +63,14 @@ class Journal(Protocol):
         """
 
 
-class Intake:
-    """Implements `otlp.sink.Sink`; safe to call from several threads."""
+class Ingester:
+    """Implements `otlp.sink.Consumer`; safe to call from several threads."""
 
     def __init__(
         self,
         store: Store,
         recorder: Recorder,
-        own: SelfMetrics,
+        own: ExporterMetrics,
         pricing: Pricing,
         context: Context,
         limits: Limits,
@@ -95,9 +95,9 @@ class Intake:
         self._own = own
         is_kept = journal is not None
         self._traces = WholeTraces(trace_limits or TraceLimits(), tracks=is_kept)
-        self._counting = Counting(recorder, own, pricing, self._traces)
-        self._heed(Readers(context))
-        self._pipeline = Pipeline(limits, humans, tracks=is_kept)
+        self._counting = Aggregator(recorder, own, pricing, self._traces)
+        self._heed(ParserPool(context))
+        self._pipeline = Correlator(limits, humans, tracks=is_kept)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
         self._journal = journal
@@ -146,19 +146,19 @@ class Intake:
 
     def _take(
         self, raw_spans: Iterable[RawSpan], raw_logs: Iterable[RawLog], reasons: list[str],
-        readers: Readers, source: Source, tenant: Tenant, started_s: float,
+        readers: ParserPool, source: Source, tenant: Tenant, started_s: float,
     ) -> Outcome | None:  # fmt: skip
         """None, and nothing is applied, where the configuration was replaced meanwhile."""
         reader = readers.of(tenant.labels)
-        heard: list[Heard] = []
+        heard: list[Captured] = []
         hearing = self._counting.hearing
-        read_log: Callable[[RawLog], Reading] = reader.log
+        read_log: Callable[[RawLog], ParsedRecord] = reader.log
         hear = None
         if hearing is not None:
             hear = hearing.hearing_spans(heard)
-            read_log = hearing.reading_logs(read_log, self._taker, heard)
-        spans = readings_of(raw_spans, reader.span, reasons, hear)
-        logs = readings_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
+            read_log = hearing.reading_logs(read_log, self._extractor, heard)
+        spans = parsed_records_of(raw_spans, reader.span, reasons, hear)
+        logs = parsed_records_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._writing:
             if readers is not self._readers:
                 return None
@@ -175,7 +175,7 @@ class Intake:
                 self._own.ingest_duration(source, time.perf_counter() - started_s)
         return Outcome(len(reasons), message_of(reasons))
 
-    def refused(self, source: Source, reason: RefusalReason) -> None:
+    def refused(self, source: Source, reason: RejectionReason) -> None:
         """Count a request that was answered with an error."""
         self._own.rejected(source, reason)
 
@@ -215,7 +215,7 @@ class Intake:
 
     def save(self, *, every: bool) -> Saved:
         """What is remembered, packed: what changed since the last time, or all of it."""
-        saved = together((self._pipeline.save(every=every), self._traces.save(every=every)))
+        saved = merged((self._pipeline.save(every=every), self._traces.save(every=every)))
         labels = labels_of(self._readers.context)
         packed = [part._replace(value=_encode((labels, part.value))) for part in saved.parts]
         return saved._replace(parts=tuple(packed))
@@ -253,8 +253,8 @@ class Intake:
         context, spans, logs = self._readers.context, entry.spans, entry.logs
         if list(entry.dimensions) != labels_of(context):
             move = moved_to(entry.dimensions, context)
-            spans = tuple(moved_reading(reading, move) for reading in spans)
-            logs = tuple(moved_reading(reading, move) for reading in logs)
+            spans = tuple(relabelled_record(reading, move) for reading in spans)
+            logs = tuple(relabelled_record(reading, move) for reading in logs)
         now_s = entry.now_s + ahead_s
         for_calls, for_traces = entry.waits_s[:3], entry.waits_s[3:]
         with self._pipeline.waiting_for(*for_calls), self._traces.waiting(*for_traces):
@@ -282,7 +282,7 @@ class Intake:
 
     def replace(
         self,
-        readers: Readers,
+        readers: ParserPool,
         pricing: Pricing,
         limits: Limits,
         trace_limits: TraceLimits,
@@ -299,7 +299,7 @@ class Intake:
             if moved is not None:
                 self._traces.relabel(moved)
 
-    def listen(self, hearing: Hearing | None) -> Hearing | None:
+    def listen(self, hearing: ContentDispatcher | None) -> ContentDispatcher | None:
         """Let others hear what is said in calls from now on; None: nobody does.
 
         Texts are read off the wire only while somebody listens. Returns who listened before.
@@ -307,7 +307,7 @@ class Intake:
         with self.paused():
             before, self._counting.hearing = self._counting.hearing, hearing
             self._evicted["texts"] = 0
-            self._heed(Readers(self._readers.context))
+            self._heed(ParserPool(self._readers.context))
             return before
 
     def judged(self, verdicts: Iterable[Verdict]) -> None:
@@ -347,11 +347,11 @@ class Intake:
                 self._own.table_evicted(table, memory.evicted - self._evicted[table])
                 self._evicted[table] = memory.evicted
 
-    def _heed(self, readers: Readers) -> None:
+    def _heed(self, readers: ParserPool) -> None:
         """Read under a configuration from now on."""
         dimensions, with_texts = readers.context.dimensions, self._counting.hearing is not None
         self._span_keys, self._log_keys = filters(dimensions, with_texts=with_texts)
-        self._taker = Taker(wanted_keys(dimensions), INDEXED_KEYS)
+        self._extractor = ContentExtractor(wanted_keys(dimensions), INDEXED_KEYS)
         self._readers = readers
 
     def _commit_and_apply(self, entry: Entry) -> None:
@@ -393,6 +393,6 @@ class Intake:
         self.arrivals.count(entry)
 
 
-def _judged(verdict: Verdict) -> Reading:
+def _judged(verdict: Verdict) -> ParsedRecord:
     origin, time = verdict.origin, verdict.time_ns.to_bytes(8)
-    return as_reading(verdict, origin.trace_id, origin.span_id, verdict.judge.encode(), time)
+    return as_parsed_record(verdict, origin.trace_id, origin.span_id, verdict.judge.encode(), time)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from ..config import Settings
 from ..config.judge_settings import RuleSettings
-from ..content import HoldLimits
+from ..content import ContentBufferLimits
 from ..correlation import Limits, TraceLimits
-from ..dialects import LABELS, Context, JudgeRules, Judging, Readers, dimension, label_key
+from ..dialects import LABELS, Context, JudgeRules, Judging, ParserPool, dimension, label_key
 from ..judge.client import Endpoint
 from ..judge.rules import EVERY_CALL, Rule, Sample, parse_matcher
 from ..judge.runner import JudgeOptions
@@ -29,7 +29,7 @@ _SETTLE_SLACK_S = 50.0
 
 
 @dataclass(frozen=True, slots=True)
-class CoreOptions:
+class EngineOptions:
     """A configuration as the rooms of the core take it.
 
     Whatever cannot be used is found while this is made, so that taking it cannot fail.
@@ -37,7 +37,7 @@ class CoreOptions:
 
     settings: Settings
     store: StoreOptions
-    readers: Readers
+    readers: ParserPool
     pricing: Pricing
     limits: Limits
     trace_limits: TraceLimits
@@ -53,7 +53,7 @@ class CoreOptions:
     """By judge."""
 
 
-def core_options(settings: Settings, catalogue: Catalogue | None = None) -> CoreOptions:
+def engine_options(settings: Settings, catalogue: Catalogue | None = None) -> EngineOptions:
     """What the configuration says to the core.
 
     Args:
@@ -63,10 +63,10 @@ def core_options(settings: Settings, catalogue: Catalogue | None = None) -> Core
     Raises: ConfigError where something cannot be used.
     """
     by_name, by_dialect = settings.judges.by_name, settings.judges.by_dialect
-    return CoreOptions(
+    return EngineOptions(
         settings=settings,
         store=store_options(settings),
-        readers=Readers(context(settings)),
+        readers=ParserPool(context(settings)),
         pricing=Pricing(pricing_policy(settings), catalogue),
         limits=limits(settings),
         trace_limits=trace_limits(settings),
@@ -256,10 +256,12 @@ def judge_rule(rule: RuleSettings) -> Rule:
     )
 
 
-def hold_limits(settings: Settings) -> HoldLimits:
+def content_buffer_limits(settings: Settings) -> ContentBufferLimits:
     """How much text is held, and how long: a little longer than its call takes to settle."""
     texts = settings.texts
-    return HoldLimits(texts.max_records, texts.max_bytes, settings.settle_s + _SETTLE_SLACK_S)
+    return ContentBufferLimits(
+        texts.max_records, texts.max_bytes, settings.settle_s + _SETTLE_SLACK_S
+    )
 
 
 def in_memory(settings: Settings) -> Settings:

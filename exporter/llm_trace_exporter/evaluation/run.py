@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..judge.client import Client
 from ..judge.limits import DailyBudget
 from ..judge.prompt import Limits, is_own
-from ..judge.question import Price, Run, ask
+from ..judge.question import Answered, Price, ask
 from ..judge.rules import Rule
 from ..judge.runner import JudgeOptions, labels_of
 from ..model import LlmCall, PricedCall
@@ -22,7 +22,7 @@ class Case:
     """One recorded call and what was said in it."""
 
     call: PricedCall
-    exchange: Exchange = field(repr=False)
+    exchange: CallContent = field(repr=False)
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -39,7 +39,7 @@ class Collector:
         self.cases: list[Case] = []
         self._most = most
 
-    def hears(self, call: PricedCall, exchange: Exchange) -> None:
+    def hears(self, call: PricedCall, exchange: CallContent) -> None:
         """Take a settled call."""
         if (self._most is None or len(self.cases) < self._most) and not is_own(exchange):
             self.cases.append(Case(call, exchange))
@@ -51,8 +51,8 @@ class Result:
 
     rule: Rule
     case: Case
-    run: Run
-    turned: Run | None = None
+    run: Answered
+    turned: Answered | None = None
     """The same with the material in reverse order, where that was asked for."""
 
     @property
@@ -105,12 +105,12 @@ class Evaluation:
         with ThreadPoolExecutor(self._options.max_concurrent) as pool:
             yield from pool.map(answered, questions)
 
-    def _run(self, rule: Rule, case: Case, *, is_reversed: bool) -> Run:
+    def _run(self, rule: Rule, case: Case, *, is_reversed: bool) -> Answered:
         if not rule.can_judge(case.exchange):
-            return Run("no_text")
+            return Answered("no_text")
         if not self._budget.admit():
-            return Run("skipped", reason="the limit of what may be spent is reached")
-        run: Run | None = None
+            return Answered("skipped", reason="the limit of what may be spent is reached")
+        run: Answered | None = None
         try:
             run = ask(
                 self._client, rule, case.exchange, self._locked_price, self._limits,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from .rules import Material, Rule, has_text
 
 Message = dict[str, str]
@@ -68,13 +68,13 @@ class Limits:
     """Of each kind of material."""
 
 
-def is_own(exchange: Exchange) -> bool:
+def is_own(exchange: CallContent) -> bool:
     """Whether this is a request of the judge itself, told by a gateway or proxy in between."""
     return exchange.system.lstrip().startswith(OPENING)
 
 
 def messages(
-    rule: Rule, exchange: Exchange, limits: Limits, *, is_reversed: bool = False
+    rule: Rule, exchange: CallContent, limits: Limits, *, is_reversed: bool = False
 ) -> list[Message]:
     """The chat that asks a rule's question about an exchange.
 
@@ -113,7 +113,7 @@ def _section(boundary: str, material: Material, text: str) -> str:
     return f"<<<{boundary} {title}>>>\n{text}\n<<<{boundary} end>>>"
 
 
-def _material(exchange: Exchange, material: Material, most: int) -> str:
+def _material(exchange: CallContent, material: Material, most: int) -> str:
     value: str | tuple[str, ...] = getattr(exchange, material)
     if isinstance(value, str):
         return clip(value, most)

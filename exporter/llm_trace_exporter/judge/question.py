@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall, Origin, PricedCall, RunOutcome, Subject, Verdict, VerdictValue
 from .client import AskFailed, Client
 from .parse import Completion, parse_answer
@@ -22,7 +22,7 @@ DIALECT = "judge"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Answered:
     """One question and its end."""
 
     outcome: RunOutcome
@@ -49,13 +49,13 @@ class Run:
 def ask(
     client: Client,
     rule: Rule,
-    exchange: Exchange,
+    exchange: CallContent,
     price: Price,
     limits: Limits,
     stop: threading.Event | None = None,
     *,
     is_reversed: bool = False,
-) -> Run:
+) -> Answered:
     """Ask a rule's question about an exchange; never raises for what the other side does."""
     started_s = time.monotonic()
     started_ns = time.time_ns()
@@ -65,15 +65,15 @@ def ask(
     except AskFailed as failed:
         seconds = time.monotonic() - started_s
         outcome: RunOutcome = "skipped" if failed.kind == "stopped" else failed.kind
-        return Run(outcome, seconds, reason=str(failed))
+        return Answered(outcome, seconds, reason=str(failed))
     seconds = time.monotonic() - started_s
     cost_usd = price(_own_call(client, completion, started_ns))
     answer = parse_answer(completion.content) if completion.is_whole else None
     if answer is None:
         reason = "no verdict in the answer" if completion.is_whole else "the answer is cut off"
-        return Run("unparseable", seconds, cost_usd=cost_usd, reason=reason)
+        return Answered("unparseable", seconds, cost_usd=cost_usd, reason=reason)
     is_pass = answer.verdict == rule.passes_when
-    return Run("ok", seconds, is_pass, answer.evidence, cost_usd)
+    return Answered("ok", seconds, is_pass, answer.evidence, cost_usd)
 
 
 def verdict_of(rule: Rule, call: PricedCall, value: VerdictValue, time_ns: int) -> Verdict:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from zlib import crc32
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 
 Material = Literal["user", "answer", "system", "documents", "tool_results"]
-"""The texts of a call that a rule can see; fields of `Exchange`."""
+"""The texts of a call that a rule can see; fields of `CallContent`."""
 
 MATERIALS: tuple[Material, ...] = get_args(Material)
 
@@ -115,7 +115,7 @@ class Rule:
                 break
         return highest
 
-    def can_judge(self, exchange: Exchange) -> bool:
+    def can_judge(self, exchange: CallContent) -> bool:
         """Whether the exchange holds what the question is about."""
         needed = self.sees if self.needs is None else self.needs
         return all(has_text(exchange, material) for material in needed)
@@ -132,7 +132,7 @@ def _could_match(matchers: Iterable[Matcher], told: Labels) -> bool:
     return all(matcher.label not in told or matcher(told) for matcher in matchers)
 
 
-def has_text(exchange: Exchange, material: Material) -> bool:
+def has_text(exchange: CallContent, material: Material) -> bool:
     """Whether there is anything but blanks in one of the texts."""
     value: str | tuple[str, ...] = getattr(exchange, material)
     texts = (value,) if isinstance(value, str) else value

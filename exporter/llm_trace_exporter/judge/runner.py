@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..content.record import Exchange
+from ..content.record import CallContent
 from ..model import LlmCall, PricedCall, RunOutcome, Verdict
 from .client import Client, Endpoint
 from .limits import CircuitBreaker, DailyBudget, PerMinute
 from .prompt import Limits, is_own
-from .question import Price, Run, ask, verdict_of
+from .question import Answered, Price, ask, verdict_of
 from .rules import MATERIALS, Rule, is_sampled
 
 _logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class JudgeOptions:
 class _Job:
     rule: Rule
     call: PricedCall
-    exchange: Exchange
+    exchange: CallContent
     characters: int
 
 
@@ -81,7 +81,7 @@ class _Match:
     """Such calls since they were counted."""
 
 
-class Judges:
+class JudgeRunner:
     """Asks the rules' questions about a sample of calls; safe to call from several threads."""
 
     def __init__(
@@ -211,7 +211,7 @@ class Judges:
         """Whether a rule could choose calls of a trace; those outside of any are on their own."""
         return not trace_id or is_sampled(trace_id, self._highest)
 
-    def offer(self, call: PricedCall, exchange: Exchange) -> None:
+    def offer(self, call: PricedCall, exchange: CallContent) -> None:
         """Queue the questions that are to be asked about a call. Never waits."""
         if is_own(exchange):
             return
@@ -292,7 +292,7 @@ class Judges:
                 self._broke(error)
         self._wake()
 
-    def _end(self, job: _Job, run: Run | None) -> None:
+    def _end(self, job: _Job, run: Answered | None) -> None:
         """Count a run, and tell its verdict; None: nothing was asked."""
         if run is None:
             self._skip(job.rule)
@@ -305,16 +305,16 @@ class Judges:
         if value is not None and not self._has_ended:
             self._emit(verdict_of(job.rule, job.call, value, time.time_ns()))
 
-    def _broken(self, error: Exception) -> Run:
+    def _broken(self, error: Exception) -> Answered:
         """The run of a question that raised: a judge that breaks is an error, never nothing."""
         self._broke(error)
-        return Run("error", reason=type(error).__name__)
+        return Answered("error", reason=type(error).__name__)
 
-    def _asked(self, job: _Job) -> Run | None:
+    def _asked(self, job: _Job) -> Answered | None:
         """Ask, where budget and breaker allow it."""
         if not self._budget.admit():
             return None
-        run: Run | None = None
+        run: Answered | None = None
         try:
             if not self._breaker.admit():
                 return None
@@ -331,7 +331,7 @@ class Judges:
             self._budget.settle(0.0 if run is None else run.cost_usd or 0.0)
         return run
 
-    def _note(self, run: Run) -> None:
+    def _note(self, run: Answered) -> None:
         """Tell the breaker how it went, and the log why it did not."""
         if run.outcome == "skipped":
             self._breaker.abandoned()
@@ -378,6 +378,6 @@ def _moment_of(call: LlmCall) -> bytes:
     return call.origin.trace_id or call.start_ns.to_bytes(16, "big", signed=True)
 
 
-def _length(exchange: Exchange) -> int:
+def _length(exchange: CallContent) -> int:
     values = (getattr(exchange, material) for material in MATERIALS)
     return sum(len(v) if isinstance(v, str) else sum(map(len, v)) for v in values)

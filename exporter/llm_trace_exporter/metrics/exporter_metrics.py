@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ..model import Task
 from .labels_and_buckets import CLOCK_DIRECTIONS, DISCARD_REASONS, DURATIONS, STATE_ERRORS, TASKS
-from .series_sets import NO_LABELS, Children
+from .series_sets import NO_LABELS, SeriesByLabels
 from .store import Store
 
 _P = "llm_exporter_"
@@ -17,7 +17,7 @@ Usage: TypeAlias = tuple[int, int]
 """(how much there is, how much there may be)."""
 
 
-class SelfMetrics:
+class ExporterMetrics:
     """Counts the exporter's own work; safe to call from several threads.
 
     Label values passed in are words of this program, never texts from outside.
@@ -27,15 +27,15 @@ class SelfMetrics:
         """Count into a store; what alerts look at is there at 0 from the start."""
         self._store = store
         self._clock = store.clock
-        self._spans = Children(store.counters(_P + "spans_received_total"))
-        self._logs = Children(store.counters(_P + "log_records_received_total"))
-        self._metrics = Children(store.counters(_P + "metrics_requests_total"))
-        self._rejected = Children(store.counters(_P + "requests_rejected_total"))
-        self._discarded = Children(store.counters(_P + "discarded_total"))
-        self._discarded_tokens = Children(store.counters(_P + "discarded_tokens_total"))
-        self._ingest = Children(store.histograms(_P + "ingest_duration_seconds"))
-        self._lag = Children(store.histograms(_P + "ingest_lag_seconds"))
-        self._evicted = Children(store.counters(_P + "trace_table_evicted_total"))
+        self._spans = SeriesByLabels(store.counters(_P + "spans_received_total"))
+        self._logs = SeriesByLabels(store.counters(_P + "log_records_received_total"))
+        self._metrics = SeriesByLabels(store.counters(_P + "metrics_requests_total"))
+        self._rejected = SeriesByLabels(store.counters(_P + "requests_rejected_total"))
+        self._discarded = SeriesByLabels(store.counters(_P + "discarded_total"))
+        self._discarded_tokens = SeriesByLabels(store.counters(_P + "discarded_tokens_total"))
+        self._ingest = SeriesByLabels(store.histograms(_P + "ingest_duration_seconds"))
+        self._lag = SeriesByLabels(store.histograms(_P + "ingest_lag_seconds"))
+        self._evicted = SeriesByLabels(store.counters(_P + "trace_table_evicted_total"))
         self._set("build_info", 1, version, platform.python_version())
         store.watch(self._refresh)
         self._refresh()

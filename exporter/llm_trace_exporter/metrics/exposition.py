@@ -19,7 +19,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.utils import floatToGoString
 
 from .catalogue import FAMILIES
-from .exporter_metrics import SelfMetrics
+from .exporter_metrics import ExporterMetrics
 from .family import Family
 from .negotiation import Choice, Format, choose
 from .series import NOT_NEW, Exemplar, HistogramRow, ScalarRow
@@ -66,7 +66,7 @@ class Exposition:
     def __init__(
         self,
         store: Store,
-        own: SelfMetrics,
+        own: ExporterMetrics,
         *,
         registry: CollectorRegistry | None = None,
         before: Callable[[], None] | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..model import MAX_DURATION_S, PricedCall
-from .series_sets import NO_LABELS, Bundles, Children, Labeller
+from .series_sets import NO_LABELS, Labeller, SeriesByLabels, SeriesCache
 from .store import Store
 
 _ADMITTED = ("service", "environment", "operation", "provider", "request_model", "response_model")
@@ -36,22 +36,24 @@ class ProfileSeries:
         head, _ = labeller.admit(_ADMITTED, values)
         histograms = labeller.store.histograms
         client = "gen_ai_client_"
-        self.tokens = Children(histograms(client + "token_usage"), head)
-        self.duration = Children(histograms(client + "operation_duration_seconds"), head)
-        self.first_chunk = Children(
+        self.tokens = SeriesByLabels(histograms(client + "token_usage"), head)
+        self.duration = SeriesByLabels(histograms(client + "operation_duration_seconds"), head)
+        self.first_chunk = SeriesByLabels(
             histograms(client + "operation_time_to_first_chunk_seconds"), head
         )
-        self.first_token = Children(histograms("gen_ai_server_time_to_first_token_seconds"), head)
-        self.cost = Children(histograms("gen_ai_usage_cost_USD"), head)
+        self.first_token = SeriesByLabels(
+            histograms("gen_ai_server_time_to_first_token_seconds"), head
+        )
+        self.cost = SeriesByLabels(histograms("gen_ai_usage_cost_USD"), head)
 
 
-class Profiles:
+class NameProfiles:
     """Counts calls under the names of the profiles that are switched on."""
 
     def __init__(self, store: Store, labeller: Labeller) -> None:
         """Count into a store; its options say which profiles are on."""
         self._store = store
-        self._series = Bundles(store, partial(ProfileSeries, labeller))
+        self._series = SeriesCache(store, partial(ProfileSeries, labeller))
 
     def count(self, priced: PricedCall, weight: float, now_s: float) -> None:
         """Count one call; the caller holds the store's lock."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from .store import Store
 
 
-class Aims:
+class ObjectiveMetrics:
     """Shows what is aimed at; safe to call from several threads."""
 
     def __init__(self, store: Store) -> None:

@@ -24,17 +24,17 @@ from ..model import (
     TraceSummary,
     Verdict,
 )
-from .name_profiles import Profiles
+from .name_profiles import NameProfiles
 from .plausibility import is_plausible
 from .series import MAX_AMOUNT, Counter, Mark
 from .series_sets import (
     NO_LABELS,
     AgreementSeries,
-    Bundles,
     CallSeries,
     FeedbackSeries,
     Labeller,
     RouteSeries,
+    SeriesCache,
     StepSeries,
     TraceSeries,
     VerdictSeries,
@@ -68,14 +68,14 @@ class Recorder:
         self._score_ranges = dict(score_ranges or {})
         self._score_ranges_of_dialects: dict[str, tuple[float, float]] = {}
         self._labeller = labeller = Labeller(store)
-        self._calls = Bundles(store, partial(CallSeries, labeller))
-        self._profiles = Profiles(store, labeller)
-        self._routes = Bundles(store, partial(RouteSeries, labeller))
-        self._steps = Bundles(store, partial(StepSeries, labeller))
-        self._traces = Bundles(store, partial(TraceSeries, labeller))
-        self._verdicts = Bundles(store, partial(VerdictSeries, labeller))
-        self._agreements = Bundles(store, partial(AgreementSeries, labeller))
-        self._feedback = Bundles(store, partial(FeedbackSeries, labeller))
+        self._calls = SeriesCache(store, partial(CallSeries, labeller))
+        self._profiles = NameProfiles(store, labeller)
+        self._routes = SeriesCache(store, partial(RouteSeries, labeller))
+        self._steps = SeriesCache(store, partial(StepSeries, labeller))
+        self._traces = SeriesCache(store, partial(TraceSeries, labeller))
+        self._verdicts = SeriesCache(store, partial(VerdictSeries, labeller))
+        self._agreements = SeriesCache(store, partial(AgreementSeries, labeller))
+        self._feedback = SeriesCache(store, partial(FeedbackSeries, labeller))
 
     def judges(
         self,
@@ -311,18 +311,18 @@ class _Bundle(Protocol):
     def overflows(self) -> tuple[Counter, ...]: ...
 
     @property
-    def siblings(self) -> tuple[Counter, ...]: ...
+    def co_created(self) -> tuple[Counter, ...]: ...
 
 
 _B = TypeVar("_B", bound=_Bundle)
 
 
-def _bound(bundles: Bundles[_B], key: tuple[str | tuple[str, ...], ...], now_s: float) -> _B:
+def _bound(bundles: SeriesCache[_B], key: tuple[str | tuple[str, ...], ...], now_s: float) -> _B:
     """Return the series of a label set, in use now; what the caps replaced of it is counted."""
     series = bundles.by_key.get(key) or bundles.make(key)
     for overflow in series.overflows:
         overflow.add(1, now_s)
-    for sibling in series.siblings:
+    for sibling in series.co_created:
         sibling.touched_s = now_s
     return series
 

@@ -16,7 +16,7 @@ _Shown: TypeAlias = tuple[str, str]
 """(value to show, the label as rendered; empty where the value is)."""
 
 
-class Restorer:
+class StoreLoader:
     """Gives the series to fill with what was saved; for one load, under the store's lock."""
 
     def __init__(self, store: Store) -> None:

@@ -35,7 +35,7 @@ S = TypeVar("S", Counter, Gauge, Histogram)
 B = TypeVar("B")
 
 
-class Children(dict[tuple[str, ...], S], Generic[S]):
+class SeriesByLabels(dict[tuple[str, ...], S], Generic[S]):
     """The series of one family under one bundle's labels, by the family's own labels."""
 
     __slots__ = ("_family", "_head", "_tail")
@@ -67,7 +67,7 @@ class Labeller:
     def __init__(self, store: Store) -> None:
         """Use the store's label policy and count what it replaces."""
         self.store = store
-        self._overflows: Children[Counter] = Children(
+        self._overflows: SeriesByLabels[Counter] = SeriesByLabels(
             store.counters("llm_exporter_label_overflow_total")
         )
         store.watch(self._overflows.clear)
@@ -89,7 +89,7 @@ class Labeller:
         return self.admit(names, fitted)
 
 
-class Bundles(Generic[B]):
+class SeriesCache(Generic[B]):
     """Bundles by raw label set: bounded, and forgotten when the store drops series."""
 
     def __init__(self, store: Store, build: Callable[..., B]) -> None:
@@ -124,7 +124,7 @@ class CallSeries:
         "per_token",
         "repriced",
         "requests",
-        "siblings",
+        "co_created",
         "tokens",
         "ttft",
         "unpriced",
@@ -149,31 +149,35 @@ class CallSeries:
         tail, over_tail = labeller.dimensions(dimensions)
         store = labeller.store
         self.overflows = (*over, *over_tail)
-        self.requests = Children(store.counters("llm_requests_total"), head, tail)
-        self.duration = Children(store.histograms("llm_request_duration_seconds"), head, tail)
-        self.ttft = Children(
+        self.requests = SeriesByLabels(store.counters("llm_requests_total"), head, tail)
+        self.duration = SeriesByLabels(store.histograms("llm_request_duration_seconds"), head, tail)
+        self.ttft = SeriesByLabels(
             store.histograms("llm_request_time_to_first_token_seconds"), head, tail
         )
-        self.per_token = Children(
+        self.per_token = SeriesByLabels(
             store.histograms("llm_request_time_per_output_token_seconds"), head, tail
         )
-        self.tokens = Children(store.counters("llm_tokens_total"), head, tail)
-        self.input_tokens = Children(store.histograms("llm_request_input_tokens"), head, tail)
-        self.output_tokens = Children(store.histograms("llm_request_output_tokens"), head, tail)
-        self.cost = Children(store.counters("llm_cost_usd_total"), head, tail)
-        self.cost_per_call = Children(store.histograms("llm_request_cost_usd"), head, tail)
-        self.unpriced = Children(store.counters("llm_unpriced_requests_total"), head, tail)
-        self.repriced = Children(store.counters("llm_repriced_requests_total"), head, tail)
-        self.unpriced_tokens = Children(store.counters("llm_unpriced_tokens_total"), head, tail)
-        self.finish = Children(store.counters("llm_finish_reasons_total"), head, tail)
-        self.gateway = Children(store.counters("llm_gateway_events_total"), head, tail)
-        self.siblings = tuple(self.requests[ending] for ending in ALL_ENDINGS)
+        self.tokens = SeriesByLabels(store.counters("llm_tokens_total"), head, tail)
+        self.input_tokens = SeriesByLabels(store.histograms("llm_request_input_tokens"), head, tail)
+        self.output_tokens = SeriesByLabels(
+            store.histograms("llm_request_output_tokens"), head, tail
+        )
+        self.cost = SeriesByLabels(store.counters("llm_cost_usd_total"), head, tail)
+        self.cost_per_call = SeriesByLabels(store.histograms("llm_request_cost_usd"), head, tail)
+        self.unpriced = SeriesByLabels(store.counters("llm_unpriced_requests_total"), head, tail)
+        self.repriced = SeriesByLabels(store.counters("llm_repriced_requests_total"), head, tail)
+        self.unpriced_tokens = SeriesByLabels(
+            store.counters("llm_unpriced_tokens_total"), head, tail
+        )
+        self.finish = SeriesByLabels(store.counters("llm_finish_reasons_total"), head, tail)
+        self.gateway = SeriesByLabels(store.counters("llm_gateway_events_total"), head, tail)
+        self.co_created = tuple(self.requests[ending] for ending in ALL_ENDINGS)
 
 
 class RouteSeries:
     """Series of one pair of requested and served model."""
 
-    __slots__ = ("overflows", "routed", "siblings")
+    __slots__ = ("overflows", "routed", "co_created")
 
     def __init__(
         self,
@@ -190,14 +194,14 @@ class RouteSeries:
         models = ("request_model", "response_model")
         shown, over = labeller.admit(models, (request_model, response_model))
         self.overflows = tuple(over)
-        self.siblings: tuple[Counter, ...] = ()
+        self.co_created: tuple[Counter, ...] = ()
         self.routed = labeller.store.counters("llm_model_routing_total").get(route + shown)
 
 
 class StepSeries:
     """Series of the steps of one kind and name."""
 
-    __slots__ = ("checks", "documents", "duration", "overflows", "siblings", "tools", "top_score")
+    __slots__ = ("checks", "documents", "duration", "overflows", "co_created", "tools", "top_score")
 
     def __init__(
         self,
@@ -217,24 +221,30 @@ class StepSeries:
         guardrail, over_guard = labeller.admit(("guardrail",), (name if guards else "",))
         store = labeller.store
         self.overflows = (*over, *over_name, *over_tail, *over_tool, *over_guard)
-        self.duration = Children(
+        self.duration = SeriesByLabels(
             store.histograms("llm_step_duration_seconds"), (*base, kind, *named), tail
         )
-        self.tools = Children(store.counters("llm_tool_calls_total"), base + tool, tail)
-        self.documents = Children(store.histograms("llm_retrieved_documents"), base + named, tail)
-        self.top_score = Children(store.histograms("llm_retrieval_top_score"), base + named, tail)
-        self.checks = Children(store.counters("llm_guardrail_checks_total"), base + guardrail, tail)
-        siblings = [self.tools[ending] for ending in ALL_ENDINGS] if kind == "tool" else []
+        self.tools = SeriesByLabels(store.counters("llm_tool_calls_total"), base + tool, tail)
+        self.documents = SeriesByLabels(
+            store.histograms("llm_retrieved_documents"), base + named, tail
+        )
+        self.top_score = SeriesByLabels(
+            store.histograms("llm_retrieval_top_score"), base + named, tail
+        )
+        self.checks = SeriesByLabels(
+            store.counters("llm_guardrail_checks_total"), base + guardrail, tail
+        )
+        co_created = [self.tools[ending] for ending in ALL_ENDINGS] if kind == "tool" else []
         if guards:
-            siblings += [self.checks[("allow",)], self.checks[("block",)]]
-        self.siblings = tuple(siblings)
+            co_created += [self.checks[("allow",)], self.checks[("block",)]]
+        self.co_created = tuple(co_created)
 
 
 class TraceSeries:
     """Series of the whole traces of one label set."""
 
     __slots__ = (
-        *("cost", "duration", "llm_calls", "overflows", "siblings", "tokens", "tool_calls"),
+        *("cost", "duration", "llm_calls", "overflows", "co_created", "tokens", "tool_calls"),
         "traces",
     )
 
@@ -251,19 +261,19 @@ class TraceSeries:
         tail, over_tail = labeller.dimensions(dimensions)
         store = labeller.store
         self.overflows = (*over, *over_tail)
-        self.traces = Children(store.counters("llm_traces_total"), head, tail)
-        self.duration = Children(store.histograms("llm_trace_duration_seconds"), head, tail)
-        self.cost = Children(store.histograms("llm_trace_cost_usd"), head, tail)
-        self.llm_calls = Children(store.histograms("llm_trace_llm_calls"), head, tail)
-        self.tool_calls = Children(store.histograms("llm_trace_tool_calls"), head, tail)
-        self.tokens = Children(store.histograms("llm_trace_tokens"), head, tail)
-        self.siblings = tuple(self.traces[(outcome,)] for outcome in ("ok", "error"))
+        self.traces = SeriesByLabels(store.counters("llm_traces_total"), head, tail)
+        self.duration = SeriesByLabels(store.histograms("llm_trace_duration_seconds"), head, tail)
+        self.cost = SeriesByLabels(store.histograms("llm_trace_cost_usd"), head, tail)
+        self.llm_calls = SeriesByLabels(store.histograms("llm_trace_llm_calls"), head, tail)
+        self.tool_calls = SeriesByLabels(store.histograms("llm_trace_tool_calls"), head, tail)
+        self.tokens = SeriesByLabels(store.histograms("llm_trace_tokens"), head, tail)
+        self.co_created = tuple(self.traces[(outcome,)] for outcome in ("ok", "error"))
 
 
 class VerdictSeries:
     """Series of one judge's verdicts on one model."""
 
-    __slots__ = ("findings", "lag", "overflows", "score", "siblings", "verdicts")
+    __slots__ = ("findings", "lag", "overflows", "score", "co_created", "verdicts")
 
     def __init__(
         self,
@@ -280,17 +290,19 @@ class VerdictSeries:
         tail, over_tail = labeller.dimensions(dimensions)
         store = labeller.store
         self.overflows = (*over, *over_tail)
-        self.verdicts = Children(store.counters("llm_judge_verdicts_total"), (*head, kind), tail)
-        self.score = Children(store.histograms("llm_judge_score"), (*head, kind), tail)
-        self.lag = Children(store.histograms("llm_judge_lag_seconds"), head, tail)
-        self.findings = Children(store.counters("llm_content_findings_total"), head, tail)
-        self.siblings = tuple(self.verdicts[verdict] for verdict in ALL_VERDICTS)
+        self.verdicts = SeriesByLabels(
+            store.counters("llm_judge_verdicts_total"), (*head, kind), tail
+        )
+        self.score = SeriesByLabels(store.histograms("llm_judge_score"), (*head, kind), tail)
+        self.lag = SeriesByLabels(store.histograms("llm_judge_lag_seconds"), head, tail)
+        self.findings = SeriesByLabels(store.counters("llm_content_findings_total"), head, tail)
+        self.co_created = tuple(self.verdicts[verdict] for verdict in ALL_VERDICTS)
 
 
 class FeedbackSeries:
     """Series of one source of end users' feedback on one model."""
 
-    __slots__ = ("by_rating", "overflows", "siblings")
+    __slots__ = ("by_rating", "overflows", "co_created")
 
     def __init__(
         self,
@@ -307,14 +319,14 @@ class FeedbackSeries:
         tail, over_tail = labeller.dimensions(dimensions)
         self.overflows = (*over, *over_source, *over_tail)
         family = labeller.store.counters("llm_feedback_total")
-        self.by_rating = Children(family, head, filed + tail)
-        self.siblings = tuple(self.by_rating[(rating,)] for rating in ALL_RATINGS)
+        self.by_rating = SeriesByLabels(family, head, filed + tail)
+        self.co_created = tuple(self.by_rating[(rating,)] for rating in ALL_RATINGS)
 
 
 class AgreementSeries:
     """Series of one judge's agreement with people."""
 
-    __slots__ = ("by_agreement", "overflows", "siblings")
+    __slots__ = ("by_agreement", "overflows", "co_created")
 
     def __init__(
         self,
@@ -329,7 +341,7 @@ class AgreementSeries:
         head, over = labeller.admit((*QUALITY, "judge"), (service, environment, model, judge))
         tail, over_tail = labeller.dimensions(dimensions)
         self.overflows = (*over, *over_tail)
-        self.by_agreement = Children(
+        self.by_agreement = SeriesByLabels(
             labeller.store.counters("llm_judge_agreement_total"), head, tail
         )
-        self.siblings = tuple(self.by_agreement[(agrees,)] for agrees in ("true", "false"))
+        self.co_created = tuple(self.by_agreement[(agrees,)] for agrees in ("true", "false"))

@@ -331,8 +331,8 @@ class Store:
         for family in self._families.values():
             for series in family.series.values():
                 if not isinstance(series, Gauge) and series.born_s <= seen_s:
-                    is_held = series.born_s + hold_s > seen_s
-                    series.born_s = now_s if is_held else NOT_NEW
+                    awaits_root = series.born_s + hold_s > seen_s
+                    series.born_s = now_s if awaits_root else NOT_NEW
 
     def open_labels(self, name: str) -> list[str]:
         """Return the labels of a family whose values come from outside."""

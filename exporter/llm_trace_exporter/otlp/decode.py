@@ -80,7 +80,7 @@ def spans_of(
                 yield span
 
 
-def texts_of(span: RawSpan, keep: KeyFilter) -> tuple[Attributes, list[tuple[str, Attributes]]]:
+def content_of(span: RawSpan, keep: KeyFilter) -> tuple[Attributes, list[tuple[str, Attributes]]]:
     """What another filter keeps of a span's attributes and, by name, of its events'.
 
     Nothing where a wanted value is no AnyValue: nobody can say what it says.

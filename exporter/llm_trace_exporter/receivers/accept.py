@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
-from .connections import Connections, Standing
+from .connections import Connections, ConnectionState
 
 # The process, the system or its memory has no room for another one.
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -63,7 +63,7 @@ class Accepting:
                 accepted.close()
                 continue
             arrival = _Arrival(accepted)
-            self._connections.stand(arrival, Standing.SILENT)
+            self._connections.stand(arrival, ConnectionState.SILENT)
             task = self._loop.create_task(self._welcome(arrival))
             self._arrivals[task] = arrival
             task.add_done_callback(self._arrivals.pop)
@@ -71,7 +71,9 @@ class Accepting:
             await asyncio.sleep(0)
 
     async def _welcome(self, arrival: _Arrival) -> None:
-        patience_s = self._connections.limits.patience_s[Standing.SILENT] if self._tls else None
+        patience_s = (
+            self._connections.limits.patience_s[ConnectionState.SILENT] if self._tls else None
+        )
         try:
             await self._loop.connect_accepted_socket(
                 self._protocol, arrival.socket, ssl=self._tls, ssl_handshake_timeout=patience_s

@@ -11,7 +11,7 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..consumer import ANYONE, Sink, Tenant
+from ..consumer import ANYONE, Consumer, Tenant
 from .rejection import Refusal
 from .responses import refuse
 
@@ -57,7 +57,7 @@ class HttpGate:
     The one behind finds out with `tenant_of` whose request it is.
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, sink: Sink) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, sink: Consumer) -> None:
         """Stand in front of `app`; refusals are counted by `sink`."""
         self._app = app
         self._gate = gate

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Protocol
 
 
-class Standing(IntEnum):
+class ConnectionState(IntEnum):
     """What a connection is waited for; those that come first here go first."""
 
     SILENT = 0
@@ -36,22 +36,22 @@ class ConnectionLimits:
     max_connections: int = 512
     max_taking: int = 32
     """Answers at once that wait for slow readers: each is held in memory."""
-    patience_s: Mapping[Standing, float] = field(
+    patience_s: Mapping[ConnectionState, float] = field(
         default_factory=lambda: {
-            Standing.SILENT: 10.0,
-            Standing.IDLE: 75.0,
-            Standing.SENDING: 60.0,
-            Standing.TAKING: 30.0,
+            ConnectionState.SILENT: 10.0,
+            ConnectionState.IDLE: 75.0,
+            ConnectionState.SENDING: 60.0,
+            ConnectionState.TAKING: 30.0,
         }
     )
     """How long a connection may stay as it is, in seconds; for those not named, for ever."""
 
 
 CLOSED_REASONS = {
-    Standing.SILENT: "head_timeout",
-    Standing.IDLE: "idle_timeout",
-    Standing.SENDING: "body_timeout",
-    Standing.TAKING: "answer_timeout",
+    ConnectionState.SILENT: "head_timeout",
+    ConnectionState.IDLE: "idle_timeout",
+    ConnectionState.SENDING: "body_timeout",
+    ConnectionState.TAKING: "answer_timeout",
 }
 """Why a connection was closed whose time was over."""
 
@@ -86,10 +86,10 @@ class Connections:
         self.limits = limits
         self._clock = clock
         self._closed = closed
-        self._standing: dict[Connection, Standing] = {}
+        self._standing: dict[Connection, ConnectionState] = {}
         # Of each standing, the one that has had it for longest first.
-        self._since: dict[Standing, OrderedDict[Connection, float]] = {
-            standing: OrderedDict() for standing in Standing
+        self._since: dict[ConnectionState, OrderedDict[Connection, float]] = {
+            state: OrderedDict() for state in ConnectionState
         }
 
     @property
@@ -97,22 +97,22 @@ class Connections:
         """How many there are."""
         return len(self._standing)
 
-    def stand(self, connection: Connection, standing: Standing) -> None:
+    def stand(self, connection: Connection, state: ConnectionState) -> None:
         """Put a connection, known or new, at the end of those with this standing."""
         before = self._standing.get(connection)
         if before is not None:
             del self._since[before][connection]
-        self._standing[connection] = standing
-        self._since[standing][connection] = self._clock()
-        if len(taking := self._since[Standing.TAKING]) > self.limits.max_taking:
+        self._standing[connection] = state
+        self._since[state][connection] = self._clock()
+        if len(taking := self._since[ConnectionState.TAKING]) > self.limits.max_taking:
             for slow in list(_until(taking, self._clock() - _SLOW_S))[:1]:
                 self._close(slow, NO_ROOM)
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
-        standing = self._standing.pop(connection, None)
-        if standing is not None:
-            del self._since[standing][connection]
+        state = self._standing.pop(connection, None)
+        if state is not None:
+            del self._since[state][connection]
 
     def has_room(self) -> bool:
         """Whether one more may come; closes another one for it, unless all are worked on."""
@@ -126,8 +126,8 @@ class Connections:
         """
         oldest = [
             (next(iter(waiting.items())))
-            for standing, waiting in self._since.items()
-            if waiting and standing is not Standing.BUSY
+            for state, waiting in self._since.items()
+            if waiting and state is not ConnectionState.BUSY
         ]
         if not oldest:
             return False
@@ -140,9 +140,9 @@ class Connections:
     def close_overdue(self) -> None:
         """Close those whose time is over."""
         now_s = self._clock()
-        for standing, patience_s in self.limits.patience_s.items():
-            for connection in list(_until(self._since[standing], now_s - patience_s)):
-                self._close(connection, CLOSED_REASONS[standing])
+        for state, patience_s in self.limits.patience_s.items():
+            for connection in list(_until(self._since[state], now_s - patience_s)):
+                self._close(connection, CLOSED_REASONS[state])
 
     def _close(self, connection: Connection, reason: str) -> None:
         self.leave(connection)

@@ -11,7 +11,7 @@ import asyncio
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .connections import Connections, Standing
+from .connections import Connections, ConnectionState
 
 MAX_HEAD_BYTES = 64 * 1024
 _FAREWELL_S = 0.5
@@ -39,7 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for the first request."""
         super().connection_made(transport)
-        self.open_connections.stand(self, Standing.SILENT)
+        self.open_connections.stand(self, ConnectionState.SILENT)
         # A context may be choosy about the client's certificate, beyond its signature.
         connection = transport.get_extra_info("ssl_object")
         lets_in = getattr(getattr(connection, "context", None), "lets_in", None)
@@ -88,7 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise _OvertakenError
         super().on_message_begin()
         self._is_in_head = True
-        self.open_connections.stand(self, Standing.SILENT)
+        self.open_connections.stand(self, ConnectionState.SILENT)
 
     def on_headers_complete(self) -> None:
         """Wait for the body."""
@@ -145,9 +145,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser is None or self._is_refused:  # it is closed already
             return
         if self.flow.write_paused:
-            standing = Standing.TAKING
+            state = ConnectionState.TAKING
         elif self._is_between_requests():
-            standing = Standing.SILENT if self._is_in_head else Standing.IDLE
+            state = ConnectionState.SILENT if self._is_in_head else ConnectionState.IDLE
         else:
-            standing = Standing.BUSY if self._is_complete else Standing.SENDING
-        self.open_connections.stand(self, standing)
+            state = ConnectionState.BUSY if self._is_complete else ConnectionState.SENDING
+        self.open_connections.stand(self, state)

@@ -21,10 +21,10 @@ import grpc
 from google.rpc import status_pb2
 from grpc import aio
 
-from ..consumer import SignalName, Sink, Tenant
+from ..consumer import Consumer, SignalName, Tenant
 from .admission import Admission
 from .auth import Credentials, Gate, OpenGate, credentials_of
-from .connections import ConnectionLimits, Standing
+from .connections import ConnectionLimits, ConnectionState
 from .rejection import Refusal, refusal_of
 from .status import export_response, status
 
@@ -45,7 +45,7 @@ class GrpcReceiver:
 
     def __init__(
         self,
-        sink: Sink,
+        sink: Consumer,
         *,
         max_request_bytes: int = 32 * 1024 * 1024,
         max_concurrent_requests: int = 64,
@@ -64,7 +64,7 @@ class GrpcReceiver:
 
     def server(self) -> aio.Server:
         """A server without an address yet; to be made in the event loop that runs it."""
-        silent_ms = round(self.limits.patience_s[Standing.SILENT] * 1000)
+        silent_ms = round(self.limits.patience_s[ConnectionState.SILENT] * 1000)
         server = aio.server(
             compression=None,
             options=[
@@ -77,7 +77,7 @@ class GrpcReceiver:
                 ("grpc.http2.settings_timeout", silent_ms),
                 (
                     "grpc.max_connection_idle_ms",
-                    round(self.limits.patience_s[Standing.IDLE] * 1000),
+                    round(self.limits.patience_s[ConnectionState.IDLE] * 1000),
                 ),
             ],
         )

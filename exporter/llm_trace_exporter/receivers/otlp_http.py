@@ -14,7 +14,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from ..consumer import Encoding, Outcome, RefusalReason, SignalName, Sink
+from ..consumer import Consumer, Encoding, Outcome, RejectionReason, SignalName
 from ..otlp.compression import TooLarge, decompress
 from .admission import Admission, Ticket
 from .auth import tenant_of
@@ -42,7 +42,7 @@ class HttpReceiver:
 
     def __init__(
         self,
-        sink: Sink,
+        sink: Consumer,
         *,
         max_request_bytes: int = 32 * 1024 * 1024,
         max_concurrent_requests: int = 64,
@@ -117,7 +117,7 @@ class HttpReceiver:
         except Exception as error:
             raise refusal_of(error) from error
 
-    def refused(self, reason: RefusalReason) -> None:
+    def refused(self, reason: RejectionReason) -> None:
         """Count a request that was answered with an error."""
         self._sink.refused("otlp_http", reason)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from ..consumer import RefusalReason
+from ..consumer import RejectionReason
 from ..errors import DecodeError, ExporterError, Overloaded
 from ..otlp.compression import TooLarge, UnsupportedEncoding
 
@@ -20,10 +20,10 @@ class Refusal(ExporterError):
     """
 
     def __init__(
-        self, reason: RefusalReason, message: str, retry_after_s: int = 0, challenge: str = ""
+        self, reason: RejectionReason, message: str, retry_after_s: int = 0, challenge: str = ""
     ) -> None:
         super().__init__(message)
-        self.reason: RefusalReason = reason
+        self.reason: RejectionReason = reason
         self.message = message
         self.retry_after_s = retry_after_s
         self.challenge = challenge

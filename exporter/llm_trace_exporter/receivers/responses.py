@@ -7,7 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.types import Message, Receive, Send
 
-from ..consumer import Encoding, RefusalReason
+from ..consumer import Encoding, RejectionReason
 from .rejection import Refusal
 from .status import HTTP_STATUS, MEDIA_TYPES, serialise, status
 
@@ -17,7 +17,7 @@ CONTENT_TYPES: dict[Encoding, str] = {
 }
 """Encoding -> media type of an answer."""
 
-_HEADERS: dict[RefusalReason, tuple[str, str]] = {
+_HEADERS: dict[RejectionReason, tuple[str, str]] = {
     "method": ("Allow", "POST"),
     "unsupported_media_type": ("Accept", "application/x-protobuf, application/json"),
     "unsupported_encoding": ("Accept-Encoding", "gzip, deflate, zstd"),

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from ..consumer import Encoding, Outcome, RefusalReason, SignalName
+from ..consumer import Encoding, Outcome, RejectionReason, SignalName
 from .rejection import Refusal
 
 MEDIA_TYPES: dict[str, Encoding] = {
@@ -35,7 +35,7 @@ _RESPONSES: dict[SignalName, tuple[Any, str]] = {
     "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
 }
 
-HTTP_STATUS: dict[RefusalReason, int] = {
+HTTP_STATUS: dict[RejectionReason, int] = {
     "aborted": 400,
     "internal": 500,
     "malformed": 400,
@@ -49,7 +49,7 @@ HTTP_STATUS: dict[RefusalReason, int] = {
     "unsupported_encoding": 415,
     "unsupported_media_type": 415,
 }
-RPC_CODE: dict[RefusalReason, int] = {
+RPC_CODE: dict[RejectionReason, int] = {
     "aborted": code_pb2.CANCELLED,
     "internal": code_pb2.INTERNAL,
     "malformed": code_pb2.INVALID_ARGUMENT,

@@ -1,13 +1,13 @@
 """Who may come in: TLS, users, tokens and rate limits of the listeners.
 
-`Guard` holds what a listener's web configuration says, `Keyring` the tokens of the OTLP senders;
-both take changed files in while the exporter runs. `Door` stands in front of the metrics listener,
-`OtlpGate` in front of the OTLP ones. `Security` is all of them together.
+`WebConfigGuard` holds what a listener's web configuration says, `TokenStore` the tokens of the OTLP senders;
+both take changed files in while the exporter runs. `AdminAuth` stands in front of the metrics listener,
+`ReceiverAuth` in front of the OTLP ones. `AccessControl` is all of them together.
 """
 
 from __future__ import annotations
 
-from .access import PreparedSecurity, Security
+from .access import AccessControl, PreparedAccess
 from .tokens import check_files
 
-__all__ = ["PreparedSecurity", "Security", "check_files"]
+__all__ = ["AccessControl", "PreparedAccess", "check_files"]

@@ -15,29 +15,29 @@ from starlette.types import ASGIApp
 
 from ..config import Settings
 from ..config.web_file import Listener
-from ..consumer import Sink
-from ..metrics.exporter_metrics import SelfMetrics
+from ..consumer import Consumer
+from ..metrics.exporter_metrics import ExporterMetrics
 from ..receivers.auth import Gate, HttpGate
-from .admin_auth import Door, WithHeaders
-from .receiver_auth import OtlpGate
-from .tokens import Keyring, PreparedTokens
-from .web_config import Guard, PreparedGuard
+from .admin_auth import AdminAuth, WithHeaders
+from .receiver_auth import ReceiverAuth
+from .tokens import PreparedTokens, TokenStore
+from .web_config import PreparedGuard, WebConfigGuard
 
 Part = Literal["web", "otlp_http", "otlp_grpc", "tokens"]
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedSecurity:
+class PreparedAccess:
     """Who may come in, once it is committed."""
 
     tokens: PreparedTokens
     guards: Mapping[Listener, PreparedGuard]
 
 
-class Security:
+class AccessControl:
     """What stands in front of the listeners, kept up to date."""
 
-    def __init__(self, settings: Settings, own: SelfMetrics) -> None:
+    def __init__(self, settings: Settings, own: ExporterMetrics) -> None:
         """Read all files with secrets.
 
         Raises: ConfigError with a line for each problem.
@@ -46,12 +46,12 @@ class Security:
         # Files change and reloads come at the same time.
         self._changing = threading.Lock()
         otlp = settings.otlp
-        self._guards: dict[Listener, Guard] = {
-            "web": Guard("web", settings.web.config_file),
-            "otlp_http": Guard("otlp_http", otlp.http.config_file),
-            "otlp_grpc": Guard("otlp_grpc", otlp.grpc.config_file),
+        self._guards: dict[Listener, WebConfigGuard] = {
+            "web": WebConfigGuard("web", settings.web.config_file),
+            "otlp_http": WebConfigGuard("otlp_http", otlp.http.config_file),
+            "otlp_grpc": WebConfigGuard("otlp_grpc", otlp.grpc.config_file),
         }
-        self._keyring = Keyring(otlp.tokens)
+        self._keyring = TokenStore(otlp.tokens)
         for part in (*self._guards, "tokens"):
             own.security_loaded(part, is_success=True)
         self._show_tokens()
@@ -63,9 +63,9 @@ class Security:
         def refused(reason: str) -> None:
             self._own.rejected("web", reason)
 
-        return WithHeaders(Door(app, guard, refused), guard)
+        return WithHeaders(AdminAuth(app, guard, refused), guard)
 
-    def otlp_app(self, app: ASGIApp, sink: Sink, origins: tuple[str, ...] = ()) -> ASGIApp:
+    def otlp_app(self, app: ASGIApp, sink: Consumer, origins: tuple[str, ...] = ()) -> ASGIApp:
         """All that the OTLP/HTTP listener takes, behind its guard; browsers ask before it."""
         guard = self._guards["otlp_http"]
         guarded = WithHeaders(HttpGate(app, self.gate("otlp_http"), sink), guard)
@@ -78,7 +78,7 @@ class Security:
 
     def gate(self, listener: Listener) -> Gate:
         """Who may send OTLP."""
-        return OtlpGate(self._guards[listener], self._keyring, self._own.token_request)
+        return ReceiverAuth(self._guards[listener], self._keyring, self._own.token_request)
 
     def context(self, listener: Listener) -> ssl.SSLContext | None:
         """For a listener over TLS."""
@@ -96,17 +96,17 @@ class Security:
         """Whether a listener's connections are encrypted."""
         return self._guards[listener].has_tls
 
-    def prepare(self, settings: Settings) -> PreparedSecurity:
+    def prepare(self, settings: Settings) -> PreparedAccess:
         """Another configuration's tokens, and all files as they are now; nothing is changed.
 
         Raises: ConfigError where any of them cannot be used.
         """
-        return PreparedSecurity(
+        return PreparedAccess(
             self._keyring.prepare(settings.otlp.tokens),
             {listener: guard.prepare() for listener, guard in self._guards.items()},
         )
 
-    def commit(self, prepared: PreparedSecurity) -> None:
+    def commit(self, prepared: PreparedAccess) -> None:
         """Go on with what was prepared."""
         with self._changing:
             self._keyring.commit(prepared.tokens)

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from ..errors import ExporterError, Overloaded
 from ..metrics.negotiation import choose
-from .render_queue import Lane
+from .render_queue import RenderQueue
 
 _GZIP_LEVEL = 3
 _MAX_NAMES = 1_000
@@ -102,8 +102,8 @@ class Web:
         self._telemetry_path = self._prefix + "/" + telemetry_path.strip("/")
         self._has_lifecycle = has_lifecycle
         self._refused = refused
-        self._scrapes = Lane("scrapes", _MAX_WAITING)
-        self._rest = Lane("web", _MAX_WAITING)
+        self._scrapes = RenderQueue("scrapes", _MAX_WAITING)
+        self._rest = RenderQueue("web", _MAX_WAITING)
         self.app = Starlette(routes=self._routes(), exception_handlers={Overloaded: _come_again})
 
     def close(self) -> None:

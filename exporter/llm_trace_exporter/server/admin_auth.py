@@ -11,13 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..receivers.auth import credentials_of
 from ..receivers.rejection import Refusal
 from ..receivers.status import HTTP_STATUS
-from .web_config import Guard
+from .web_config import WebConfigGuard
 
 
 class WithHeaders:
     """An application whose answers have the configured headers, unless it sets them itself."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, guard: WebConfigGuard) -> None:
         """Stand in front of `app`."""
         self._app = app
         self._guard = guard
@@ -35,10 +35,10 @@ class WithHeaders:
         await self._app(scope, receive, with_headers)
 
 
-class Door:
+class AdminAuth:
     """An ASGI application in front of the pages, probes included, as the exporter-toolkit does."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, refused: Callable[[str], None]) -> None:
+    def __init__(self, app: ASGIApp, guard: WebConfigGuard, refused: Callable[[str], None]) -> None:
         """Stand in front of `app`; `refused` counts by reason."""
         self._app = app
         self._guard = guard

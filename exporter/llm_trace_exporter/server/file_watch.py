@@ -9,7 +9,7 @@ from pathlib import Path
 _Mark = tuple[int, int, int] | None
 
 
-class Watch:
+class FileWatch:
     """A set of files; links are followed, as mounted secrets change where their links point."""
 
     def __init__(self, paths: Iterable[Path] = ()) -> None:

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from ..consumer import ANYONE, Tenant
 from ..receivers.auth import Credentials
 from ..receivers.rejection import Refusal
-from .tokens import Keyring
-from .web_config import Guard
+from .tokens import TokenStore
+from .web_config import WebConfigGuard
 
 _CHALLENGE = 'Bearer realm="OTLP"'
 
 
-class OtlpGate:
+class ReceiverAuth:
     """Implements `otlp.gate.Gate`."""
 
-    def __init__(self, guard: Guard, keyring: Keyring, entered: Callable[[str], None]) -> None:
+    def __init__(
+        self, guard: WebConfigGuard, keyring: TokenStore, entered: Callable[[str], None]
+    ) -> None:
         """Ask these; `entered` counts requests by the name of their token."""
         self._guard = guard
         self._keyring = keyring

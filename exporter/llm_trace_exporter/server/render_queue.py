@@ -16,7 +16,7 @@ from ..errors import Overloaded
 _T = TypeVar("_T")
 
 
-class Lane:
+class RenderQueue:
     """One worker thread; belongs to one event loop."""
 
     def __init__(self, name: str, max_waiting: int) -> None:

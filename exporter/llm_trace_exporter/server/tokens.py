@@ -16,7 +16,7 @@ from ..config.web_file import load_web_file
 from ..consumer import Tenant
 from ..errors import ConfigError
 from .file_refresh import Refresh
-from .file_watch import Watch
+from .file_watch import FileWatch
 from .rate_limit import Bucket
 
 _MAX_BYTES = 64 * 1024
@@ -40,10 +40,10 @@ class PreparedTokens:
 
     settings: tuple[TokenSettings, ...] = ()
     tokens: tuple[Token, ...] = ()
-    watch: Watch = field(default_factory=Watch)
+    watch: FileWatch = field(default_factory=FileWatch)
 
 
-class Keyring:
+class TokenStore:
     """All tokens; finding one takes the same time, whichever it is and whether it is there."""
 
     def __init__(self, tokens: Sequence[TokenSettings]) -> None:
@@ -75,7 +75,7 @@ class Keyring:
 
         Raises: ConfigError with a line for each problem.
         """
-        watch = Watch(Path(token.file) for token in tokens)
+        watch = FileWatch(Path(token.file) for token in tokens)
         digests = _read_all(tokens)
         before = zip(self._in_force.settings, self._in_force.tokens, strict=True)
         buckets = {(t.name, t.rate_limit): old.bucket for t, old in before}

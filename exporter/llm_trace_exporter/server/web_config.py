@@ -15,7 +15,7 @@ from ..receivers.auth import Credentials
 from ..receivers.rejection import Refusal
 from .basic_auth import Hashes, Users
 from .file_refresh import Refresh
-from .file_watch import Watch
+from .file_watch import FileWatch
 from .rate_limit import Bucket
 from .tls import TlsContext, context_of, grpc_credentials, is_named, live_context
 
@@ -31,10 +31,10 @@ class PreparedGuard:
     context: TlsContext | None = None
     bucket: Bucket | None = None
     hashes: Hashes = field(default_factory=Hashes)
-    watch: Watch = field(default_factory=Watch)
+    watch: FileWatch = field(default_factory=FileWatch)
 
 
-class Guard:
+class WebConfigGuard:
     """Certificates, users, headers and rate limit of a listener; without a file, none of them.
 
     Changed files are taken in by `refresh`; whether there is TLS at all, and for gRPC whether
@@ -138,7 +138,7 @@ class Guard:
 
     def _read(self, path: Path) -> PreparedGuard:
         """The files as they are, marked before they are read, so that no change is missed."""
-        watch = Watch((path,))
+        watch = FileWatch((path,))
         while True:
             file, pem = load_web_file(path, self.listener)
             tls = file.tls_server_config
@@ -146,7 +146,7 @@ class Guard:
             paths = (path, *(Path(name) for name in named if name))
             if set(paths) == set(watch.paths):
                 break
-            watch = Watch(paths)
+            watch = FileWatch(paths)
         before = self._in_force
         is_same_rate = before.bucket is not None and file.rate_limit == before.file.rate_limit
         return PreparedGuard(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from ..config import Settings
-from ..engine.engine import Core
+from ..engine.engine import Engine
 from ..engine.wiring import MEMORY
 from ..otlp.records import RawLog, RawSpan
 from .archive import Archive
@@ -53,9 +53,9 @@ class VirtualClock:
         """Show a time."""
         self.unix_s = unix_s
 
-    def core(self, settings: Settings) -> Core:
+    def engine(self, settings: Settings) -> Engine:
         """A core that lives by it."""
-        return Core(
+        return Engine(
             settings,
             clock=lambda: self.unix_s,
             wall_clock_ns=lambda: int(self.unix_s * 1e9),
@@ -85,41 +85,41 @@ def write_history(
     virtual = VirtualClock(float(span.start_s))
     with TemporaryDirectory(prefix="simulate-") as folder, Archive(path, labels) as archive:
         settings = _fitting(settings, span.step_s, Path(folder))
-        core = _started(virtual, settings)
+        engine = _started(virtual, settings)
         scrapes = records = 0
         started_s = float(span.start_s)
         for at_s in range(span.start_s, span.end_s + 1, span.step_s):
-            feed(core, traffic, virtual, float(at_s))
+            feed(engine, traffic, virtual, float(at_s))
             active = plan.active(at_s)
             if any(0 < i.restarts_every_s <= at_s - started_s for i in active):
-                records += core.intake.arrivals.records
-                core.close()
-                core, started_s = _started(virtual, settings), float(at_s)
+                records += engine.ingester.arrivals.records
+                engine.close()
+                engine, started_s = _started(virtual, settings), float(at_s)
                 archive.miss(at_s)
             elif any(incident.silences_exporter for incident in active):
                 archive.miss(at_s)
             else:
                 if archive.is_fresh:
-                    page = core.exposition.render(_OPENMETRICS).body.decode()
+                    page = engine.exposition.render(_OPENMETRICS).body.decode()
                     archive.collect(_START.sub(rf"\g<1>{started_s}", page))
                     progress((at_s - span.start_s) / max(1, span.end_s - span.start_s))
-                core.refresh()
-                core.store.expire()
-                core.store.update_limits()
-                archive.scrape(at_s, core.store)
+                engine.refresh()
+                engine.store.expire()
+                engine.store.update_limits()
+                archive.scrape(at_s, engine.store)
             scrapes += 1
-        written = Written(scrapes, records + core.intake.arrivals.records, archive.write())
-        core.close()
+        written = Written(scrapes, records + engine.ingester.arrivals.records, archive.write())
+        engine.close()
         return written
 
 
-def _started(virtual: VirtualClock, settings: Settings) -> Core:
-    core = virtual.core(settings)
-    core.own.config_loaded(is_success=True, unix_s=virtual.unix_s)
-    return core
+def _started(virtual: VirtualClock, settings: Settings) -> Engine:
+    engine = virtual.engine(settings)
+    engine.own.config_loaded(is_success=True, unix_s=virtual.unix_s)
+    return engine
 
 
-def feed(core: Core, traffic: Traffic, virtual: VirtualClock, until_s: float) -> None:
+def feed(engine: Engine, traffic: Traffic, virtual: VirtualClock, until_s: float) -> None:
     """Count what is sent before a moment, which then is the time."""
     while virtual.unix_s < until_s:
         now_s = min(until_s, virtual.unix_s + BATCH_S)
@@ -128,21 +128,21 @@ def feed(core: Core, traffic: Traffic, virtual: VirtualClock, until_s: float) ->
         for sent in traffic.until(now_s):
             spans += sent.spans
             logs += sent.logs
-            _besides(core, sent)
+            _besides(engine, sent)
         virtual.unix_s = now_s
         if spans or logs:
-            core.intake.take(spans, logs, _SOURCE)
+            engine.ingester.take(spans, logs, _SOURCE)
         else:
-            core.intake.settle()
-        if core.keeper is not None:
-            core.keeper.tick()
+            engine.ingester.settle()
+        if engine.checkpointer is not None:
+            engine.checkpointer.tick()
 
 
-def _besides(core: Core, sent: Sent) -> None:
+def _besides(engine: Engine, sent: Sent) -> None:
     if sent.metrics:
-        core.intake.export("metrics", "protobuf", _NO_METRICS, _SOURCE)
+        engine.ingester.export("metrics", "protobuf", _NO_METRICS, _SOURCE)
     if sent.malformed:
-        core.intake.refused(_SOURCE, "malformed")
+        engine.ingester.refused(_SOURCE, "malformed")
 
 
 def _fitting(settings: Settings, step_s: int, folder: Path) -> Settings:

@@ -11,7 +11,7 @@ import zstandard
 from msgspec import Struct
 
 from ..errors import ExporterError
-from ..model import Reading
+from ..model import ParsedRecord
 
 _MAX_BYTES = 1 << 30
 _LEVEL = 1
@@ -24,8 +24,8 @@ class Entry(Struct, frozen=True, array_like=True):
     """Monotonic seconds of the process that wrote it."""
     source: str = ""
     """Which receiver took the request; empty for a moment of settling."""
-    spans: tuple[Reading, ...] = ()
-    logs: tuple[Reading, ...] = ()
+    spans: tuple[ParsedRecord, ...] = ()
+    logs: tuple[ParsedRecord, ...] = ()
     invalid: int = 0
     """Records that were rejected."""
     wall_ns: int = 0

@@ -61,7 +61,7 @@ class Found(NamedTuple):
     """The same moment, Unix seconds."""
 
 
-class Reader:
+class StateReader:
     """Reads a file that has just been opened."""
 
     def __init__(self, file: Holder) -> None:

@@ -21,7 +21,7 @@ from msgspec import structs
 from ..errors import Overloaded
 from .journal import Entry
 from .open_file import Holder
-from .reader import MARKS, PULSE, STARTS, Found, Reader
+from .reader import MARKS, PULSE, STARTS, Found, StateReader
 from .rows import (
     FIRST,
     Mark,
@@ -76,7 +76,7 @@ class Checkpoint(NamedTuple):
     unix_s: float
 
 
-class State(Reader):
+class State(StateReader):
     """One file, one writer; `append` and `checkpoint` may run in two threads at once.
 
     Where the disk does not let it, nothing is kept and `failure` says why, until `recover` works.

@@ -9,7 +9,18 @@ google-gemini/gemini-cli, `docs/cli/telemetry.md`.
 
 from __future__ import annotations
 
-from ..schema import CHAT, IGNORE, STRUCTURE, TOLD_ELSEWHERE, TOOL, Dialect, Kind, View, key, keys
+from ..schema import (
+    CHAT,
+    IGNORE,
+    STRUCTURE,
+    TOLD_ELSEWHERE,
+    TOOL,
+    Dialect,
+    Kind,
+    RecordView,
+    key,
+    keys,
+)
 
 _DURATION = keys(key("duration_ms", scale=1e-3))
 
@@ -60,7 +71,7 @@ CLAUDE_CODE = Dialect(
 )
 
 
-def _counted_once(view: View, kind: Kind) -> Kind:
+def _counted_once(view: RecordView, kind: Kind) -> Kind:
     """A completed response is logged twice, with counts and without; a failed one as a request."""
     event = view.text("event")
     if event == "codex.sse_event":

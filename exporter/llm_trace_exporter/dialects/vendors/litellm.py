@@ -10,13 +10,13 @@ The cached split is only in a Python repr. Ids that LiteLLM invents are UUIDs.
 
 from __future__ import annotations
 
-from ..schema import STRUCTURE, Dialect, Kind, View, key, keys
+from ..schema import STRUCTURE, Dialect, Kind, RecordView, key, keys
 from .semconv import OPERATIONS
 
 _USAGE = "metadata.usage_object"
 
 
-def _refine(view: View, kind: Kind) -> Kind:
+def _refine(view: RecordView, kind: Kind) -> Kind:
     """Only `litellm_request` is a call; a proxy's other spans only enclose or dump it."""
     return kind if kind.role != "call" or view.span_name() != "raw_gen_ai_request" else STRUCTURE
 

@@ -10,13 +10,13 @@ usage and `duration`. The second one is the call.
 
 from __future__ import annotations
 
-from ..schema import COPY, EVALUATOR, IGNORE, STRUCTURE, Dialect, Kind, View, keys
+from ..schema import COPY, EVALUATOR, IGNORE, STRUCTURE, Dialect, Kind, RecordView, keys
 from .semconv import OPERATIONS
 
 _JUDGE_AGENTS = {"judge_output", "judge_input_output", "judge_expected", "judge"}
 
 
-def _refine(view: View, kind: Kind) -> Kind:
+def _refine(view: RecordView, kind: Kind) -> Kind:
     """Pending spans repeat what comes later; a stream's request span is told again at its end."""
     span_type = view.text("span_type")
     if span_type == "pending_span":
@@ -30,7 +30,7 @@ def _refine(view: View, kind: Kind) -> Kind:
     return STRUCTURE if kind is IGNORE and span_type == "span" else kind
 
 
-def _is_stream_request(view: View, span_type: str) -> bool:
+def _is_stream_request(view: RecordView, span_type: str) -> bool:
     return (
         view.record.scope.name.startswith("logfire.")
         and span_type == "span"

@@ -61,6 +61,6 @@ DIALECT = Dialect(
         "cost_output": keys(key(_COST, "output_cost")),
         "streaming": keys("stream"),
     },
-    tellers_by_name=True,
+    reporters_by_name=True,
     first_token_events=("mlflow.chunk.item.0",),
 )

@@ -15,7 +15,7 @@ from ..schema import (
     TOOL,
     Dialect,
     Kind,
-    View,
+    RecordView,
     key,
     keys,
 )
@@ -24,7 +24,7 @@ _OUTPUT = "llm.output_messages.0.message.role"
 _STREAM_EVENT = "First Token Stream Event"
 
 
-def _refine(view: View, kind: Kind) -> Kind:
+def _refine(view: RecordView, kind: Kind) -> Kind:
     """LlamaIndex marks its argument preparation as LLM too, OpenAI Agents a handoff as TOOL."""
     if kind is TOOL and view.span_name().startswith("handoff to "):
         return STRUCTURE

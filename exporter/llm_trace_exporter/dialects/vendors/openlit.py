@@ -8,11 +8,11 @@ in the span's name.
 
 from __future__ import annotations
 
-from ..schema import IGNORE, Dialect, Kind, View, keys
+from ..schema import IGNORE, Dialect, Kind, RecordView, keys
 from .semconv import OPERATIONS
 
 
-def _refine(view: View, kind: Kind) -> Kind:
+def _refine(view: RecordView, kind: Kind) -> Kind:
     """A bare error span says in its name what it was: `chat gpt-4o-mini`."""
     if kind is not IGNORE or not view.record_failed():
         return kind

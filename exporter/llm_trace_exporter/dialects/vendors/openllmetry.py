@@ -15,13 +15,13 @@ from ..schema import (
     WORKFLOW,
     Dialect,
     Kind,
-    View,
+    RecordView,
     keys,
 )
 from .semconv import OPERATIONS
 
 
-def _refine(view: View, kind: Kind) -> Kind:
+def _refine(view: RecordView, kind: Kind) -> Kind:
     """A task or workflow around nothing else may itself be the request or retrieval it names."""
     if kind not in (OTHER, WORKFLOW):
         return kind

@@ -15,7 +15,7 @@ from ..schema import (
     TOOL,
     Dialect,
     Kind,
-    View,
+    RecordView,
     key,
     keys,
 )
@@ -29,7 +29,7 @@ _ATTEMPTS: tuple[tuple[str, Kind], ...] = (
 )
 
 
-def _refine(view: View, kind: Kind) -> Kind:
+def _refine(view: RecordView, kind: Kind) -> Kind:
     """`ai.<function>.do<Attempt>` is a request; `ai.<function>` encloses its attempts."""
     operation = view.text("operation").lower()
     for ending, found in _ATTEMPTS:

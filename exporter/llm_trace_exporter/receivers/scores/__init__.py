@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from .items import Told, Unusable, as_reading
+from .items import InvalidItem, ScoreItem, as_parsed_record
 from .native import read_feedback, read_verdicts
 from .routes import ROUTES, Read, Route, ScoresApp
 
 __all__ = [
     "ROUTES",
+    "InvalidItem",
     "Read",
     "Route",
+    "ScoreItem",
     "ScoresApp",
-    "Told",
-    "Unusable",
-    "as_reading",
+    "as_parsed_record",
     "read_feedback",
     "read_verdicts",
 ]

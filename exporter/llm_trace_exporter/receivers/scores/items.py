@@ -11,19 +11,19 @@ from typing import Any
 from uuid import UUID
 
 from ...dialects import Context, Result, judged, labels_of, to_records
-from ...model import Feedback, Origin, Rating, Reading, Verdict, VerdictValue
+from ...model import Feedback, Origin, ParsedRecord, Rating, Verdict, VerdictValue
 
 _HEX_TRACE = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _HEX_SPAN = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)
 _MAX_UNIX_S = 4e9
 
 
-class Unusable(ValueError):
+class InvalidItem(ValueError):
     """An item that cannot be counted; its text says where and what is allowed, and no value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ScoreItem:
     """One result or rating."""
 
     result: Result
@@ -44,9 +44,9 @@ class Told:
     dimensions: Mapping[str, str] = field(default_factory=dict)
 
 
-def reading_of(
-    told: Told, dialect: str, tenant: str, context: Context, now_ns: int, raw: bytes
-) -> Reading | None:
+def to_record(
+    told: ScoreItem, dialect: str, tenant: str, context: Context, now_ns: int, raw: bytes
+) -> ParsedRecord | None:
     """A reading as of a log record; None for a rating that says nothing.
 
     Args:
@@ -80,13 +80,13 @@ def reading_of(
     said = told.item_id.encode() or raw
     kind, known_by = type(record).__name__, "id" if told.item_id else "content"
     mark = "\0".join((dialect, kind, tenant, known_by)).encode()
-    return as_reading(record, mark, said)
+    return as_parsed_record(record, mark, said)
 
 
-def as_reading(record: Verdict | Feedback, *said: bytes) -> Reading:
+def as_parsed_record(record: Verdict | Feedback, *said: bytes) -> ParsedRecord:
     """A result as what a log record would have said; all of `said` tells it from every other."""
     origin = record.origin
-    return Reading(
+    return ParsedRecord(
         trace_id=origin.trace_id,
         span_id=origin.span_id,
         parent_span_id=b"",
@@ -98,7 +98,7 @@ def as_reading(record: Verdict | Feedback, *said: bytes) -> Reading:
 
 
 def _record(
-    told: Told, origin: Origin, context: Context, time_ns: int
+    told: ScoreItem, origin: Origin, context: Context, time_ns: int
 ) -> Verdict | Feedback | None:
     result, judging = told.result, context.judging
     if told.rating is not None:
@@ -160,7 +160,7 @@ def time_ns_of(value: object) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if 0 <= value <= _MAX_UNIX_S:
             return int(value * 1e9)
-        raise Unusable("time: allowed: Unix seconds")
+        raise InvalidItem("time: allowed: Unix seconds")
     try:
         moment = datetime.fromisoformat(str(value))
         # Without a zone it could be any of a day's hours.
@@ -168,7 +168,7 @@ def time_ns_of(value: object) -> int:
     except (ValueError, OverflowError):
         seconds = -1.0
     if not 0 <= seconds <= _MAX_UNIX_S:
-        raise Unusable("time: allowed: a time with its zone, as 2026-11-21T10:00:00Z")
+        raise InvalidItem("time: allowed: a time with its zone, as 2026-11-21T10:00:00Z")
     return int(seconds * 1e9)
 
 
@@ -181,5 +181,5 @@ def text_of(item: Mapping[str, Any], key: str, limit: int = 256) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > limit:
-        raise Unusable(f"{key}: allowed: a text of at most {limit} characters")
+        raise InvalidItem(f"{key}: allowed: a text of at most {limit} characters")
     return value

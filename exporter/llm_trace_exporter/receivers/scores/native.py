@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from ...dialects import NO_SCORE, Result, score_of
 from ...model import Rating
-from .items import Told, Unusable, text_of, time_ns_of
+from .items import InvalidItem, ScoreItem, text_of, time_ns_of
 
 _RATINGS: Mapping[object, Rating] = {
     **dict.fromkeys(("positive", "thumbs_up", "up", "like"), "positive"),
@@ -24,14 +24,14 @@ _STARS: Mapping[int, Rating] = {
 }  # fmt: skip
 
 
-def read_verdicts(item: Mapping[str, Any]) -> Told:
+def read_verdicts(item: Mapping[str, Any]) -> ScoreItem:
     """One verdict.
 
     Raises: Unusable when it is none.
     """
     _require("verdict", item)
     if not {"verdict", "label", "score"} & item.keys():
-        raise Unusable("allowed: at least one of verdict, label and score")
+        raise InvalidItem("allowed: at least one of verdict, label and score")
     result = Result(
         name=item["judge"],
         score=score_of(item.get("score")),
@@ -41,14 +41,14 @@ def read_verdicts(item: Mapping[str, Any]) -> Told:
     return _told(item, result, verdict=item.get("verdict"))
 
 
-def read_feedback(item: Mapping[str, Any]) -> Told:
+def read_feedback(item: Mapping[str, Any]) -> ScoreItem:
     """One rating.
 
     Raises: Unusable when it is none.
     """
     _require("feedback", item)
     if ("rating" in item) == ("stars" in item):
-        raise Unusable("allowed: either rating or stars")
+        raise InvalidItem("allowed: either rating or stars")
     rating = _STARS[int(item["stars"])] if "stars" in item else _rating(item["rating"])
     name = item.get("source", "user_feedback")
     return _told(item, Result(name, NO_SCORE, "", "human"), rating=rating)
@@ -62,8 +62,8 @@ def _rating(told: object) -> Rating:
     return "positive" if told == 1 else "neutral" if told == 0 else "negative"
 
 
-def _told(item: Mapping[str, Any], result: Result, **more: Any) -> Told:
-    return Told(
+def _told(item: Mapping[str, Any], result: Result, **more: Any) -> ScoreItem:
+    return ScoreItem(
         result=result,
         item_id=text_of(item, "id"),
         trace_id=bytes.fromhex(item.get("trace_id", "")),
@@ -88,8 +88,10 @@ def _require(kind: str, item: Mapping[str, Any]) -> None:
     for error in _validator(kind).iter_errors(item):
         schema, where = error.schema, ".".join(map(str, error.absolute_path))
         if error.validator == "additionalProperties" and "properties" in schema:
-            raise Unusable(f"an unknown member; allowed: {', '.join(sorted(schema['properties']))}")
+            raise InvalidItem(
+                f"an unknown member; allowed: {', '.join(sorted(schema['properties']))}"
+            )
         if error.validator == "required":
-            raise Unusable(f"allowed: an object with {', '.join(schema['required'])}")
+            raise InvalidItem(f"allowed: an object with {', '.join(schema['required'])}")
         allowed = schema.get("title", "a text of at most 256 characters")
-        raise Unusable(f"{where}: allowed: {allowed}" if where else f"allowed: {allowed}")
+        raise InvalidItem(f"{where}: allowed: {allowed}" if where else f"allowed: {allowed}")

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from ...consumer import Tenant
 from ...dialects import Context
 from ...errors import DecodeError
-from ...model import Reading
+from ...model import ParsedRecord
 from ...otlp.json_text import (
     Malformed,
     document,
@@ -31,7 +31,7 @@ from ..auth import tenant_of
 from ..otlp_http import HttpReceiver
 from ..rejection import Refusal
 from ..responses import refuse, start
-from .items import Told, Unusable, reading_of
+from .items import InvalidItem, ScoreItem, to_record
 from .native import read_feedback, read_verdicts
 from .vendors import read_langfuse, read_langfuse_event, read_langsmith
 
@@ -58,7 +58,7 @@ class Sent:
 class Read:
     """What was said in one request."""
 
-    readings: tuple[Reading, ...]
+    readings: tuple[ParsedRecord, ...]
     ids: tuple[str, ...]
     """Ids of the items that are taken, in order, as their senders know them."""
     rejected: tuple[Rejected, ...]
@@ -90,7 +90,7 @@ class Route:
 
     Raises: Malformed where there are none.
     """
-    read: Callable[[Mapping[str, Any]], Told | None]
+    read: Callable[[Mapping[str, Any]], ScoreItem | None]
     """None: an item of another kind, which is acknowledged and not used."""
     answer: Callable[[Sent, Read], tuple[int, object]]
     """Status and body for a document of which something was taken."""
@@ -215,7 +215,7 @@ class ScoresApp:
             read = self._scorer.score(
                 lambda context, now_ns: _read(sent, route, tenant, context, now_ns), tenant
             )
-        except Unusable as error:
+        except InvalidItem as error:
             raise DecodeError(str(error)) from error
         return route.answer(sent, read)
 
@@ -237,7 +237,7 @@ def _sent(body: bytes, route: Route) -> Sent:
 
 
 def _read(sent: Sent, route: Route, tenant: Tenant, context: Context, now_ns: int) -> Read:
-    readings: list[Reading] = []
+    readings: list[ParsedRecord] = []
     ids: list[str] = []
     names: list[str] = []
     rejected: list[Rejected] = []
@@ -247,10 +247,10 @@ def _read(sent: Sent, route: Route, tenant: Tenant, context: Context, now_ns: in
             item = _item(raw)
             names[-1] = _name(item)
             ids.append(_taken(item, route, tenant, context, now_ns, readings))
-        except (Unusable, DecodeError) as error:
+        except (InvalidItem, DecodeError) as error:
             rejected.append((index, str(error)))
     if rejected and not ids:
-        raise Unusable("; ".join(_worded(rejected[:3])))
+        raise InvalidItem("; ".join(_worded(rejected[:3])))
     return Read(tuple(readings), tuple(ids), tuple(rejected), tuple(names))
 
 
@@ -276,15 +276,15 @@ def _taken(
     tenant: Tenant,
     context: Context,
     now_ns: int,
-    readings: list[Reading],
+    readings: list[ParsedRecord],
 ) -> str:
     """The id of an item that is taken; its reading, where it says something, is added."""
     told = route.read(item)
     if told is None:
         return ""
-    reading = reading_of(told, route.dialect, tenant.name, context, now_ns, _content(item))
+    reading = to_record(told, route.dialect, tenant.name, context, now_ns, _content(item))
     if reading is None:
-        raise Unusable("allowed: a rating that is positive, negative or neutral")
+        raise InvalidItem("allowed: a rating that is positive, negative or neutral")
     readings.append(reading)
     return told.item_id
 
@@ -297,7 +297,7 @@ def _content(item: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(item, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")
     except RecursionError as error:
-        raise Unusable("allowed: no deep nesting") from error
+        raise InvalidItem("allowed: no deep nesting") from error
 
 
 def _worded(rejected: list[Rejected]) -> Iterator[str]:

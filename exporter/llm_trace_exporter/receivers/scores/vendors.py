@@ -11,7 +11,7 @@ from typing import Any
 
 from ...dialects import NO_SCORE, Result, Score, score_of
 from ...model import JudgeKind
-from .items import Told, Unusable, span_id_of, text_of, time_ns_of, trace_id_of
+from .items import InvalidItem, ScoreItem, span_id_of, text_of, time_ns_of, trace_id_of
 
 _LANGFUSE_KINDS: Mapping[str, JudgeKind] = {"API": "llm", "EVAL": "llm", "ANNOTATION": "human"}
 _LANGSMITH_KINDS: Mapping[str, JudgeKind] = {
@@ -19,7 +19,7 @@ _LANGSMITH_KINDS: Mapping[str, JudgeKind] = {
 }  # fmt: skip
 
 
-def read_langfuse(item: Mapping[str, Any]) -> Told:
+def read_langfuse(item: Mapping[str, Any]) -> ScoreItem:
     """One score of Langfuse.
 
     Raises: Unusable when it is none.
@@ -28,7 +28,7 @@ def read_langfuse(item: Mapping[str, Any]) -> Told:
     if item.get("dataType") == "BOOLEAN" and isinstance(value, int | float):
         value = bool(value)
     is_word = isinstance(value, str)
-    return Told(
+    return ScoreItem(
         result=Result(
             name=_required(item, "name"),
             score=NO_SCORE if is_word else _score(value),
@@ -43,7 +43,7 @@ def read_langfuse(item: Mapping[str, Any]) -> Told:
     )
 
 
-def read_langfuse_event(event: Mapping[str, Any]) -> Told | None:
+def read_langfuse_event(event: Mapping[str, Any]) -> ScoreItem | None:
     """The score in an event of a batch; None for events of other things.
 
     Raises: Unusable when it is none.
@@ -52,11 +52,11 @@ def read_langfuse_event(event: Mapping[str, Any]) -> Told | None:
         return None
     body = event.get("body")
     if not isinstance(body, dict):
-        raise Unusable("body: allowed: an object")
+        raise InvalidItem("body: allowed: an object")
     return read_langfuse(body)
 
 
-def read_langsmith(item: Mapping[str, Any]) -> Told:
+def read_langsmith(item: Mapping[str, Any]) -> ScoreItem:
     """One feedback of LangSmith.
 
     Raises: Unusable when it is none.
@@ -67,7 +67,7 @@ def read_langsmith(item: Mapping[str, Any]) -> Told:
     run, trace = item.get("run_id"), item.get("trace_id")
     score = item.get("score")
     label = text_of(item, "value") if isinstance(value, str) else ""
-    return Told(
+    return ScoreItem(
         result=Result(
             name=_required(item, "key"),
             score=_score(score),
@@ -85,11 +85,11 @@ def read_langsmith(item: Mapping[str, Any]) -> Told:
 def _required(item: Mapping[str, Any], key: str) -> str:
     found = text_of(item, key)
     if not found:
-        raise Unusable(f"{key}: allowed: a text of 1 to 256 characters")
+        raise InvalidItem(f"{key}: allowed: a text of 1 to 256 characters")
     return found
 
 
 def _score(value: object) -> Score:
     if isinstance(value, list | dict):
-        raise Unusable("value: allowed: a number, true, false or a text")
+        raise InvalidItem("value: allowed: a number, true, false or a text")
     return score_of(value)  # type: ignore[arg-type]
