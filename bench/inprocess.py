@@ -130,7 +130,7 @@ def _works(in_memory: Engine, in_file: Engine) -> dict[str, Work]:
 def _count_into(engine: Engine) -> Work:
     def count(bodies: Sequence[bytes]) -> None:
         for body in bodies:
-            outcome = engine.ingester.export("traces", "protobuf", body, "otlp_http")
+            outcome = engine.ingester.ingest_request("traces", "protobuf", body, "otlp_http")
             if outcome.rejected:
                 raise RuntimeError(f"spans were rejected: {outcome.message}")
         engine.ingester.settle_all()

@@ -50,7 +50,7 @@ def measure(effort: Effort, _: Path) -> list[Row]:
 def _took_us(effort: Effort, size: int) -> dict[float, float]:
     shape = Shape(content_bytes=size)
     took_us: dict[float, list[float]] = {rate: [] for rate in _RATES}
-    counters = {rate: _counting(_settings(rate)) for rate in _RATES}
+    counters = {rate: _aggregator(_settings(rate)) for rate in _RATES}
     for number in range(effort.rounds + 1):
         bodies = requests(
             effort.requests, shape, now_ns=time.time_ns(), first_seed=number * effort.requests
@@ -70,14 +70,14 @@ def _settings(rate: float) -> Settings:
     return parse_config(_CONFIG.format(rate), "bench") if rate else Settings(zero_hold_s=0.0)
 
 
-def _counting(settings: Settings) -> tuple[Callable[[Sequence[bytes]], None], Callable[[], None]]:
+def _aggregator(settings: Settings) -> tuple[Callable[[Sequence[bytes]], None], Callable[[], None]]:
     engine = Engine(settings)
     listening = ContentConsumers(engine.ingester, engine.store, lambda: engine.pricing)
     listening.apply(settings)
 
     def count(bodies: Sequence[bytes]) -> None:
         for body in bodies:
-            engine.ingester.export("traces", "protobuf", body, "otlp_http")
+            engine.ingester.ingest_request("traces", "protobuf", body, "otlp_http")
         engine.ingester.settle_all()
 
     return count, listening.close

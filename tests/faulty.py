@@ -91,7 +91,7 @@ def faulty_disk() -> Iterator[Disk]:
 
     Connection.disk = disk
     with pytest.MonkeyPatch.context() as patched:
-        # A core makes its state itself.
+        # An engine makes its state itself.
         patched.setitem(
             State.__init__.__kwdefaults__,  # type: ignore[arg-type]
             "connect",

@@ -94,7 +94,7 @@ class Machine(RuleBasedStateMachine):
         self._start(choice)
 
     def teardown(self) -> None:
-        if not hasattr(self, "core"):
+        if not hasattr(self, "engine"):
             return
         try:
             self.check()
@@ -221,7 +221,7 @@ class Machine(RuleBasedStateMachine):
     def counts_steps(self) -> None:
         """And the memories keep to their limits, whatever comes."""
         Machine.steps += 1
-        if not hasattr(self, "core"):
+        if not hasattr(self, "engine"):
             return
         if self.tight:
             at = self.memories()

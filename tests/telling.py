@@ -1,4 +1,4 @@
-"""A seeded sender: requests, each with the facts that it tells, and the way into a core.
+"""A seeded sender: requests, each with the facts that it tells, and the way into an engine.
 
 How long a call takes is drawn from numbers that floats add exactly, in any order.
 """
@@ -236,7 +236,7 @@ def _write(at: Any, attrs: Mapping[str, Any]) -> None:
 
 
 class Door:
-    """Requests into a core in this process, scores by their routes as over HTTP."""
+    """Requests into an engine in this process, scores by their routes as over HTTP."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -254,7 +254,9 @@ class Door:
         """
         if told.signal in ("traces", "logs"):
             try:
-                self._engine.ingester.export(told.signal, "protobuf", told.body, "otlp_http")
+                self._engine.ingester.ingest_request(
+                    told.signal, "protobuf", told.body, "otlp_http"
+                )
             except Overloaded:
                 return False
             return True
@@ -291,5 +293,5 @@ COUNTED = [family.name for family in FAMILIES if family.name.startswith(RISING)]
 
 
 def page(engine: Engine) -> Samples:
-    """What a core shows of what it counted."""
+    """What an engine shows of what it counted."""
     return Samples(engine.exposition.render("", COUNTED).body.decode())

@@ -19,7 +19,7 @@ from tests.test_corpus import CORPUS
 def filled(settings: Settings) -> Engine:
     engine = Engine(settings)
     for request in iter_requests(CORPUS / "langsmith", lambda _: None):
-        engine.ingester.export(request.signal, request.encoding, request.body, "file")
+        engine.ingester.ingest_request(request.signal, request.encoding, request.body, "file")
     engine.ingester.settle_all()
     return engine
 

@@ -34,7 +34,9 @@ def replayed(source: str, settings: Settings = TRUSTING) -> str:
     engine = Engine(settings)
     notes: list[str] = []
     for request in iter_requests(CORPUS / source, notes.append):
-        outcome = engine.ingester.export(request.signal, request.encoding, request.body, "file")
+        outcome = engine.ingester.ingest_request(
+            request.signal, request.encoding, request.body, "file"
+        )
         assert outcome.rejected == 0, outcome.message
     engine.ingester.settle_all()
     assert all("/extra/" in note for note in notes), notes

@@ -77,7 +77,7 @@ def take(engine: Engine, clock: Clock, step: tuple[str, Any]) -> None:
     if kind == "send":
         for number in what:
             signal, body = requests()[number % len(requests())]
-            engine.ingester.export(signal, "protobuf", body, "file")
+            engine.ingester.ingest_request(signal, "protobuf", body, "file")
     elif kind == "wait":
         clock.monotonic_s += what
     elif kind == "jump":

@@ -63,7 +63,7 @@ def counted(requests: list[tuple[str, bytes]]) -> str:
     """The exposition after these requests."""
     engine = Engine(TRUSTING)
     for signal, body in requests:
-        engine.ingester.export(signal, "protobuf", body, "file")  # type: ignore[arg-type]
+        engine.ingester.ingest_request(signal, "protobuf", body, "file")  # type: ignore[arg-type]
     engine.ingester.settle_all()
     return engine.exposition.render().body.decode()
 

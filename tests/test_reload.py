@@ -77,10 +77,10 @@ class Room:
             engine.pricing,
             engine.store.options,
             engine.ingester._readers,
-            engine.ingester._counting.hearing,
+            engine.ingester._aggregator.dispatcher,
             tuple(engine.ingester.budgets.saved()),
-            exporter._listening._in_force,
-            exporter._security._keyring._in_force,
+            exporter._consumers._in_force,
+            exporter._access._token_store._in_force,
             exporter._updater,
             {name: id(family.series) for name, family in engine.store._families.items()},
         )
@@ -99,7 +99,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
     found = Room(tmp_path)
     with running(found.old, found.load) as exporter:
         found.exporter = exporter
-        exporter.engine.ingester.export("traces", "protobuf", traces(call()), "file")
+        exporter.engine.ingester.ingest_request("traces", "protobuf", traces(call()), "file")
         yield found
 
 
@@ -124,7 +124,7 @@ def no_thread_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 BUG = TypeError("canary")
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "options": lambda m: m.setattr("llm_trace_exporter.app.exporter.core_options", raising(BUG)),
+    "options": lambda m: m.setattr("llm_trace_exporter.engine.engine.engine_options", raising(BUG)),
     "prices": lambda m: m.setattr(ContractBook, "__init__", raising(BUG)),
     "tokens": lambda m: m.setattr(TokenStore, "prepare", raising(BUG)),
     "judges": lambda m: no_thread_named("judge-1", m),
@@ -168,10 +168,10 @@ def test_a_fault_at_any_step_changes_nothing(
 
 
 def test_nothing_of_the_listeners_changes_where_nothing_new_is_said(room: Room) -> None:
-    before = room.exporter._listening._in_force
+    before = room.exporter._consumers._in_force
     room.wanted = replace(room.old, zero_hold_s=1.0)
     room.exporter.reload()
-    assert room.exporter._listening._in_force is before
+    assert room.exporter._consumers._in_force is before
 
 
 def test_what_is_prepared_is_not_in_force(tmp_path: Path) -> None:
@@ -181,11 +181,11 @@ def test_what_is_prepared_is_not_in_force(tmp_path: Path) -> None:
         before, page = room.in_force(), exporter.config_yaml()
         engine_options(room.new)
         exporter.engine.prepare(room.new)
-        exporter._security.prepare(room.new)
-        listeners = exporter._listening.prepare(room.new)
+        exporter._access.prepare(room.new)
+        listeners = exporter._consumers.prepare(room.new)
         assert (room.in_force(), exporter.config_yaml()) == (before, page)
-        exporter._listening.discard(listeners)
-        exporter._listening.discard(exporter._listening.prepare(room.old))
+        exporter._consumers.discard(listeners)
+        exporter._consumers.discard(exporter._consumers.prepare(room.old))
         assert room.in_force() == before
 
 
@@ -215,7 +215,7 @@ def test_a_task_that_fails_keeps_no_other_from_its_turn(
         name = "llm_exporter_security_last_reload_successful"
         assert samples_only(exporter).by(name, "part") == {"tokens": 1}
         (tmp_path / "old.token").write_text(NEW)
-        ring = exporter._security._keyring
+        ring = exporter._access._token_store
         eventually(lambda: ring.find(NEW) is not None)
         assert total("expire") == total("checkpoint") == total("judge") == 0
     assert caplog.text.count("settle failed: TypeError") == 1

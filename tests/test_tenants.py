@@ -72,10 +72,10 @@ FORGED = [("team", key) for key in TEAM_KEYS] + [("environment", key.attr) for k
 def test_a_record_cannot_say_another_label_than_its_token(label: str, key: str) -> None:
     forged = written(key, "forged")
     free = Engine(SETTINGS)
-    free.ingester.export("traces", "protobuf", call(forged), "otlp_http", ANYONE)
+    free.ingester.ingest_request("traces", "protobuf", call(forged), "otlp_http", ANYONE)
     assert counted(free).total("llm_requests_total", **{label: "forged"}) == 1
     engine = Engine(SETTINGS)
-    engine.ingester.export("traces", "protobuf", call(forged, forged), "otlp_http", CREDIT)
+    engine.ingester.ingest_request("traces", "protobuf", call(forged, forged), "otlp_http", CREDIT)
     at = counted(engine)
     assert at.total("llm_requests_total", team="credit", environment="prod") == 1
     assert at.total("llm_requests_total", **{label: "forged"}) == 0
@@ -85,14 +85,14 @@ def test_a_record_cannot_say_another_label_than_its_token(label: str, key: str) 
 def test_a_token_may_fix_the_service() -> None:
     engine = Engine(SETTINGS)
     tenant = Tenant("gateway", (("service", "gateway"),))
-    engine.ingester.export("traces", "protobuf", call(), "otlp_http", tenant)
+    engine.ingester.ingest_request("traces", "protobuf", call(), "otlp_http", tenant)
     assert counted(engine).by("llm_requests_total", "service") == {"gateway": 1}
 
 
 def test_what_a_token_leaves_open_is_the_record_s_to_say() -> None:
     engine = Engine(SETTINGS)
     body = call({"feature": "search"}, {"service.name": "desk"})
-    engine.ingester.export("traces", "protobuf", body, "otlp_http", CREDIT)
+    engine.ingester.ingest_request("traces", "protobuf", body, "otlp_http", CREDIT)
     found = counted(engine)
     assert found.total("llm_requests_total", feature="search", service="desk") == 1
 
@@ -101,7 +101,7 @@ def test_tenants_that_share_a_service_are_told_apart() -> None:
     engine = Engine(SETTINGS)
     for number, tenant in enumerate((CREDIT, FRAUD, CREDIT, ANYONE), 1):
         body = call(number=number).replace(b"t" * 16, bytes([number]) * 16)
-        engine.ingester.export("traces", "protobuf", body, "otlp_http", tenant)
+        engine.ingester.ingest_request("traces", "protobuf", body, "otlp_http", tenant)
     found = counted(engine).by("llm_requests_total", "team")
     assert found == {"credit": 2, "fraud": 1, "": 1}
 
@@ -115,7 +115,7 @@ def test_one_call_told_by_two_tenants_counts_once_under_labels_of_the_two(
     inner = Tenant("gateway", (("environment", "infra"), ("team", "platform")))
     requests = [(call(number=1), outer), (call(number=2, parent=1), inner)]
     for body, tenant in requests if outer_first else reversed(requests):
-        engine.ingester.export("traces", "protobuf", body, "otlp_http", tenant)
+        engine.ingester.ingest_request("traces", "protobuf", body, "otlp_http", tenant)
     found = list(counted(engine).matching("llm_requests_total", outcome="ok"))
     assert [sample.value for sample in found] == [1]
     labels = found[0].labels
@@ -128,7 +128,7 @@ def test_fixed_labels_survive_a_crash(tmp_path: Path) -> None:
     settings = replace(SETTINGS, state=StateSettings(path=str(tmp_path / "state.db")))
     before = Engine(settings)
     body = call({"team": "forged"})
-    before.ingester.export("traces", "protobuf", body, "otlp_http", CREDIT)
+    before.ingester.ingest_request("traces", "protobuf", body, "otlp_http", CREDIT)
     assert before.state is not None
     before.state.close()
     after = Engine(settings)
@@ -139,8 +139,8 @@ def test_fixed_labels_survive_a_crash(tmp_path: Path) -> None:
 
 def test_another_configuration_reads_its_tenants_anew() -> None:
     engine = Engine(SETTINGS)
-    engine.ingester.export("traces", "protobuf", call(number=1), "otlp_http", CREDIT)
+    engine.ingester.ingest_request("traces", "protobuf", call(number=1), "otlp_http", CREDIT)
     engine.apply(replace(SETTINGS, lateness_s=10.0))
     body = call({"team": "forged"}, number=2).replace(b"t" * 16, b"u" * 16)
-    engine.ingester.export("traces", "protobuf", body, "otlp_http", CREDIT)
+    engine.ingester.ingest_request("traces", "protobuf", body, "otlp_http", CREDIT)
     assert counted(engine).by("llm_requests_total", "team") == {"credit": 2}

@@ -51,7 +51,7 @@ def replayed(capture: str, *, is_last_first: bool) -> Samples:
     engine = Engine(Settings(zero_hold_s=0))
     requests = list(iter_requests(CORPUS / capture, lambda _: None))
     for request in requests[::-1] if is_last_first else requests:
-        engine.ingester.export(request.signal, request.encoding, request.body, "otlp_http")
+        engine.ingester.ingest_request(request.signal, request.encoding, request.body, "otlp_http")
     engine.ingester.settle_all()
     return Samples(engine.exposition.render("", []).body.decode())
 
@@ -80,7 +80,9 @@ def test_the_same_result_again_is_one_and_another_result_is_another() -> None:
     engine = Engine(Settings(zero_hold_s=0))
     for _ in range(2):
         for request in iter_requests(CORPUS / "splunk-genai-evals", lambda _: None):
-            engine.ingester.export(request.signal, request.encoding, request.body, "otlp_http")
+            engine.ingester.ingest_request(
+                request.signal, request.encoding, request.body, "otlp_http"
+            )
     engine.ingester.settle_all()
     at = Samples(engine.exposition.render("", []).body.decode())
     assert at.total("llm_judge_verdicts_total") == 4

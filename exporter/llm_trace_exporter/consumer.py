@@ -1,4 +1,4 @@
-"""The seam between the receivers and the core."""
+"""The seam between the receivers and the engine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ANYONE = Tenant()
 class Consumer(Protocol):
     """Takes whole requests; called from worker threads, possibly several at once."""
 
-    def export(
+    def ingest_request(
         self,
         signal: SignalName,
         encoding: Encoding,
@@ -67,7 +67,7 @@ class Consumer(Protocol):
         """
         ...
 
-    def refused(self, source: Source, reason: RejectionReason) -> None:
+    def count_rejection(self, source: Source, reason: RejectionReason) -> None:
         """Count a request that was answered with an error, DecodeError and Overloaded included.
 
         Called from event loops: must return at once.

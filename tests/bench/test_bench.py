@@ -64,7 +64,7 @@ def test_exporter_and_baseline_count_the_same(mixed: bool) -> None:
     shape = dataclasses.replace(SMALL, mixed=mixed)
     engine, baseline = Engine(Settings(zero_hold_s=0.0)), Baseline()
     for body in (*requests(5, shape, now_ns=NOW_NS), label_sets(range(9), seed=9, now_ns=NOW_NS)):
-        assert not engine.ingester.export("traces", "protobuf", body, "otlp_http").rejected
+        assert not engine.ingester.ingest_request("traces", "protobuf", body, "otlp_http").rejected
         baseline.export(ExportTraceServiceRequest.FromString(body))
     engine.ingester.settle_all()
     ours = Samples(engine.exposition.render("").body.decode())

@@ -34,7 +34,7 @@ KEY = "AKIAQ3EGRIXLM2XYZT5A"
 
 
 class Room:
-    """A core with those who listen to it."""
+    """An engine with those who listen to it."""
 
     def __init__(self, settings: Settings) -> None:
         self.engine = Engine(settings)
@@ -78,7 +78,7 @@ def call(question: str, answer: str, **more: Any) -> Span:
 
 def counted(engine: Room, *spans: Span) -> Samples:
     """The exposition after some spans."""
-    engine.ingester.export("traces", "protobuf", traces(*spans), "file")
+    engine.ingester.ingest_request("traces", "protobuf", traces(*spans), "file")
     engine.settle_all()
     return Samples(engine.exposition.render().body.decode())
 
@@ -122,7 +122,7 @@ def test_rules_look_at_their_share_of_the_calls() -> None:
 
 def test_captures_are_judged(engine: Room) -> None:
     for request in iter_requests(CORPUS / "openinference-openai", lambda _: None):
-        engine.ingester.export(request.signal, request.encoding, request.body, "file")
+        engine.ingester.ingest_request(request.signal, request.encoding, request.body, "file")
     engine.settle_all()
     at = Samples(engine.exposition.render().body.decode())
     assert at.total("llm_judge_verdicts_total", judge="refusal", verdict="fail") == 1
@@ -190,14 +190,14 @@ def test_verdicts_that_cannot_be_written_are_tried_again_then_counted_as_lost(
     monkeypatch: pytest.MonkeyPatch, refusals: int, kept: int, lost: int
 ) -> None:
     room = Room(Settings(zero_hold_s=0, content_rules=ContentRulesSettings(empty_answer=1.0)))
-    judged, tries = Ingester.judged, iter(range(refusals))
+    judged, tries = Ingester.ingest_verdicts, iter(range(refusals))
 
     def full(ingester: Ingester, verdicts: Any) -> None:
         if next(tries, None) is not None:
             raise Overloaded("disk full", 0)
         judged(ingester, verdicts)
 
-    monkeypatch.setattr(Ingester, "judged", full)
+    monkeypatch.setattr(Ingester, "ingest_verdicts", full)
     at = counted(room, call("Why?", "Because."))
     room.close()
     assert at.total("llm_judge_verdicts_total", judge="empty_answer") == kept
@@ -219,7 +219,7 @@ def test_what_is_judged_across_a_reload_keeps_the_labels_of_its_call(
 
     monkeypatch.setitem(RULES, "empty_answer", slow)
     said = call("Why?", "Because.", feature="search", team="red")
-    room.ingester.export("traces", "protobuf", traces(said), "file")
+    room.ingester.ingest_request("traces", "protobuf", traces(said), "file")
     room.ingester.settle_all()
     threading.Timer(0.1, goes_on.set).start()
     room.apply(replace(settings, dimensions=dimensions[::-1]))
@@ -233,7 +233,7 @@ def test_verdicts_survive_a_restart_and_texts_do_not(tmp_path: Path) -> None:
     kept = replace(SETTINGS, state=StateSettings(str(tmp_path / "state.db")))
     engine = Room(kept)
     at = counted(engine, call(f"Say {CANARY}", f"{CANARY} {KEY}"))
-    engine.ingester.export("traces", "protobuf", traces(call(CANARY, CANARY)), "file")
+    engine.ingester.ingest_request("traces", "protobuf", traces(call(CANARY, CANARY)), "file")
     engine.close()
     again = Room(kept)
     again.settle_all()
@@ -255,11 +255,11 @@ def test_no_text_reaches_file_log_page_or_memory_that_stays(
         assert page.total("llm_content_findings_total") > 0
         assert CANARY not in each.exposition.render("application/openmetrics-text").body.decode()
         assert KEY not in each.exposition.render().body.decode()
-        hearing = each.listening._in_force.hearing
-        assert hearing is not None
-        for keys in (each.ingester._log_keys, each.ingester._span_keys, hearing._keep):
+        dispatcher = each.listening._in_force.dispatcher
+        assert dispatcher is not None
+        for keys in (each.ingester._log_keys, each.ingester._span_keys, dispatcher._keep):
             assert not any(CANARY in str(value) for value in keys._values.values())
-        assert len(hearing.memory) == 0
+        assert len(dispatcher.buffer) == 0
     kept.close()
     files = [path.read_bytes() for path in tmp_path.iterdir()]
     assert files

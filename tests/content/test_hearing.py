@@ -27,41 +27,41 @@ LIMITS = ContentBufferLimits()
 
 
 class Room:
-    """A core, and someone who listens to it."""
+    """An engine, and someone who listens to it."""
 
     def __init__(self, limits: ContentBufferLimits = LIMITS, **wants: Any) -> None:
         self.engine = Engine(Settings(zero_hold_s=0))
-        self.heard: list[tuple[PricedCall, CallContent]] = []
+        self.captured: list[tuple[PricedCall, CallContent]] = []
         self.wanted = True
         self.failures: list[Exception] = []
-        self.hearing = ContentDispatcher(
+        self.dispatcher = ContentDispatcher(
             [
                 ContentConsumer(
-                    lambda *told: self.heard.append(told), lambda _: self.wanted, **wants
+                    lambda *told: self.captured.append(told), lambda _: self.wanted, **wants
                 )
             ],
             ContentBuffer(limits),
             max_chars=1000,
             failed=self.failures.append,
         )
-        self.engine.ingester.listen(self.hearing)
+        self.engine.ingester.dispatch_to(self.dispatcher)
 
     def send(self, *spans: Span, said: tuple[Log, ...] = ()) -> None:
-        self.engine.ingester.export("traces", "protobuf", traces(*spans), "file")
+        self.engine.ingester.ingest_request("traces", "protobuf", traces(*spans), "file")
         if said:
-            self.engine.ingester.export("logs", "protobuf", logs(*said), "file")
+            self.engine.ingester.ingest_request("logs", "protobuf", logs(*said), "file")
 
     def settled(self) -> list[CallContent]:
         self.engine.ingester.settle_all()
-        assert self.hearing.flush(WAIT_S)
-        return [exchange for _, exchange in self.heard]
+        assert self.dispatcher.flush(WAIT_S)
+        return [exchange for _, exchange in self.captured]
 
 
 @pytest.fixture
 def room() -> Iterator[Room]:
     room = Room()
     yield room
-    room.hearing.close(WAIT_S)
+    room.dispatcher.close(WAIT_S)
 
 
 def said(question: str, answer: str, **more: Any) -> dict[str, Any]:
@@ -75,17 +75,17 @@ def said(question: str, answer: str, **more: Any) -> dict[str, Any]:
 
 def test_what_was_said_is_heard_when_the_call_settles(room: Room) -> None:
     room.send(Span(said("why?", "because")))
-    assert room.heard == []
+    assert room.captured == []
     (exchange,) = room.settled()
     assert (exchange.user, exchange.answer) == ("why?", "because")
-    assert room.heard[0][0].model == "gpt-4o"
-    assert len(room.hearing.memory) == 0
+    assert room.captured[0][0].model == "gpt-4o"
+    assert len(room.dispatcher.buffer) == 0
 
 
 def test_a_call_sent_again_is_heard_once(room: Room) -> None:
     body = traces(Span(said("why?", "because")))
     for _ in range(2):
-        room.engine.ingester.export("traces", "protobuf", body, "file")
+        room.engine.ingester.ingest_request("traces", "protobuf", body, "file")
     assert len(room.settled()) == 1
 
 
@@ -126,27 +126,27 @@ def test_what_nobody_picks_is_forgotten(room: Room) -> None:
     room.wanted = False
     room.send(Span(said("a", "b")))
     assert room.settled() == []
-    assert len(room.hearing.memory) == 0
+    assert len(room.dispatcher.buffer) == 0
 
 
 def test_memory_is_bounded_and_the_numbers_stay() -> None:
     room = Room(ContentBufferLimits(max_entries=3))
     room.send(*(Span(said(f"question {n}", "answer")) for n in range(10)))
-    assert len(room.hearing.memory) == 3
+    assert len(room.dispatcher.buffer) == 3
     assert {e.user for e in room.settled()} == {"question 7", "question 8", "question 9"}
-    assert room.hearing.memory.evicted == 7
+    assert room.dispatcher.buffer.evicted == 7
     page = Samples(room.engine.exposition.render().body.decode())
     assert page.total("llm_requests_total") == 10
-    room.hearing.close(WAIT_S)
+    room.dispatcher.close(WAIT_S)
 
 
 def test_bytes_are_bounded() -> None:
     room = Room(ContentBufferLimits(max_bytes=100_000))
     room.send(*(Span(said("q" * 10_000, "a")) for _ in range(20)))
-    assert 0 < room.hearing.memory.size_bytes <= 100_000
+    assert 0 < room.dispatcher.buffer.size_bytes <= 100_000
     room.settled()
-    assert room.hearing.memory.size_bytes == 0
-    room.hearing.close(WAIT_S)
+    assert room.dispatcher.buffer.size_bytes == 0
+    room.dispatcher.close(WAIT_S)
 
 
 def test_what_is_too_old_is_forgotten() -> None:
@@ -154,7 +154,7 @@ def test_what_is_too_old_is_forgotten() -> None:
     room.send(Span(said("a", "b")))
     room.send(Span(said("c", "d")))
     assert [e.user for e in room.settled()] == ["c"]
-    room.hearing.close(WAIT_S)
+    room.dispatcher.close(WAIT_S)
 
 
 def breaks(*_: object) -> Any:
@@ -162,48 +162,48 @@ def breaks(*_: object) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("listener", "heard"),
+    ("listener", "captured"),
     [
         (ContentConsumer(breaks), 1),
         # Who chooses is asked while the call is counted: that goes on, whoever hears of it.
-        (ContentConsumer(lambda *_: None, picks=breaks), 0),
-        (ContentConsumer(lambda *_: None, wants=breaks), 0),
-        (ContentConsumer(lambda *_: None, wants_trace=breaks), 0),
+        (ContentConsumer(lambda *_: None, selects=breaks), 0),
+        (ContentConsumer(lambda *_: None, may_select=breaks), 0),
+        (ContentConsumer(lambda *_: None, may_select_trace=breaks), 0),
     ],
     ids=["hears", "picks", "wants", "wants_trace"],
 )
 def test_a_listener_that_breaks_is_not_the_end(
-    caplog: pytest.LogCaptureFixture, listener: ContentConsumer, heard: int
+    caplog: pytest.LogCaptureFixture, listener: ContentConsumer, captured: int
 ) -> None:
     room = Room()
-    hearing = ContentDispatcher(
-        [listener, ContentConsumer(lambda *told: room.heard.append(told))],
+    dispatcher = ContentDispatcher(
+        [listener, ContentConsumer(lambda *told: room.captured.append(told))],
         ContentBuffer(ContentBufferLimits()),
         max_chars=1000,
         failed=room.failures.append,
     )
-    room.engine.ingester.listen(hearing)
+    room.engine.ingester.dispatch_to(dispatcher)
     room.send(Span(said("canary", "canary")))
     room.engine.ingester.settle_all()
-    assert hearing.flush(WAIT_S)
-    assert len(room.heard) == heard
+    assert dispatcher.flush(WAIT_S)
+    assert len(room.captured) == captured
     assert {type(failure) for failure in room.failures} == {ValueError}
     page = Samples(room.engine.exposition.render().body.decode())
     assert page.total("llm_requests_total") == 1
     assert "canary" not in caplog.text
-    for each in (hearing, room.hearing):
+    for each in (dispatcher, room.dispatcher):
         each.close(WAIT_S)
 
 
 def test_verdicts_of_our_own_are_counted_with_the_labels_of_the_call(room: Room) -> None:
     room.send(Span(said("a", "b")))
     room.settled()
-    call = room.heard[0][0]
+    call = room.captured[0][0]
     verdict = Verdict(
         call.call.origin, call.call.end_ns + 10**9, "tone", "code", "fail", model=call.model
     )
     for _ in range(2):
-        room.engine.ingester.judged([verdict])
+        room.engine.ingester.ingest_verdicts([verdict])
     room.engine.ingester.settle_all()
     page = Samples(room.engine.exposition.render().body.decode())
     assert page.total("llm_judge_verdicts_total", judge="tone", verdict="fail", model="gpt-4o") == 1
@@ -217,27 +217,27 @@ def test_nobody_listens_and_no_text_is_read() -> None:
     assert not engine.ingester._log_keys.keep("llm.input_messages.0.message.content")
     room = Room()
     assert room.engine.ingester._log_keys.keep("gen_ai.input.messages")
-    room.engine.ingester.listen(None)
+    room.engine.ingester.dispatch_to(None)
     assert not room.engine.ingester._log_keys.keep("gen_ai.input.messages")
-    room.hearing.close(WAIT_S)
+    room.dispatcher.close(WAIT_S)
 
 
 def test_texts_that_nobody_could_pick_are_not_even_held() -> None:
-    room = Room(wants=lambda call: call.origin.dimensions[0] == "refunds")
+    room = Room(may_select=lambda call: call.origin.dimensions[0] == "refunds")
     room.send(Span({**said("a", "b"), "feature": "refunds"}), Span(said("c", "d")))
-    assert len(room.hearing.memory) == 1
+    assert len(room.dispatcher.buffer) == 1
     (exchange,) = room.settled()
     assert exchange.user == "a"
-    room.hearing.close(WAIT_S)
+    room.dispatcher.close(WAIT_S)
 
 
 def test_nothing_is_held_of_traces_that_nobody_wants() -> None:
-    room = Room(wants_trace=lambda _: False)
+    room = Room(may_select_trace=lambda _: False)
     retrieval = {
         "openinference.span.kind": "RETRIEVER",
         "retrieval.documents.0.document.content": "text",
     }
     room.send(Span(said("a", "b")), Span(retrieval, parent=0))
-    assert len(room.hearing.memory) == 0
+    assert len(room.dispatcher.buffer) == 0
     assert room.settled() == []
-    room.hearing.close(WAIT_S)
+    room.dispatcher.close(WAIT_S)

@@ -27,10 +27,10 @@ def traces(*, settled: bool) -> list[Trace]:
     engine = Engine(Settings())
     for folder in CAPTURES:
         for request in iter_requests(CORPUS / folder, lambda _: None):
-            engine.ingester.export(request.signal, request.encoding, request.body, "file")
+            engine.ingester.ingest_request(request.signal, request.encoding, request.body, "file")
     if settled:
         engine.ingester.settle_all()
-    return list(engine.ingester._pipeline._table._live.values())
+    return list(engine.ingester._correlator._table._live.values())
 
 
 def plain(trace: Trace) -> Any:
@@ -111,7 +111,7 @@ def test_quiet_traces_freeze_and_wake_up(tmp_path: Any) -> None:
     machine.settle()
     machine.tick(100)
     machine.send(raw_span(chat()))
-    table = machine.engine.ingester._pipeline._table
+    table = machine.engine.ingester._correlator._table
     assert first.trace_id in table._frozen
     machine.send(first)
     machine.send(raw_span(chat(), trace=first.trace_id))
@@ -127,6 +127,6 @@ def test_many_traces_freeze_sooner(tmp_path: Any) -> None:
     for _ in range(12):
         machine.send(*(raw_span(chat()) for _ in range(5_000)))
         machine.settle()
-    table = machine.engine.ingester._pipeline._table
+    table = machine.engine.ingester._correlator._table
     assert len(table._live) <= table.max_spans // 8
     assert len(table) == table.spans == 60_000

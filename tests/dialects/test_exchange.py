@@ -66,7 +66,7 @@ def said_in(source: str) -> tuple[tuple[CallContent, ...], tuple[str, ...]]:
         batch = decode(request.body, FILTER)
         records: list[RawSpan | RawLog] = [*batch.spans, *batch.logs]
         for record in records:
-            taken = TAKER.take(record)
+            taken = TAKER.extract(record)
             is_span = isinstance(record, RawSpan)
             reading = reader.span(record) if isinstance(record, RawSpan) else reader.log(record)
             key = (record.trace_id, record.span_id)
@@ -193,7 +193,7 @@ def test_captures_with_content_off_tell_nothing(source: str) -> None:
 
 def exchange(attrs: dict[str, Any], **told: Any) -> CallContent:
     """What one span with these attributes says."""
-    taken = TAKER.take(raw_span(dict(attrs), **told))
+    taken = TAKER.extract(raw_span(dict(attrs), **told))
     return extract_content([taken] if taken is not None else [])
 
 
@@ -304,14 +304,14 @@ def test_events_tell_messages() -> None:
 def test_bodies_of_log_events_tell_messages() -> None:
     log = raw_log({}, event="gen_ai.choice")
     log.content = {"index": 0, "message": {"role": "assistant", "content": "hello"}}
-    taken = TAKER.take(log)
+    taken = TAKER.extract(log)
     assert taken is not None
     assert extract_content([taken]).answer == "hello"
 
 
 def test_the_first_teller_that_knows_a_part_tells_it() -> None:
     inner, outer = (
-        TAKER.take(raw_span(attrs))
+        TAKER.extract(raw_span(attrs))
         for attrs in (
             {"ai.response.text": "inner"},
             {"output.value": "outer", "input.value": "question"},
@@ -324,7 +324,7 @@ def test_the_first_teller_that_knows_a_part_tells_it() -> None:
 
 
 def test_every_text_is_cut() -> None:
-    taken = TAKER.take(raw_span({"input.value": "x" * 5000, "ai.response.text": "y" * 5000}))
+    taken = TAKER.extract(raw_span({"input.value": "x" * 5000, "ai.response.text": "y" * 5000}))
     assert taken is not None
     said = extract_content([taken], max_chars=100)
     assert (len(said.user), len(said.answer)) == (100, 100)
@@ -334,16 +334,16 @@ def test_what_reads_numbers_never_sees_texts() -> None:
     span = raw_span(
         {"gen_ai.input.messages": "[]", "gen_ai.request.model": "m", "input.value": "x"}
     )
-    TAKER.take(span)
+    TAKER.extract(span)
     assert span.attrs == {"gen_ai.request.model": "m"}
 
 
 def test_too_much_text_is_not_kept() -> None:
-    assert TAKER.take(raw_span({"input.value": "x" * (MAX_RECORD_CHARS + 1)})) is None
+    assert TAKER.extract(raw_span({"input.value": "x" * (MAX_RECORD_CHARS + 1)})) is None
 
 
 def test_no_text_shows_in_a_repr() -> None:
-    taken = TAKER.take(raw_span({"input.value": "canary", "output.value": "canary"}))
+    taken = TAKER.extract(raw_span({"input.value": "canary", "output.value": "canary"}))
     assert taken is not None
     assert "canary" not in repr(taken) + repr(extract_content([taken]))
 

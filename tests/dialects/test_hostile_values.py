@@ -47,14 +47,14 @@ INDEXED = (
 
 def records(dialect: Dialect) -> Iterator[tuple[str, dict[str, Any]]]:
     """(event name, attributes) that make a record each kind of this dialect's."""
-    marks = dict.fromkeys(dialect.marks, "x")
+    detect_by = dict.fromkeys(dialect.detect_by, "x")
     told: dict[Any, str] = {}
     for word, kind in dialect.kinds.items():
         told.setdefault((kind.role, kind.name, kind.judge), word)
     for word in told.values() or [""]:
-        yield "", marks | {dialect.kind_keys[0] if dialect.kind_keys else "x": word}
+        yield "", detect_by | {dialect.kind_keys[0] if dialect.kind_keys else "x": word}
     for event in dialect.logs:
-        yield event, marks | {"event.name": event}
+        yield event, detect_by | {"event.name": event}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.name)

@@ -116,7 +116,9 @@ def counted(*results: dict[str, Any], **filed: Any) -> Samples:
     """The metrics of one call with results on it."""
     events = tuple(event("gen_ai.evaluation.result", **_named(r)) for r in results)
     engine = Engine(Settings(zero_hold_s=0))
-    engine.ingester.take([raw_span({**chat((10, 5)), **filed}, events=events)], [], "file")
+    engine.ingester.ingest_records(
+        [raw_span({**chat((10, 5)), **filed}, events=events)], [], "file"
+    )
     engine.ingester.settle_all()
     return Samples(engine.exposition.render("", []).body.decode())
 

@@ -67,8 +67,8 @@ class Bench:
         self.costs.append(usd)
 
     def offer(self, priced: PricedCall, exchange: CallContent = SAID) -> None:
-        if self.judges.picks(priced):
-            self.judges.offer(priced, exchange)
+        if self.judges.selects(priced):
+            self.judges.enqueue(priced, exchange)
         self.judges.count_eligible()
 
     def wait(self, runs: int) -> None:

@@ -1,4 +1,4 @@
-"""An exporter's core in a process of its own, forked in milliseconds and killed as easily."""
+"""An exporter's engine in a process of its own, forked in milliseconds and killed as easily."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEADLINE_S = 60.0
 
 
 class Forked:
-    """A core that runs until it is closed or killed; its clocks go as they are set."""
+    """An engine that runs until it is closed or killed; its clocks go as they are set."""
 
     def __init__(self, config: Config, monotonic_s: float, wall_s: float) -> None:
         """Start it.

@@ -61,7 +61,7 @@ Target = Callable[[bytes], None]
 
 
 class Counted:
-    """A core whose numbers are looked at: nothing may move them that was refused."""
+    """An engine whose numbers are looked at: nothing may move them that was refused."""
 
     def __init__(self, **more: Any) -> None:
         self._settings = replace(Settings(), zero_hold_s=0, **more)
@@ -125,7 +125,7 @@ class Door(Counted):
         """Send one request."""
         before = self._numbers()
         try:
-            self._engine.ingester.export(self._signal, self._encoding, body, "file")
+            self._engine.ingester.ingest_request(self._signal, self._encoding, body, "file")
         except DecodeError:
             assert self._numbers() == before
             return

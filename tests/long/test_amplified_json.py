@@ -26,16 +26,16 @@ SHAPES: dict[str, str] = {
 
 SCRIPT = """
 import resource, sys, time
-from llm_trace_exporter.app import Core
+from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.errors import DecodeError
 
 head, unit, tail, size = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-core = Core(Settings())
+engine = Engine(Settings())
 body = (head + ",".join([unit] * (size // (len(unit) + 1))) + tail).encode()
 before_kb, started_s = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 try:
-    core.intake.export("traces", "json", body, "otlp_http")
+    engine.ingester.ingest_request("traces", "json", body, "otlp_http")
 except DecodeError:
     pass
 after_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -45,7 +45,7 @@ _DECODERS = {
 
 
 @dataclass
-class RecordingSink:
+class RecordingConsumer:
     """Decodes what comes, keeps it, and fails on demand."""
 
     spans: list[RawSpan] = field(default_factory=list)
@@ -59,7 +59,7 @@ class RecordingSink:
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     _keep: KeyFilter = field(default_factory=lambda: KeyFilter((), re.compile(".*", re.DOTALL)))
 
-    def export(
+    def ingest_request(
         self,
         signal: SignalName,
         encoding: Encoding,
@@ -80,19 +80,19 @@ class RecordingSink:
         self.logs += batch.logs
         return Outcome(len(batch.rejected), "; ".join(sorted(set(batch.rejected))))
 
-    def refused(self, source: Source, reason: RejectionReason) -> None:
+    def count_rejection(self, source: Source, reason: RejectionReason) -> None:
         self.refusals.append((source, reason))
 
 
 @pytest.fixture
-def sink() -> RecordingSink:
-    made = RecordingSink()
+def sink() -> RecordingConsumer:
+    made = RecordingConsumer()
     made.gate.set()
     return made
 
 
 @pytest.fixture
-def http_address(sink: RecordingSink) -> Iterator[str]:
+def http_address(sink: RecordingConsumer) -> Iterator[str]:
     """host:port of an OTLP/HTTP receiver."""
     receiver = HttpReceiver(
         sink,
@@ -109,7 +109,7 @@ def http_address(sink: RecordingSink) -> Iterator[str]:
 
 
 @pytest.fixture
-def grpc_address(sink: RecordingSink) -> Iterator[str]:
+def grpc_address(sink: RecordingConsumer) -> Iterator[str]:
     """host:port of an OTLP/gRPC receiver."""
     receiver = GrpcReceiver(
         sink,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.otlp.conftest import RecordingSink, wait_for
+from tests.otlp.conftest import RecordingConsumer, wait_for
 
 LINES = ["claude_code.api_request", "codex.sse_event", "gemini_cli.api_response"]
 
@@ -31,7 +31,7 @@ def collector() -> Path:
 def test_collector_sends(
     collector: Path,
     http_address: str,
-    sink: RecordingSink,
+    sink: RecordingConsumer,
     tmp_path: Path,
     encoding: str,
     compression: str,

@@ -89,7 +89,7 @@ def test_nobody_goes_whose_request_is_worked_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "patience_s", "reason"),
+    ("state", "patience_s", "reason"),
     [
         (ConnectionState.SILENT, 10, "head_timeout"),
         (ConnectionState.IDLE, 75, "idle_timeout"),

@@ -21,7 +21,7 @@ from llm_trace_exporter.receivers.otlp_http import HttpReceiver
 from llm_trace_exporter.receivers.rejection import Refusal
 from llm_trace_exporter.server.listeners import GrpcServer, HttpServer
 from tests.otlp import payloads
-from tests.otlp.conftest import RecordingSink
+from tests.otlp.conftest import RecordingConsumer
 
 TENANT = Tenant("credit", (("team", "credit"),))
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -40,7 +40,7 @@ class OneWord:
 
 
 @pytest.fixture
-def http_gate(sink: RecordingSink) -> Iterator[str]:
+def http_gate(sink: RecordingConsumer) -> Iterator[str]:
     receiver = HttpReceiver(sink)
     server = HttpServer("otlp-http", HttpGate(receiver, OneWord(), sink), ["127.0.0.1:0"])
     server.start()
@@ -50,7 +50,7 @@ def http_gate(sink: RecordingSink) -> Iterator[str]:
 
 
 @pytest.fixture
-def grpc_gate(sink: RecordingSink) -> Iterator[Any]:
+def grpc_gate(sink: RecordingConsumer) -> Iterator[Any]:
     receiver = GrpcReceiver(sink, gate=OneWord())
     server = GrpcServer(receiver, "127.0.0.1:0")
     server.start()
@@ -89,7 +89,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("headers", ACCEPTED)
 def test_http_credentials_let_in(
-    http_gate: str, sink: RecordingSink, headers: dict[str, str]
+    http_gate: str, sink: RecordingConsumer, headers: dict[str, str]
 ) -> None:
     sent = {"Content-Type": "application/x-protobuf", **headers}
     answer = requests.post(f"{http_gate}/v1/traces", payloads.traces(), headers=sent, timeout=10)
@@ -99,7 +99,7 @@ def test_http_credentials_let_in(
 
 @pytest.mark.parametrize("headers", REFUSED)
 def test_http_refuses_everybody_else(
-    http_gate: str, sink: RecordingSink, headers: dict[str, str]
+    http_gate: str, sink: RecordingConsumer, headers: dict[str, str]
 ) -> None:
     sent = {"Content-Type": "application/x-protobuf", **headers}
     answer = requests.post(f"{http_gate}/v1/traces", payloads.traces(), headers=sent, timeout=10)
@@ -126,7 +126,7 @@ def test_http_says_when_to_come_back(http_gate: str) -> None:
 
 @pytest.mark.parametrize("headers", ACCEPTED)
 def test_grpc_credentials_let_in(
-    grpc_gate: Any, sink: RecordingSink, headers: dict[str, str]
+    grpc_gate: Any, sink: RecordingConsumer, headers: dict[str, str]
 ) -> None:
     metadata = [(key.lower(), value) for key, value in headers.items()]
     grpc_gate.unary_unary(EXPORT)(payloads.traces(), metadata=metadata, timeout=10)
@@ -135,7 +135,7 @@ def test_grpc_credentials_let_in(
 
 @pytest.mark.parametrize("headers", REFUSED)
 def test_grpc_refuses_everybody_else(
-    grpc_gate: Any, sink: RecordingSink, headers: dict[str, str]
+    grpc_gate: Any, sink: RecordingConsumer, headers: dict[str, str]
 ) -> None:
     metadata = [(key.lower(), value) for key, value in headers.items()]
     with pytest.raises(grpc.RpcError) as refused:

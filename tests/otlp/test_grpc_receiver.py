@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from llm_trace_exporter.errors import Overloaded
 from tests.otlp import payloads
-from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingSink, wait_for
+from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingConsumer, wait_for
 
 _SERVICE = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
 METHODS = {
@@ -51,7 +51,7 @@ def failure(channel: Any, body: bytes, **options: Any) -> tuple[Any, Status]:
     "compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate]
 )
 def test_full_success_is_an_empty_message(
-    channel: Any, sink: RecordingSink, signal: str, compression: grpc.Compression
+    channel: Any, sink: RecordingConsumer, signal: str, compression: grpc.Compression
 ) -> None:
     assert export(channel, payloads.BODIES[signal], signal, compression=compression) == b""
     assert sink.calls == [(signal, "protobuf", "otlp_grpc")]
@@ -68,14 +68,14 @@ def test_partial_success_counts_and_explains(channel: Any) -> None:
     assert answer.partial_success.error_message == "invalid span id"
 
 
-def test_bad_data_is_invalid_argument(channel: Any, sink: RecordingSink) -> None:
+def test_bad_data_is_invalid_argument(channel: Any, sink: RecordingConsumer) -> None:
     code, status = failure(channel, b"\x0a\xffnope")
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert status.details[0].Unpack(BadRequest())
     assert sink.refusals == [("otlp_grpc", "malformed")]
 
 
-def test_overload_is_unavailable_with_retry_info(channel: Any, sink: RecordingSink) -> None:
+def test_overload_is_unavailable_with_retry_info(channel: Any, sink: RecordingConsumer) -> None:
     sink.failure = Overloaded("busy", retry_after_s=3)
     code, status = failure(channel, payloads.traces())
     retry = RetryInfo()
@@ -87,7 +87,7 @@ def test_overload_is_unavailable_with_retry_info(channel: Any, sink: RecordingSi
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip])
 def test_too_large_is_resource_exhausted_without_retry_info(
-    channel: Any, sink: RecordingSink, compression: Any
+    channel: Any, sink: RecordingConsumer, compression: Any
 ) -> None:
     code, status = failure(channel, bytes(50 * LIMIT), compression=compression)
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -97,7 +97,7 @@ def test_too_large_is_resource_exhausted_without_retry_info(
 
 
 def test_unexpected_failure_is_internal_and_quotes_nothing(
-    channel: Any, sink: RecordingSink, caplog: pytest.LogCaptureFixture
+    channel: Any, sink: RecordingConsumer, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink.failure = ValueError("secret prompt text")
     code, status = failure(channel, payloads.traces())
@@ -106,7 +106,7 @@ def test_unexpected_failure_is_internal_and_quotes_nothing(
     assert "secret" not in caplog.text
 
 
-def test_call_whose_message_never_comes_times_out(channel: Any, sink: RecordingSink) -> None:
+def test_call_whose_message_never_comes_times_out(channel: Any, sink: RecordingConsumer) -> None:
     never = threading.Event()
 
     def silence() -> Iterator[bytes]:
@@ -120,7 +120,7 @@ def test_call_whose_message_never_comes_times_out(channel: Any, sink: RecordingS
     assert sink.refusals == [("otlp_grpc", "timeout")]
 
 
-def test_call_without_a_message_fails(channel: Any, sink: RecordingSink) -> None:
+def test_call_without_a_message_fails(channel: Any, sink: RecordingConsumer) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         channel.stream_unary(METHODS["traces"])(iter(()), timeout=10)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -137,7 +137,9 @@ def test_health_probe(channel: Any) -> None:
     assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=10) == b"\x08\x01"
 
 
-def test_more_calls_than_allowed_are_told_to_come_back(channel: Any, sink: RecordingSink) -> None:
+def test_more_calls_than_allowed_are_told_to_come_back(
+    channel: Any, sink: RecordingConsumer
+) -> None:
     sink.gate.clear()
     method = channel.unary_unary(METHODS["traces"])
     calls = [method.future(payloads.traces(), timeout=10) for _ in range(MAX_REQUESTS + 2)]

@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from llm_trace_exporter.errors import Overloaded
 from tests.otlp import payloads
-from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingSink, wait_for
+from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingConsumer, wait_for
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -53,7 +53,7 @@ def error_of(response: requests.Response) -> Status:
 @pytest.mark.parametrize("prefix", ["", "/api/public/otel", "/otel"])
 @pytest.mark.parametrize("content_type", [PROTOBUF, "Application/X-Protobuf; charset=utf-8"])
 def test_full_success_is_an_empty_message(
-    http_address: str, sink: RecordingSink, signal: str, prefix: str, content_type: str
+    http_address: str, sink: RecordingConsumer, signal: str, prefix: str, content_type: str
 ) -> None:
     body = payloads.BODIES[signal]
     response = post(http_address, body, f"{prefix}/v1/{signal}", content_type)
@@ -63,7 +63,7 @@ def test_full_success_is_an_empty_message(
     assert sink.refusals == []
 
 
-def test_json_is_answered_in_json(http_address: str, sink: RecordingSink) -> None:
+def test_json_is_answered_in_json(http_address: str, sink: RecordingConsumer) -> None:
     response = post(http_address, payloads.TRACES_JSON, content_type="application/json;charset=x")
     assert (response.status_code, response.json()) == (200, {})
     assert response.headers["Content-Type"] == JSON
@@ -71,7 +71,7 @@ def test_json_is_answered_in_json(http_address: str, sink: RecordingSink) -> Non
     assert sink.spans[0].span_id == bytes.fromhex("eee19b7ec3c1b174")
 
 
-def test_empty_request_succeeds(http_address: str, sink: RecordingSink) -> None:
+def test_empty_request_succeeds(http_address: str, sink: RecordingConsumer) -> None:
     assert post(http_address, b"").status_code == 200
     assert post(http_address, b"{}", content_type=JSON).status_code == 200
     assert len(sink.calls) == 2
@@ -87,7 +87,7 @@ def test_empty_request_succeeds(http_address: str, sink: RecordingSink) -> None:
     ],
 )
 def test_content_encodings(
-    http_address: str, sink: RecordingSink, encoding: str, pack: Any
+    http_address: str, sink: RecordingConsumer, encoding: str, pack: Any
 ) -> None:
     body = pack(payloads.traces(3))
     assert post(http_address, body, Content_Encoding=encoding).status_code == 200
@@ -125,7 +125,7 @@ def test_logs_without_trouble_leave_partial_success_unset(http_address: str) -> 
     ],
 )
 def test_bad_data_is_400_with_details(
-    http_address: str, sink: RecordingSink, body: bytes, headers: dict[str, str]
+    http_address: str, sink: RecordingConsumer, body: bytes, headers: dict[str, str]
 ) -> None:
     response = post(http_address, body, **headers)
     assert response.status_code == 400
@@ -145,7 +145,7 @@ def test_bad_json_is_400_in_json(http_address: str) -> None:
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-protobuffer"])
 def test_other_media_types_are_415(
-    http_address: str, sink: RecordingSink, content_type: str | None
+    http_address: str, sink: RecordingConsumer, content_type: str | None
 ) -> None:
     response = post(http_address, payloads.traces(), content_type=content_type)
     assert response.status_code == 415
@@ -156,7 +156,7 @@ def test_other_media_types_are_415(
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip"])
 def test_other_content_encodings_are_415(
-    http_address: str, sink: RecordingSink, encoding: str
+    http_address: str, sink: RecordingConsumer, encoding: str
 ) -> None:
     response = post(http_address, payloads.traces(), Content_Encoding=encoding)
     assert response.status_code == 415
@@ -166,7 +166,7 @@ def test_other_content_encodings_are_415(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "HEAD"])
-def test_other_methods_are_405(http_address: str, sink: RecordingSink, method: str) -> None:
+def test_other_methods_are_405(http_address: str, sink: RecordingConsumer, method: str) -> None:
     response = requests.request(method, f"http://{http_address}/v1/traces", timeout=10)
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -175,14 +175,14 @@ def test_other_methods_are_405(http_address: str, sink: RecordingSink, method: s
     assert sink.refusals == [("otlp_http", "method")]
 
 
-def test_other_paths_are_404(http_address: str, sink: RecordingSink) -> None:
+def test_other_paths_are_404(http_address: str, sink: RecordingConsumer) -> None:
     response = post(http_address, b"", "/v1/profiles")
     assert response.status_code == 404
     assert error_of(response).code == 5
     assert sink.refusals == [("otlp_http", "path")]
 
 
-def test_overload_is_503_with_retry_after(http_address: str, sink: RecordingSink) -> None:
+def test_overload_is_503_with_retry_after(http_address: str, sink: RecordingConsumer) -> None:
     sink.failure = Overloaded("busy", retry_after_s=7)
     response = post(http_address, payloads.traces())
     assert (response.status_code, response.headers["Retry-After"]) == (503, "7")
@@ -195,7 +195,7 @@ def test_overload_is_503_with_retry_after(http_address: str, sink: RecordingSink
 
 
 def test_unexpected_failure_is_500_and_quotes_nothing(
-    http_address: str, sink: RecordingSink, caplog: pytest.LogCaptureFixture
+    http_address: str, sink: RecordingConsumer, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink.failure = ValueError("secret prompt text")
     response = post(http_address, payloads.traces())
@@ -210,7 +210,7 @@ def test_unexpected_failure_is_500_and_quotes_nothing(
 
 
 def test_declared_length_is_refused_before_the_body_is_sent(
-    http_address: str, sink: RecordingSink
+    http_address: str, sink: RecordingConsumer
 ) -> None:
     with socket.create_connection(http_address.split(":"), timeout=5) as client:  # type: ignore[arg-type]
         client.sendall(
@@ -228,7 +228,7 @@ def test_client_that_sends_a_large_body_whole_still_reads_the_413(http_address: 
     assert response.headers["Connection"] == "close"
 
 
-def test_chunked_body_is_bounded(http_address: str, sink: RecordingSink) -> None:
+def test_chunked_body_is_bounded(http_address: str, sink: RecordingConsumer) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(30):
             yield bytes(100_000)
@@ -237,7 +237,7 @@ def test_chunked_body_is_bounded(http_address: str, sink: RecordingSink) -> None
     assert sink.calls == []
 
 
-def test_chunked_body_within_the_limit_is_taken(http_address: str, sink: RecordingSink) -> None:
+def test_chunked_body_within_the_limit_is_taken(http_address: str, sink: RecordingConsumer) -> None:
     body = payloads.traces(2)
     assert post(http_address, iter([body[:10], body[10:]])).status_code == 200
     assert len(sink.spans) == 2
@@ -247,7 +247,9 @@ def test_chunked_body_within_the_limit_is_taken(http_address: str, sink: Recordi
     ("encoding", "pack"),
     [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstandard.compress)],
 )
-def test_bombs_are_413(http_address: str, sink: RecordingSink, encoding: str, pack: Any) -> None:
+def test_bombs_are_413(
+    http_address: str, sink: RecordingConsumer, encoding: str, pack: Any
+) -> None:
     response = post(http_address, pack(bytes(50 * LIMIT)), Content_Encoding=encoding)
     assert response.status_code == 413
     assert sink.refusals == [("otlp_http", "too_large")]
@@ -267,7 +269,7 @@ def test_expect_100_continue_is_refused_without_the_body(http_address: str) -> N
 # --- slow and many
 
 
-def test_slow_body_is_408_and_frees_its_place(http_address: str, sink: RecordingSink) -> None:
+def test_slow_body_is_408_and_frees_its_place(http_address: str, sink: RecordingConsumer) -> None:
     head = (
         b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
         b"Content-Length: 10\r\n\r\n12"
@@ -286,7 +288,7 @@ def test_slow_body_is_408_and_frees_its_place(http_address: str, sink: Recording
     assert post(http_address, payloads.traces()).status_code == 200
 
 
-def test_client_that_leaves_is_counted(http_address: str, sink: RecordingSink) -> None:
+def test_client_that_leaves_is_counted(http_address: str, sink: RecordingConsumer) -> None:
     with socket.create_connection(http_address.split(":"), timeout=5) as client:  # type: ignore[arg-type]
         client.sendall(
             b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
@@ -297,7 +299,7 @@ def test_client_that_leaves_is_counted(http_address: str, sink: RecordingSink) -
 
 
 def test_more_requests_than_allowed_are_told_to_come_back(
-    http_address: str, sink: RecordingSink
+    http_address: str, sink: RecordingConsumer
 ) -> None:
     sink.gate.clear()
     codes: list[int] = []
@@ -316,7 +318,7 @@ def test_more_requests_than_allowed_are_told_to_come_back(
     assert codes[3:] == [200] * MAX_REQUESTS
 
 
-def test_bytes_under_way_are_bounded(http_address: str, sink: RecordingSink) -> None:
+def test_bytes_under_way_are_bounded(http_address: str, sink: RecordingConsumer) -> None:
     sink.gate.clear()
     codes: list[int] = []
     body = payloads.traces(1, "x" * (LIMIT - 200))
@@ -335,7 +337,9 @@ def test_bytes_under_way_are_bounded(http_address: str, sink: RecordingSink) -> 
     assert codes[2:] == [200] * 4
 
 
-def test_event_loop_stays_free_while_exports_wait(http_address: str, sink: RecordingSink) -> None:
+def test_event_loop_stays_free_while_exports_wait(
+    http_address: str, sink: RecordingConsumer
+) -> None:
     sink.gate.clear()
     threads = [
         threading.Thread(target=post, args=(http_address, payloads.traces())) for _ in range(4)
@@ -350,7 +354,7 @@ def test_event_loop_stays_free_while_exports_wait(http_address: str, sink: Recor
     assert len(sink.spans) == 4
 
 
-def test_connection_is_kept_between_requests(http_address: str, sink: RecordingSink) -> None:
+def test_connection_is_kept_between_requests(http_address: str, sink: RecordingConsumer) -> None:
     client = http.client.HTTPConnection(http_address, timeout=5)
     for _ in range(3):
         client.request("POST", "/v1/traces", payloads.traces(), {"Content-Type": PROTOBUF})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.otlp.conftest import RecordingSink
+from tests.otlp.conftest import RecordingConsumer
 
 SOURCE = Path(__file__).parents[1] / "node"
 
@@ -46,7 +46,7 @@ def test_node_sdk_sends(
     node_folder: Path,
     http_address: str,
     grpc_address: str,
-    sink: RecordingSink,
+    sink: RecordingConsumer,
     protocol: str,
     compression: str,
 ) -> None:

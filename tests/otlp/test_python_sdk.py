@@ -37,7 +37,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from tests.otlp.conftest import RecordingSink
+from tests.otlp.conftest import RecordingConsumer
 
 RESOURCE = Resource({"service.name": "py-shop"})
 HTTP_EXPORTERS = {
@@ -81,7 +81,7 @@ def no_warnings(caplog: pytest.LogCaptureFixture) -> Any:
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
-def test_traces(exporter: MakeExporter, sink: RecordingSink) -> None:
+def test_traces(exporter: MakeExporter, sink: RecordingConsumer) -> None:
     provider = TracerProvider(resource=RESOURCE)
     provider.add_span_processor(BatchSpanProcessor(exporter("traces")))
     tracer = provider.get_tracer("shop", "1.2.3")
@@ -109,7 +109,7 @@ def test_traces(exporter: MakeExporter, sink: RecordingSink) -> None:
     assert sink.refusals == []
 
 
-def test_logs(exporter: MakeExporter, sink: RecordingSink) -> None:
+def test_logs(exporter: MakeExporter, sink: RecordingConsumer) -> None:
     provider = LoggerProvider(resource=RESOURCE)
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter("logs")))
     logger = provider.get_logger("judge")
@@ -130,7 +130,7 @@ def test_logs(exporter: MakeExporter, sink: RecordingSink) -> None:
     assert log.scope.name == "judge"
 
 
-def test_metrics(exporter: MakeExporter, sink: RecordingSink) -> None:
+def test_metrics(exporter: MakeExporter, sink: RecordingConsumer) -> None:
     reader = PeriodicExportingMetricReader(exporter("metrics"), export_interval_millis=60_000)
     provider = MeterProvider(resource=RESOURCE, metric_readers=[reader])
     provider.get_meter("m").create_counter("c").add(1)

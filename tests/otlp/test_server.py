@@ -18,7 +18,7 @@ from llm_trace_exporter.errors import ExporterError
 from llm_trace_exporter.receivers.connections import ConnectionLimits, ConnectionState
 from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
 from llm_trace_exporter.server.listeners import GrpcServer, HttpServer, join_address, split_address
-from tests.otlp.conftest import RecordingSink, wait_for
+from tests.otlp.conftest import RecordingConsumer, wait_for
 
 HURRIED = ConnectionLimits(patience_s={ConnectionState.SILENT: 0.3})
 
@@ -69,7 +69,7 @@ def taken() -> Iterator[str]:
         yield join_address(*listener.getsockname()[:2])
 
 
-def test_taken_address_is_named(app: SlowApp, sink: RecordingSink, taken: str) -> None:
+def test_taken_address_is_named(app: SlowApp, sink: RecordingConsumer, taken: str) -> None:
     receiver = GrpcReceiver(sink)
     free = socket.create_server(("127.0.0.1", 0))
     free_address = join_address(*free.getsockname()[:2])
@@ -90,7 +90,9 @@ def test_taken_address_is_named(app: SlowApp, sink: RecordingSink, taken: str) -
 @pytest.mark.parametrize(
     "address", ["", "localhost", "4318", "localhost:", "localhost:x", "h:65536", "::1:80", "h:-1"]
 )
-def test_malformed_addresses_are_refused(app: SlowApp, sink: RecordingSink, address: str) -> None:
+def test_malformed_addresses_are_refused(
+    app: SlowApp, sink: RecordingConsumer, address: str
+) -> None:
     receiver = GrpcReceiver(sink)
     for server in (HttpServer("web", app, [address]), GrpcServer(receiver, address)):
         with pytest.raises(ExporterError):
@@ -140,7 +142,7 @@ def test_stop_gives_up_at_its_deadline(app: SlowApp) -> None:
         assert time.monotonic() - begun < 4
 
 
-def test_stop_without_start_is_nothing(app: SlowApp, sink: RecordingSink) -> None:
+def test_stop_without_start_is_nothing(app: SlowApp, sink: RecordingConsumer) -> None:
     HttpServer("web", app, []).stop(1)
     receiver = GrpcReceiver(sink)
     GrpcServer(receiver, "127.0.0.1:0").stop(1)
@@ -189,7 +191,7 @@ def test_endless_head_is_refused(app: SlowApp, line: bytes) -> None:
     server.stop(1)
 
 
-def test_nothing_is_left_running(app: SlowApp, sink: RecordingSink) -> None:
+def test_nothing_is_left_running(app: SlowApp, sink: RecordingConsumer) -> None:
     receiver = GrpcReceiver(sink)
     servers: list[HttpServer | GrpcServer] = [
         HttpServer("web", app, ["127.0.0.1:0"]),

@@ -26,7 +26,7 @@ from llm_trace_exporter.receivers.otlp_http import HttpReceiver
 from llm_trace_exporter.server.listeners import GrpcServer, HttpServer, split_address
 from llm_trace_exporter.server.tls import context_of
 from tests.otlp import payloads
-from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingSink, wait_for
+from tests.otlp.conftest import LIMIT, MAX_REQUESTS, RecordingConsumer, wait_for
 from tests.server.certs import Authority
 from tests.strangers import left, strangers
 
@@ -162,7 +162,7 @@ def test_idle_streams_take_no_place(grpc_address: str) -> None:
         del idle
 
 
-def test_silent_connections_to_grpc_have_a_limit_and_their_time(sink: RecordingSink) -> None:
+def test_silent_connections_to_grpc_have_a_limit_and_their_time(sink: RecordingConsumer) -> None:
     receiver = GrpcReceiver(sink, limits=ConnectionLimits(10, patience_s=HURRIED))
     server = GrpcServer(receiver, "127.0.0.1:0")
     server.start()
@@ -179,12 +179,12 @@ def channel_to(address: str) -> Any:
     return grpc.insecure_channel(address, options=[("grpc.max_send_message_length", -1)])
 
 
-class Failing(RecordingSink):
+class Failing(RecordingConsumer):
     """Fails with an error of its own each time."""
 
     kind: Callable[[str], Exception] = ValueError
 
-    def export(self, *_: Any, **__: Any) -> Outcome:
+    def ingest_request(self, *_: Any, **__: Any) -> Outcome:
         raise self.kind("secret")
 
 
@@ -205,12 +205,12 @@ def never_ends() -> Iterator[bytes]:
     time.sleep(1.5)
 
 
-SENT: dict[str, tuple[Callable[[], Iterator[bytes]], RecordingSink]] = {
-    "good": (lambda: iter([big()]), RecordingSink()),
-    "malformed": (lambda: iter([b"\xff" * BODY_BYTES]), RecordingSink()),
-    "too large": (lambda: iter([bytes(2 * LIMIT)]), RecordingSink()),
-    "two messages": (lambda: iter([big(), big()]), RecordingSink()),
-    "never ends": (never_ends, RecordingSink()),
+SENT: dict[str, tuple[Callable[[], Iterator[bytes]], RecordingConsumer]] = {
+    "good": (lambda: iter([big()]), RecordingConsumer()),
+    "malformed": (lambda: iter([b"\xff" * BODY_BYTES]), RecordingConsumer()),
+    "too large": (lambda: iter([bytes(2 * LIMIT)]), RecordingConsumer()),
+    "two messages": (lambda: iter([big(), big()]), RecordingConsumer()),
+    "never ends": (never_ends, RecordingConsumer()),
     "overloaded": (lambda: iter([big()]), failing(Overloaded)),
     "internal": (lambda: iter([big()]), failing(ValueError)),
 }
@@ -277,7 +277,7 @@ def grown_bytes(send: Callable[[], None]) -> int:
         gc.enable()
 
 
-def test_two_messages_in_one_call_are_refused(grpc_address: str, sink: RecordingSink) -> None:
+def test_two_messages_in_one_call_are_refused(grpc_address: str, sink: RecordingConsumer) -> None:
     with channel_to(grpc_address) as channel:
         call = channel.stream_unary(EXPORT).future(iter([payloads.traces()] * 2), timeout=10)
         assert call.code() is grpc.StatusCode.INVALID_ARGUMENT

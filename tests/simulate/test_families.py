@@ -69,7 +69,7 @@ def alive(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     )
     virtual = VirtualClock(START_S)
     engine = virtual.engine(settings)
-    engine.own.config_loaded(is_success=True, unix_s=START_S)
+    engine.metrics.config_loaded(is_success=True, unix_s=START_S)
     feed(engine, traffic(SECONDS, *INCIDENTS, seed=2), virtual, START_S + SECONDS)
     engine.exposition.render()
     found = samples(engine)

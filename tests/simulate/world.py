@@ -1,4 +1,4 @@
-"""A simulated while, counted by the real core."""
+"""A simulated while, counted by the real engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def traffic(
 
 
 def counted(source: Traffic, seconds: float, settings: Settings | None = None) -> Engine:
-    """A core that has counted all of it."""
+    """An engine that has counted all of it."""
     virtual = VirtualClock(START_S)
     engine = virtual.engine(settings or Settings(zero_hold_s=0.0))
     feed(engine, source, virtual, START_S + seconds)

@@ -49,7 +49,7 @@ class Machine:
         """One request that is acknowledged."""
         spans = [r for r in records if isinstance(r, RawSpan)]
         logs = [r for r in records if isinstance(r, RawLog)]
-        self.engine.ingester.take(spans, logs, "otlp_http")
+        self.engine.ingester.ingest_records(spans, logs, "otlp_http")
 
     def tick(self, seconds: float = 0.0) -> None:
         """Let time pass, and the exporter do what it does in the meantime."""

@@ -257,7 +257,7 @@ def test_an_empty_request_leaves_nothing_in_the_file(tmp_path: Path) -> None:
     assert machine.engine.state is not None
     before = machine.engine.state.seq
     for encoding, body in (("protobuf", b""), ("json", b"{}")) * 50:
-        machine.engine.ingester.export("traces", encoding, body, "otlp_http")  # type: ignore[arg-type]
+        machine.engine.ingester.ingest_request("traces", encoding, body, "otlp_http")  # type: ignore[arg-type]
     assert machine.engine.state.seq == before
 
 

@@ -35,7 +35,7 @@ BUDGET = {"budgets": [{"name": "all", "limit_usd": 5, "period": "quarterly"}]}
 
 
 class Clock:
-    """Both clocks of a core."""
+    """Both clocks of an engine."""
 
     def __init__(self) -> None:
         self.now_s = 1_000.0

@@ -40,7 +40,7 @@ def requests() -> list[FileRequest]:
 
 def send(engine: Engine, request: FileRequest) -> None:
     """One request, as a receiver hands it on."""
-    engine.ingester.export(request.signal, request.encoding, request.body, "otlp_http")
+    engine.ingester.ingest_request(request.signal, request.encoding, request.body, "otlp_http")
 
 
 def crash(engine: Engine) -> None:

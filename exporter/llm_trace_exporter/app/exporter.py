@@ -46,41 +46,41 @@ class Exporter:
             load: Reads the configuration anew, for a reload.
         """
         self.engine = engine = Engine(settings)
-        self._listening = ContentConsumers(
+        self._consumers = ContentConsumers(
             engine.ingester,
             engine.store,
             lambda: engine.pricing,
             engine.judge_budget,
             engine.background,
         )
-        self._security = AccessControl(settings, self.engine.own)
+        self._access = AccessControl(settings, self.engine.metrics)
         self._ticker = Ticker(engine.background, self._tasks())
         self._load = load
         self._first = settings
         self._started_s = time.monotonic()
         self._state = "starting"
-        self._reloader = Reloader(self.engine.own)
+        self._reloader = Reloader(self.engine.metrics)
         self._updater = PriceUpdater(engine.pricing)
         receiving: dict[str, Any] = {
             "max_request_bytes": settings.otlp.max_request_bytes,
             "max_concurrent_requests": settings.otlp.max_concurrent_requests,
         }
-        security = self._security
+        access = self._access
         connections = connection_limits(settings)
         self._web = Web(
             self,
             telemetry_path=settings.web.telemetry_path,
             route_prefix=settings.web.route_prefix,
-            has_lifecycle=lambda: security.has_lifecycle(settings),
-            refused=partial(engine.own.rejected, "web"),
+            has_lifecycle=lambda: access.has_lifecycle(settings),
+            refused=partial(engine.metrics.rejected, "web"),
         )
         self.web_server = HttpServer(
             "web",
-            security.web_app(self._web.app),
+            access.web_app(self._web.app),
             settings.web.listen_addresses,
-            security.context("web"),
+            access.context("web"),
             limits=ConnectionLimits(connections["web"]),
-            closed=partial(engine.own.connection_closed, "web"),
+            closed=partial(engine.metrics.connection_closed, "web"),
         )
         self._http = HttpReceiver(self.engine.ingester, **receiving)
         self._otlp: list[HttpServer | GrpcServer] = []
@@ -94,28 +94,28 @@ class Exporter:
             self._otlp.append(
                 HttpServer(
                     "otlp-http",
-                    security.otlp_app(
+                    access.otlp_app(
                         scores, engine.ingester, settings.otlp.http.cors.allowed_origins
                     ),
                     [settings.otlp.http.listen_address],
-                    security.context("otlp_http"),
+                    access.context("otlp_http"),
                     limits=ConnectionLimits(connections["otlp_http"]),
-                    closed=partial(engine.own.connection_closed, "otlp_http"),
+                    closed=partial(engine.metrics.connection_closed, "otlp_http"),
                 )
             )
         if settings.otlp.grpc.listen_address:
             receiving["limits"] = ConnectionLimits(connections["otlp_grpc"])
-            receiver = GrpcReceiver(engine.ingester, gate=security.gate("otlp_grpc"), **receiving)
+            receiver = GrpcReceiver(engine.ingester, gate=access.gate("otlp_grpc"), **receiving)
             self._admissions["otlp_grpc"] = receiver.admission
             address = settings.otlp.grpc.listen_address
-            self._otlp.append(GrpcServer(receiver, address, security.grpc_credentials()))
+            self._otlp.append(GrpcServer(receiver, address, access.grpc_credentials()))
 
     def start(self) -> None:
         """Listen.
 
         Raises: ExporterError naming an address that cannot be had; nothing listens then.
         """
-        self._listening.apply(self.engine.settings)
+        self._consumers.apply(self.engine.settings)
         started: list[HttpServer | GrpcServer] = []
         try:
             for server in (self.web_server, *self._otlp):
@@ -124,9 +124,9 @@ class Exporter:
         except ExporterError:
             for server in started:
                 server.stop(1)
-            self._listening.close()
+            self._consumers.close()
             raise
-        self.engine.own.config_loaded(is_success=True, unix_s=time.time())
+        self.engine.metrics.config_loaded(is_success=True, unix_s=time.time())
         self._ticker.start()
         self._updater = self._price_updater(self.engine.pricing, self.engine.settings)
         self._state = ""
@@ -141,7 +141,7 @@ class Exporter:
         self._http.close()
         self._ticker.stop()
         self._updater.stop()
-        self._listening.close()
+        self._consumers.close()
         self.engine.close()
         self.web_server.stop(DRAIN_S)
         self._web.close()
@@ -152,7 +152,7 @@ class Exporter:
 
     def scheme(self, purpose: str) -> str:
         """`https` or `http`, for a purpose that `listeners` tells."""
-        has_tls = self._security.has_tls("web" if purpose == "metrics" else "otlp_http")
+        has_tls = self._access.has_tls("web" if purpose == "metrics" else "otlp_http")
         return "https" if has_tls else "http"
 
     def unready(self) -> str:
@@ -161,7 +161,7 @@ class Exporter:
 
     def render(self, accept: str, names: list[str]) -> tuple[bytes, str]:
         """The exposition and its content type."""
-        self._listening.refresh()
+        self._consumers.refresh()
         page = self.engine.exposition.render(accept, names)
         return page.body, page.content_type
 
@@ -176,16 +176,16 @@ class Exporter:
         settings = self._load()
         with ExitStack() as unused:
             engine = self.engine.prepare(settings)
-            security = self._security.prepare(settings)
-            listeners = self._listening.prepare(settings)
-            unused.callback(self._listening.discard, listeners)
+            access = self._access.prepare(settings)
+            listeners = self._consumers.prepare(settings)
+            unused.callback(self._consumers.discard, listeners)
             updater = self._price_updater(engine.pricing, settings)
             unused.callback(updater.stop, 0.0)
             with self.engine.ingester.paused():
                 # The one step that can still fail is its first: what waits is written and counted.
                 self.engine.commit(engine)
-                retired = self._listening.commit(listeners)
-            self._security.commit(security)
+                retired = self._consumers.commit(listeners)
+            self._access.commit(access)
             self._updater, former = updater, self._updater
             unused.pop_all()
         self.engine.background.run("texts", retired.close)
@@ -226,12 +226,12 @@ class Exporter:
                 yield names[server.name], address
 
     def _show_load(self) -> None:
-        own = self.engine.own
-        own.request_limit(self._first.otlp.max_request_bytes)
+        metrics = self.engine.metrics
+        metrics.request_limit(self._first.otlp.max_request_bytes)
         for server in (self.web_server, *self._otlp):
-            own.connections(server.name, server.connections, server.max_connections)
+            metrics.connections(server.name, server.connections, server.max_connections)
         for source, admission in self._admissions.items():
-            own.under_way(source, admission.requests, admission.size_bytes)
+            metrics.under_way(source, admission.requests, admission.size_bytes)
 
     def _note_fixed(self, settings: Settings) -> None:
         # Tokens are no part of what the listeners are made of.
@@ -245,7 +245,7 @@ class Exporter:
         yield "settle", self.engine.ingester.settle
         yield "expire", self.engine.store.expire
         yield "clock", self.engine.clock_watch.look
-        for refresh in self._security.refreshes():
+        for refresh in self._access.refreshes():
             yield "security", refresh
         if self.engine.checkpointer is not None:
             yield "checkpoint", self.engine.checkpointer.tick

@@ -16,9 +16,9 @@ _logger = logging.getLogger(__name__)
 class Reloader:
     """Logs and shows how reloads end, whoever asks for them."""
 
-    def __init__(self, own: ExporterMetrics) -> None:
+    def __init__(self, metrics: ExporterMetrics) -> None:
         """Show it there."""
-        self._own = own
+        self._metrics = metrics
         self._lock = threading.Lock()
 
     def run(self, take: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ class Reloader:
             try:
                 take()
             except Exception as error:
-                self._own.config_loaded(is_success=False, unix_s=time.time())
+                self._metrics.config_loaded(is_success=False, unix_s=time.time())
                 if isinstance(error, ExporterError):
                     _logger.error("the configuration was not reloaded: %s", error)  # noqa: TRY400
                     raise
@@ -39,5 +39,5 @@ class Reloader:
                 _logger.exception("the configuration was not reloaded: %s", kind)
                 text = f"{kind}, a fault of the exporter: its log tells where"
                 raise ExporterError(text) from None
-            self._own.config_loaded(is_success=True, unix_s=time.time())
+            self._metrics.config_loaded(is_success=True, unix_s=time.time())
         _logger.info("configuration reloaded")

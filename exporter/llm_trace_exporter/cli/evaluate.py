@@ -76,7 +76,7 @@ def evaluate(
     feed: Callable[[], None],
     console: Console,
 ) -> int:
-    """Judge what `feed` sends through the intake; returns the exit code.
+    """Judge what `feed` sends through the ingester; returns the exit code.
 
     Raises: ExporterError where rules, endpoint or files cannot be used.
     """
@@ -147,16 +147,16 @@ def _heard(ingester: Ingester, feed: Callable[[], None], most: int | None) -> Co
     """What was said in the calls that are fed."""
     collector = Collector(most)
     failed = partial(Background().failed, "texts")
-    hearing = ContentDispatcher(
-        [ContentConsumer(collector.hears)], ContentBuffer(_HELD), max_chars=_MANY, failed=failed
+    dispatcher = ContentDispatcher(
+        [ContentConsumer(collector.consume)], ContentBuffer(_HELD), max_chars=_MANY, failed=failed
     )
-    ingester.listen(hearing)
+    ingester.dispatch_to(dispatcher)
     try:
         feed()
-        hearing.flush(_FLUSH_S)
+        dispatcher.flush(_FLUSH_S)
     finally:
-        ingester.listen(None)
-        hearing.close(0)
+        ingester.dispatch_to(None)
+        dispatcher.close(0)
     return collector
 
 

@@ -172,7 +172,7 @@ def _export(engine: Engine, paths: Sequence[str], is_ending: Callable[[], bool])
         if is_ending():
             return
         try:
-            engine.ingester.export(request.signal, request.encoding, request.body, "file")
+            engine.ingester.ingest_request(request.signal, request.encoding, request.body, "file")
             found += 1
         except DecodeError as error:
             if not Path(path).is_dir():

@@ -70,7 +70,7 @@ class ContentBuffer:
         if held is not None and len(held.texts) > MAX_RETRIEVALS:
             self._shrink(held, 1)
 
-    def take(self, reporters: Iterable[Reporter]) -> list[RawContent]:
+    def pop(self, reporters: Iterable[Reporter]) -> list[RawContent]:
         """What the tellers of a call wrote, in their order; it is forgotten with this."""
         found: list[RawContent] = []
         for reporter in reporters:

@@ -35,14 +35,14 @@ Captured = tuple[ParsedRecord, RawContent]
 class ContentConsumer:
     """Someone who wants to know what was said in settled calls."""
 
-    hears: Callable[[PricedCall, CallContent], None]
+    consume: Callable[[PricedCall, CallContent], None]
     """Called on the listeners' thread, one call at a time."""
-    picks: Callable[[PricedCall], bool] = lambda _: True
+    selects: Callable[[PricedCall], bool] = lambda _: True
     """Whether a settled call is wanted: called while others wait, so it must be quick."""
-    wants: Callable[[LlmCall], bool] = lambda _: True
+    may_select: Callable[[LlmCall], bool] = lambda _: True
     """Whether a call could be picked once it is settled, as one of its tellers tells it. Texts of
     calls that nobody could pick are not even decoded."""
-    wants_trace: Callable[[bytes], bool] = lambda _: True
+    may_select_trace: Callable[[bytes], bool] = lambda _: True
     """Whether calls of a trace could be picked: what was retrieved for them is kept then."""
 
 
@@ -51,7 +51,7 @@ class _Waiting:
     call: PricedCall
     reporters: list[RawContent]
     retrievals: list[RawContent]
-    listeners: list[ContentConsumer]
+    consumers: list[ContentConsumer]
 
     @property
     def chars(self) -> int:
@@ -67,7 +67,7 @@ class ContentDispatcher:
 
     def __init__(
         self,
-        listeners: Sequence[ContentConsumer],
+        consumers: Sequence[ContentConsumer],
         hold: ContentBuffer,
         *,
         max_chars: int,
@@ -81,10 +81,10 @@ class ContentDispatcher:
             max_chars: Where each text is cut.
             failed: Told what a listener raised; nobody else hears less for it.
         """
-        self.memory = hold
+        self.buffer = hold
         self.passed_over = 0
         """Calls that came too fast for the listeners."""
-        self._listeners = tuple(listeners)
+        self._consumers = tuple(consumers)
         self._max_chars = max_chars
         self._failed = failed
         self._keep = text_filter()
@@ -96,17 +96,17 @@ class ContentDispatcher:
         self._thread.start()
 
     @property
-    def filled(self) -> Memory:
+    def usage(self) -> Memory:
         """How many records' texts are held; evicted are also calls that nobody had time for."""
-        memory = self.memory
+        memory = self.buffer
         return Memory(len(memory), memory.limits.max_entries, memory.evicted + self.passed_over)
 
-    def hearing_spans(self, heard: list[Captured]) -> Callable[[RawSpan, ParsedRecord], None]:
-        """What takes the spans of one request: texts that could be wanted go to `heard`."""
+    def capture_spans(self, captured: list[Captured]) -> Callable[[RawSpan, ParsedRecord], None]:
+        """What takes the spans of one request: texts that could be wanted go to `captured`."""
         trace_id = b""
-        wanting: Sequence[ContentConsumer] = self._listeners
+        wanting: Sequence[ContentConsumer] = self._consumers
 
-        def hear(span: RawSpan, reading: ParsedRecord) -> None:
+        def capture(span: RawSpan, reading: ParsedRecord) -> None:
             try:
                 take(span, reading)
             except DecodeError:
@@ -119,42 +119,42 @@ class ContentDispatcher:
             # Spans of a trace come together: what follows from the trace is asked once.
             if reading.trace_id != trace_id:
                 trace_id = reading.trace_id
-                wanting = [one for one in self._listeners if one.wants_trace(trace_id)]
+                wanting = [one for one in self._consumers if one.may_select_trace(trace_id)]
             if wanting and span.wire and _wants(wanting, reading):
                 texts = raw_content_from(*content_of(span, self._keep), span.end_ns)
                 if texts is not None:
-                    heard.append((reading, texts))
+                    captured.append((reading, texts))
 
-        return hear
+        return capture
 
-    def reading_logs(
+    def capture_logs(
         self,
         read: Callable[[RawLog], ParsedRecord],
         extractor: ContentExtractor,
-        heard: list[Captured],
+        captured: list[Captured],
     ) -> Callable[[RawLog], ParsedRecord]:
-        """`read`, without the texts, which go to `heard`."""
+        """`read`, without the texts, which go to `captured`."""
 
         def read_and_take(log: RawLog) -> ParsedRecord:
-            texts = extractor.take(log)
+            texts = extractor.extract(log)
             reading = read(log)
             if texts is not None and reading.span_id:
-                heard.append((reading, texts))
+                captured.append((reading, texts))
             return reading
 
         return read_and_take
 
-    def hold(self, heard: Iterable[Captured], now_s: float) -> None:
+    def put(self, captured: Iterable[Captured], now_s: float) -> None:
         """Keep what calls and retrievals wrote until their call settles."""
-        memory = self.memory
+        memory = self.buffer
         memory.expire(now_s)
-        for reading, texts in heard:
+        for reading, texts in captured:
             if _is_call(reading) or (reading.signal == "log" and texts.events):
                 memory.put_call((reading.trace_id, reading.span_id), texts, now_s)
             elif _is_retrieval(reading):
                 memory.put_retrieval(reading.trace_id, texts, now_s)
 
-    def settled(self, priced: PricedCall, reporters: Iterable[Reporter]) -> None:
+    def dispatch(self, priced: PricedCall, reporters: Iterable[Reporter]) -> None:
         """Hand out what was said in a call, where it is known and wanted."""
         try:
             self._hand_out(priced, reporters)
@@ -165,15 +165,15 @@ class ContentDispatcher:
         call = priced.call
         if call.error_type or call.purpose == "judge" or call.operation in WORDLESS:
             return
-        listeners = [listener for listener in self._listeners if listener.picks(priced)]
-        texts = self.memory.take(reporters)
-        if not texts or not listeners:
+        consumers = [consumer for consumer in self._consumers if consumer.selects(priced)]
+        texts = self.buffer.pop(reporters)
+        if not texts or not consumers:
             return
-        retrievals = self.memory.retrieved(call.origin.trace_id, call.start_ns)
-        waiting = _Waiting(priced, texts, retrievals, listeners)
+        retrievals = self.buffer.retrieved(call.origin.trace_id, call.start_ns)
+        waiting = _Waiting(priced, texts, retrievals, consumers)
         with self._counting:
             chars = self._queued_chars + waiting.chars
-            if chars > self.memory.limits.max_bytes or self._queue.full():
+            if chars > self.buffer.limits.max_bytes or self._queue.full():
                 self.passed_over += 1
                 return
             self._queued_chars = chars
@@ -198,7 +198,7 @@ class ContentDispatcher:
         while (waiting := self._next()) is not None:
             try:
                 if not self._closing:
-                    self._tell(waiting)
+                    self._deliver(waiting)
             finally:
                 with self._counting:
                     self._queued_chars -= waiting.chars
@@ -210,15 +210,15 @@ class ContentDispatcher:
         except queue.Empty:
             return None
 
-    def _tell(self, waiting: _Waiting) -> None:
-        exchange: CallContent | None = None
-        for listener in waiting.listeners:
+    def _deliver(self, waiting: _Waiting) -> None:
+        content: CallContent | None = None
+        for consumer in waiting.consumers:
             try:
-                if exchange is None:
-                    exchange = extract_content(
+                if content is None:
+                    content = extract_content(
                         waiting.reporters, waiting.retrievals, self._max_chars
                     )
-                listener.hears(waiting.call, exchange)
+                consumer.consume(waiting.call, content)
             except Exception as error:  # noqa: BLE001 - one fault must not deafen all
                 self._failed(error)
 
@@ -229,7 +229,7 @@ def _wants(wanting: Iterable[ContentConsumer], reading: ParsedRecord) -> bool:
     if isinstance(record, LlmCall):
         if record.operation in WORDLESS or record.error_type:
             return False
-        return any(listener.wants(record) for listener in wanting)
+        return any(consumer.may_select(record) for consumer in wanting)
     return isinstance(record, Step) and record.kind == "retrieval"
 
 

@@ -127,7 +127,7 @@ class ContentExtractor:
         self._also_read = also_read
         self._also_matched = also_matched
 
-    def take(self, record: RawSpan | RawLog) -> RawContent | None:
+    def extract(self, record: RawSpan | RawLog) -> RawContent | None:
         """The texts of a record; None where it has none, or too much."""
         attrs = self._taken(record.attrs)
         if isinstance(record, RawSpan):

@@ -48,7 +48,7 @@ def missing_libraries(shares: Mapping[str, float]) -> Iterator[tuple[str, str]]:
 
 
 class ContentRuleRunner:
-    """Listens to settled calls (see `texts.ContentConsumer`) and tells its verdicts."""
+    """Looks at settled calls (see `content.ContentConsumer`) and hands out verdicts."""
 
     def __init__(
         self,
@@ -72,19 +72,19 @@ class ContentRuleRunner:
         self._broke = broke
         self._wall_clock_ns = wall_clock_ns
 
-    def picks(self, priced: PricedCall) -> bool:
+    def selects(self, priced: PricedCall) -> bool:
         """Whether some rule looks at a call: the same for one call at all times."""
-        return self.wants(priced.call)
+        return self.may_select(priced.call)
 
-    def wants(self, call: LlmCall) -> bool:
+    def may_select(self, call: LlmCall) -> bool:
         """The same, of a call as one of its tellers tells it."""
         return _place(call) < self._most
 
-    def wants_trace(self, trace_id: bytes) -> bool:
+    def may_select_trace(self, trace_id: bytes) -> bool:
         """Whether some rule looks at calls of a trace; those outside of any are on their own."""
         return not trace_id or crc32(trace_id) / 2**32 < self._most
 
-    def hears(self, priced: PricedCall, said: CallContent) -> None:
+    def consume(self, priced: PricedCall, said: CallContent) -> None:
         """Judge what was said in a call."""
         place = _place(priced.call)
         chosen = [name for name, share in self._shares.items() if place < share]

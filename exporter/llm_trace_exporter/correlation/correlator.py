@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
 from .duplicates import distinct, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
-from .inherited_dimensions import bound, dimensions_of
+from .inherited_dimensions import dimensions_of, with_inherited
 from .late_usage import late_usage, span_told_of
 from .limits import DiscardReason, Limits, Output
 from .memories import Memories
@@ -53,7 +53,7 @@ class Correlator:
         self.memories = memories = Memories(limits, humans or {}, tracks=tracks)
         self._table, self.subjects = memories.table, memories.subjects
         self._waiting = Waiting()
-        self._results = EvaluationJoiner(
+        self._joiner = EvaluationJoiner(
             self._table, self.subjects, memories.answered, memories.comparison
         )
         self._output = Output()
@@ -62,7 +62,7 @@ class Correlator:
     @property
     def waiting(self) -> int:
         """Calls, steps and results that are not settled yet."""
-        return len(self._waiting) + len(self._results)
+        return len(self._waiting) + len(self._joiner)
 
     def reconfigure(
         self,
@@ -83,7 +83,7 @@ class Correlator:
 
     def is_due(self, now_s: float) -> bool:
         """Whether something has waited long enough."""
-        return self._waiting.is_due(now_s) or self._results.is_due(now_s)
+        return self._waiting.is_due(now_s) or self._joiner.is_due(now_s)
 
     def settle(self, now_s: float) -> None:
         """Settle all whose time is up, and make room where limits are passed."""
@@ -91,14 +91,14 @@ class Correlator:
         due = self._waiting.take_due(now_s, limits)
         self._now_s = now_s
         self._settle(due)
-        self._let_out(self._results.join(now_s, limits.settle_s, limits.max_pending))
+        self._let_out(self._joiner.join(now_s, limits.settle_s, limits.max_pending))
         self._table.freeze_quiet(now_s, max(QUIET_S, 2 * limits.settle_s))
         self._make_room(now_s)
 
     def settle_all(self) -> None:
         """Settle everything now: shutdown, or the end of a replay."""
         self._settle(self._waiting.take_all())
-        self._let_out(self._results.join_all())
+        self._let_out(self._joiner.join_all())
         self._make_room(self._now_s)
 
     @contextmanager
@@ -117,11 +117,11 @@ class Correlator:
         """Let all that waits do so from now on: nobody could tell more in between."""
         limits = self.limits
         self._waiting.wait_again(now_s, limits)
-        self._results.wait_again(now_s, limits.settle_s, limits.patience_s)
+        self._joiner.wait_again(now_s, limits.settle_s, limits.patience_s)
 
     def save(self, *, every: bool) -> Saved:
         """What is remembered: what changed since the last time, or all of it."""
-        return merged((self.memories.save(every=every), self._waiting.save(), self._results.save()))
+        return merged((self.memories.save(every=every), self._waiting.save(), self._joiner.save()))
 
     def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
         """Remember what a part holds, into an empty pipeline; the parts in their order.
@@ -138,7 +138,7 @@ class Correlator:
         if part.name == APART:
             self._waiting.restore(part.value, move, ahead_s)
         elif part.name == RESULTS:
-            self._results.restore(part.value, move, ahead_s)
+            self._joiner.restore(part.value, move, ahead_s)
         else:
             return self.memories.restore(part, move, ahead_s)
         return True
@@ -234,7 +234,7 @@ class Correlator:
                 self._output.discard("duplicate", 1, 0)
                 continue
             limits = self.limits
-            self._results.add(record, now_s, limits.settle_s, limits.patience_s)
+            self._joiner.add(record, now_s, limits.settle_s, limits.patience_s)
 
     def _let_out(self, joined: JoinResult) -> None:
         self._output.records.extend(joined.results)
@@ -301,7 +301,9 @@ class Correlator:
     def _bound(self, record: _R, reporters: Iterable[Report]) -> _R:
         if self.limits.inherited:
             for reporter in reporters:
-                record = bound(record, reporter.trace, reporter.span_id, self.limits.inherited)
+                record = with_inherited(
+                    record, reporter.trace, reporter.span_id, self.limits.inherited
+                )
         return record
 
     def _discard_others(self, leaf: CallGroup) -> None:

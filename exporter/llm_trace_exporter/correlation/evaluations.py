@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ..model import Agreement, Feedback, LlmCall, Step, Subject, Verdict
 from .memory_codec import Move, Saved, log_of, relabelled, unpacked, whole_of
-from .merge import filled
+from .merge import first_non_empty
 from .subjects import EvaluationTarget, Subjects, common_target
 from .trace import MAX_DEPTH, Node, Report, Trace
 from .trace_table import TraceTable
@@ -142,7 +142,7 @@ class EvaluationJoiner:
         elif not self._blocked(result):
             joined.missing[found] += 1
         joined.results.append(result)
-        joined.results.extend(self.compared.take(result))
+        joined.results.extend(self.compared.compare(result))
 
     def _blocked(self, result: Result) -> bool:
         """Whether a guard says it that let no call happen: nothing is missing then."""
@@ -259,7 +259,7 @@ class HumanAgreement:
                 judges.setdefault(name, []).append(judge)
         self._judges = {name: tuple(found) for name, found in judges.items()}
 
-    def take(self, result: Result) -> Iterable[Agreement]:
+    def compare(self, result: Result) -> Iterable[Agreement]:
         """Remember a result; the agreement, or not, with one that was there before."""
         origin = result.origin
         if not origin.trace_id:
@@ -349,7 +349,7 @@ def _about(result: Result, judged: EvaluationTarget) -> Result:
             origin,
             service=subject.service,
             environment=subject.environment or origin.environment,
-            dimensions=filled(subject.dimensions, origin.dimensions),
+            dimensions=first_non_empty(subject.dimensions, origin.dimensions),
         ),
     )
     if isinstance(joined, Verdict) and not joined.target_end_ns:

@@ -19,7 +19,7 @@ def dimensions_of(reading: ParsedRecord) -> tuple[str, ...]:
     return reading.records[0].origin.dimensions if reading.records else ()
 
 
-def bound(record: _R, trace: Trace, span_id: bytes, places: tuple[int, ...]) -> _R:
+def with_inherited(record: _R, trace: Trace, span_id: bytes, places: tuple[int, ...]) -> _R:
     """A record with the values of the nearest enclosing span where it has none.
 
     Args:

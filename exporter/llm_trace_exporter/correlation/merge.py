@@ -31,7 +31,7 @@ def fill_missing(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost:
             origin,
             service=asked.service if asked.signal == "span" else origin.service,
             environment=asked.environment or origin.environment,
-            dimensions=filled(origin.dimensions, asked.dimensions),
+            dimensions=first_non_empty(origin.dimensions, asked.dimensions),
         ),
         start_ns=outer.start_ns if longer else inner.start_ns,
         end_ns=outer.end_ns if longer else inner.end_ns,
@@ -63,7 +63,9 @@ def with_late_usage(counted: LlmCall, late: LlmCall) -> LlmCall:
     origin = counted.origin
     return replace(
         late,
-        origin=replace(origin, dimensions=filled(origin.dimensions, late.origin.dimensions)),
+        origin=replace(
+            origin, dimensions=first_non_empty(origin.dimensions, late.origin.dimensions)
+        ),
         operation=counted.operation,
         provider=counted.provider or late.provider,
         request_model=counted.request_model or late.request_model,
@@ -74,7 +76,7 @@ def with_late_usage(counted: LlmCall, late: LlmCall) -> LlmCall:
     )
 
 
-def filled(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+def first_non_empty(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     """The first values, and the second where those are empty."""
     if len(first) != len(second):
         return first

@@ -21,7 +21,7 @@ from ..model import ParsedRecord, PricedCall, Root, Step, TraceSummary
 from .bounded_set import BoundedMap
 from .limits import Memory
 from .memory_codec import Move, Part, Saved, log_of, merged, unpacked, whole_of
-from .merge import filled
+from .merge import first_non_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +325,7 @@ def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
     if root is not None:
         start_ns, end_ns = root.start_ns, root.end_ns
         failed = root.failed
-        sender = (root.service, root.environment, filled(root.dimensions, agreed))
+        sender = (root.service, root.environment, first_non_empty(root.dimensions, agreed))
         weight = root.weight
     else:
         failed, sender, weight = trace.has_failed, (*trace.sender, agreed), trace.weight

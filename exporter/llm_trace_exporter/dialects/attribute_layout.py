@@ -30,7 +30,7 @@ class AttributeLayout:
     dialect: Dialect | None
     facts: Fields
     """Only the places that are there."""
-    told: frozenset[str]
+    groups: frozenset[str]
     """The topics of these facts."""
     environment: Places
     dimensions: tuple[tuple[int, Places], ...]
@@ -47,10 +47,10 @@ class AttributeLayouts:
         self._context = context
         self._known: dict[tuple[object, ...], AttributeLayout] = {}
 
-    def of(self, record: RawSpan | RawLog, marks: frozenset[str]) -> AttributeLayout:
-        """The shape of a record; `marks` are those of RESOURCE_MARKS that its resource has."""
+    def of(self, record: RawSpan | RawLog, detect_by: frozenset[str]) -> AttributeLayout:
+        """The shape of a record; `detect_by` are those of RESOURCE_MARKS that its resource has."""
         attrs = record.attrs
-        key = (type(record), record.scope.name, marks, *attrs)
+        key = (type(record), record.scope.name, detect_by, *attrs)
         shape = self._known.get(key)
         if shape is None:
             shape = self._make(record)
@@ -73,7 +73,9 @@ class AttributeLayouts:
         return AttributeLayout(
             dialect=dialect,
             facts=facts,
-            told=frozenset(topic for topic, about in FIELD_GROUPS.items() if about & facts.keys()),
+            groups=frozenset(
+                topic for topic, about in FIELD_GROUPS.items() if about & facts.keys()
+            ),
             environment=_places(attrs, ENVIRONMENT),
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
             has_results=any(mark in name for name in attrs for mark in _RESULTS),

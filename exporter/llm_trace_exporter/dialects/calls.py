@@ -58,7 +58,7 @@ def _finish(view: RecordView) -> tuple[FinishReason, ...]:
 
 def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
     """Whether the answer was streamed, and seconds from the start to its first token."""
-    if not view.events and "streaming" not in view.told:
+    if not view.events and "streaming" not in view.groups:
         return view.dialect.always_streams, None
     told = view.flag("streaming")
     ttft_s = view.number("ttft")
@@ -83,7 +83,7 @@ def _model_in_name(view: RecordView) -> str:
 
 
 def _reported_cost(view: RecordView, *, failed: bool) -> ReportedCost | None:
-    if "cost" not in view.told:
+    if "cost" not in view.groups:
         return None
     currency = view.text("cost_currency")
     if currency and currency.upper() != "USD":
@@ -109,14 +109,14 @@ def _cost_parts(view: RecordView) -> tuple[tuple[str, float], ...]:
 
 
 def _tier(view: RecordView) -> str:
-    if "service_tier" not in view.places:
+    if "service_tier" not in view.locations:
         return ""
     tier = view.text("service_tier").lower()
     return "" if tier in ("default", "standard", "auto", "on_demand") else tier
 
 
 def _gateway_events(view: RecordView) -> tuple[tuple[GatewayEvent, int], ...]:
-    if "gateway" not in view.told:
+    if "gateway" not in view.groups:
         return ()
     found: list[tuple[GatewayEvent, int]] = []
     retries = int(view.number("retries") or 0)

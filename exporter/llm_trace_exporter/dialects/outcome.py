@@ -12,7 +12,7 @@ from .schema import RecordView
 def interval(view: RecordView) -> tuple[int, int]:
     """Start and end; a told duration outranks a span without length and dates a log record."""
     record = view.record
-    told = view.number("duration") if "duration" in view.places else None
+    told = view.number("duration") if "duration" in view.locations else None
     if told is None and isinstance(record, RawSpan):
         return record.start_ns, max(record.start_ns, record.end_ns)
     told_ns = int(min(told, MAX_SECONDS) * 1e9) if told is not None and told > 0 else 0
@@ -28,7 +28,7 @@ def error_of(view: RecordView) -> ErrorType:
     """Why the record failed; empty when it did not."""
     record = view.record
     fails = isinstance(record, RawSpan) and record.status_code == 2
-    if not fails and not view.events and "failure" not in view.told:
+    if not fails and not view.events and "failure" not in view.groups:
         return ""
     exceptions = [e for e in view.events if e.name == "exception"]
     status = view.number("http_status") if _is_status(view) else None

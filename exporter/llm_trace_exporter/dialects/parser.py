@@ -50,11 +50,11 @@ class RecordParser:
         """
         context = self.context
         sender = sender_of(span.resource, context)
-        shape = self._shapes.of(span, sender.marks)
+        shape = self._shapes.of(span, sender.detect_by)
         dialect = shape.dialect
         if dialect is None:
             return self._unknown(span, shape, sender)
-        view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.told)
+        view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.groups)
         kind = _span_kind(view)
         origin = origin_of(span, "span", dialect, shape, sender)
         weight = weight_of(span, origin.service, context)
@@ -96,11 +96,11 @@ class RecordParser:
         """
         context = self.context
         sender = sender_of(log.resource, context)
-        shape = self._shapes.of(log, sender.marks)
+        shape = self._shapes.of(log, sender.detect_by)
         dialect = shape.dialect
         if dialect is None:
             return _not_llm(log, "log")
-        view = RecordView(log, log.attrs, (), dialect, shape.facts, shape.told)
+        view = RecordView(log, log.attrs, (), dialect, shape.facts, shape.groups)
         kind = dialect.logs.get(event_name(log, dialect), IGNORE)
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
@@ -185,7 +185,7 @@ def _drop(
 
 
 def _group(view: RecordView, origin: Origin) -> str:
-    session = view.text("session") if "session" in view.places else ""
+    session = view.text("session") if "session" in view.locations else ""
     if not session:
         return ""
     # It is saved: an id of a person's session must not be.
@@ -211,7 +211,7 @@ def _log_operation(view: RecordView, kind: Kind) -> Kind:
 
 
 def _exclusive(view: RecordView, context: Context) -> bool:
-    if "usage_details" not in view.told:
+    if "usage_details" not in view.groups:
         return False
     told = context.cache_inclusion.get(view.record.scope.name)
     if told is not None:

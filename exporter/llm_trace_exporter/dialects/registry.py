@@ -87,14 +87,14 @@ def wanted_keys(dimensions: Iterable[Dimension]) -> frozenset[str]:
     """Every attribute key that some dialect or dimension reads."""
     found = {where.attr for table in TABLES.values() for at in table.values() for where in at}
     for dialect in DIALECTS:
-        found.update(dialect.marks, dialect.kind_keys, dialect.resources)
+        found.update(dialect.detect_by, dialect.kind_keys, dialect.resources)
     found.update(_EVENT_KEYS, FACT_KEYS)
     found.update(where.attr for where in CONTEXT_KEYS)
     found.update(where.attr for d in dimensions for where in d.keys)
     return frozenset(found)
 
 
-RESOURCE_MARKS = frozenset(mark for d in DIALECTS for mark in d.resources)
+RESOURCE_DETECTORS = frozenset(mark for d in DIALECTS for mark in d.resources)
 
 
 def dialect_of(record: RawSpan | RawLog, disabled: frozenset[str]) -> Dialect | None:
@@ -104,7 +104,7 @@ def dialect_of(record: RawSpan | RawLog, disabled: frozenset[str]) -> Dialect | 
     for dialect in DIALECTS:
         if (
             (dialect.scopes and scope.startswith(dialect.scopes))
-            or any(mark in attrs for mark in dialect.marks)
+            or any(mark in attrs for mark in dialect.detect_by)
             or (dialect.resources and _marked(record.resource.attrs, dialect))
         ) and dialect.name not in disabled:
             if is_log and not dialect.logs:

@@ -99,7 +99,7 @@ class Dialect:
     """One convention of writing LLM data on spans and log records."""
 
     name: str
-    marks: tuple[str, ...] = ()
+    detect_by: tuple[str, ...] = ()
     """Attributes of which any one gives the dialect away."""
     scopes: tuple[str, ...] = ()
     """Prefixes of instrumentation scope names that give it away."""
@@ -143,9 +143,9 @@ class RecordView(Struct, eq=False, gc=False):
     events: tuple[RawEvent, ...]
     """Span events; none on a log record."""
     dialect: Dialect
-    places: Fields
+    locations: Fields
     """Where each fact stands on this record, in reading order; facts without a place left out."""
-    told: frozenset[str]
+    groups: frozenset[str]
     """What any of these facts is about."""
     objects: dict[str, Value] = {}
 
@@ -157,7 +157,7 @@ class RecordView(Struct, eq=False, gc=False):
         """Whether the span's status is an error."""
         return isinstance(self.record, RawSpan) and self.record.status_code == 2
 
-    def at(self, where: AttributeKey) -> Value:
+    def value_at(self, where: AttributeKey) -> Value:
         """The raw value a Key points to."""
         value = self.attrs.get(where.attr)
         if value is None or not where.path:
@@ -170,55 +170,55 @@ class RecordView(Struct, eq=False, gc=False):
 
     def text(self, fact: str) -> str:
         """First non-empty text of a fact."""
-        for where in self.places.get(fact, ()):
+        for where in self.locations.get(fact, ()):
             value = self.attrs.get(where.attr)
             if where.path or type(value) is float:
-                value = self.at(where)
+                value = self.value_at(where)
             if found := text(value):
                 return found
         return ""
 
     def raw(self, fact: str) -> Value:
         """First present value of a fact, as it came."""
-        for where in self.places.get(fact, ()):
-            if (found := self.at(where)) is not None:
+        for where in self.locations.get(fact, ()):
+            if (found := self.value_at(where)) is not None:
                 return found
         return None
 
     def count(self, fact: str) -> int | None:
         """First token count of a fact."""
-        for where in self.places.get(fact, ()):
+        for where in self.locations.get(fact, ()):
             value = self.attrs.get(where.attr)
             if where.path or type(value) is not int:
-                value = self.at(where)
+                value = self.value_at(where)
             if (found := count(value)) is not None:
                 return found
         return None
 
     def detail(self, fact: str) -> tuple[int, bool]:
         """First token count of a fact, 0 without one, and whether its place is additive."""
-        for where in self.places.get(fact, ()):
-            if (found := count(self.at(where))) is not None:
+        for where in self.locations.get(fact, ()):
+            if (found := count(self.value_at(where))) is not None:
                 return found, where.additive
         return 0, False
 
     def usd(self, fact: str) -> float | None:
         """First amount of dollars of a fact."""
-        for where in self.places.get(fact, ()):
-            if (found := usd(self.at(where))) is not None:
+        for where in self.locations.get(fact, ()):
+            if (found := usd(self.value_at(where))) is not None:
                 return found
         return None
 
     def number(self, fact: str) -> float | None:
         """First number of a fact, in its base unit."""
-        for where in self.places.get(fact, ()):
-            if (found := number(self.at(where))) is not None:
+        for where in self.locations.get(fact, ()):
+            if (found := number(self.value_at(where))) is not None:
                 return found * where.scale
         return None
 
     def flag(self, fact: str) -> bool | None:
         """First yes or no of a fact."""
-        for where in self.places.get(fact, ()):
-            if (found := flag(self.at(where))) is not None:
+        for where in self.locations.get(fact, ()):
+            if (found := flag(self.value_at(where))) is not None:
                 return found
         return None

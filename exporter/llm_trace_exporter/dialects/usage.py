@@ -19,7 +19,7 @@ def read_tokens(view: RecordView, exclusive_cache: bool) -> Tokens | None:
     if not given_input and not given_output:
         return None
     total_input, total_output = given_input or 0, given_output or 0
-    if "usage_details" not in view.told:
+    if "usage_details" not in view.groups:
         return Tokens(input=total_input, output=total_output)
     read, read_apart = view.detail("cache_read")
     write, write_apart = view.detail("cache_write")

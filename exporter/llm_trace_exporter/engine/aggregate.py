@@ -21,15 +21,15 @@ class Aggregator:
     """Not safe for threads: one caller at a time."""
 
     def __init__(
-        self, recorder: Recorder, own: ExporterMetrics, pricing: Pricing, traces: WholeTraces
+        self, recorder: Recorder, metrics: ExporterMetrics, pricing: Pricing, traces: WholeTraces
     ) -> None:
         """Count into series."""
         self._recorder = recorder
-        self._own = own
+        self._metrics = metrics
         self.pricing = pricing
         self.traces = traces
         self.budgets = Budgets()
-        self.hearing: ContentDispatcher | None = None
+        self.dispatcher: ContentDispatcher | None = None
         """Who hears of settled calls."""
 
     def count(self, output: Output, unix_s: float) -> None:
@@ -40,8 +40,8 @@ class Aggregator:
                 self.traces.call(priced)
                 self._recorder.call(priced)
                 self.budgets.spend(priced, unix_s)
-                if self.hearing is not None:
-                    self.hearing.settled(priced, output.reporters[place])
+                if self.dispatcher is not None:
+                    self.dispatcher.dispatch(priced, output.reporters[place])
             elif isinstance(record, Step):
                 self.traces.step(record)
                 self._recorder.step(record)
@@ -50,11 +50,11 @@ class Aggregator:
             else:
                 self._result(record)
         for reason, (n, tokens) in output.discarded.items():
-            self._own.discarded(reason, n, tokens)
+            self._metrics.discarded(reason, n, tokens)
         for why, n in output.missing.items():
-            self._own.unjoined(why, n)
+            self._metrics.unjoined(why, n)
 
-    def complete(self, now_s: float, *, ends_all: bool) -> None:
+    def close_traces(self, now_s: float, *, ends_all: bool) -> None:
         """Count the traces that are complete."""
         traces = self.traces
         for trace in traces.complete_all() if ends_all else traces.complete(now_s):

@@ -21,29 +21,29 @@ _R = TypeVar("_R", RawSpan, RawLog)
 class Arrivals:
     """Counts what comes in; one caller at a time."""
 
-    def __init__(self, own: ExporterMetrics, lateness_s: float) -> None:
+    def __init__(self, metrics: ExporterMetrics, lateness_s: float) -> None:
         """Nothing has come in yet.
 
         Args:
-            own: Where it is counted.
+            metrics: Where it is counted.
             lateness_s: Age from which a record that comes in is late.
         """
-        self._own = own
+        self._metrics = metrics
         self.lateness_s = lateness_s
         self.records = 0
         """Spans and log records taken in."""
 
     def count(self, entry: Entry) -> None:
         """Count the records of a request."""
-        own, source = self._own, entry.source
+        metrics, source = self._metrics, entry.source
         if not source:
             return
         for dialect, n in Counter(map(_DIALECT, entry.spans)).items():
-            own.spans_received(source, dialect, n)
+            metrics.spans_received(source, dialect, n)
         for dialect, n in Counter(map(_DIALECT, entry.logs)).items():
-            own.log_records_received(source, dialect, n)
+            metrics.log_records_received(source, dialect, n)
         if entry.invalid:
-            own.discarded("invalid", entry.invalid)
+            metrics.discarded("invalid", entry.invalid)
         self.records += len(entry.spans) + len(entry.logs)
         lags_s = [
             (entry.wall_ns - record.end_ns) / 1e9
@@ -51,9 +51,9 @@ class Arrivals:
             for record in reading.records
             if isinstance(record, (LlmCall, Step))
         ]
-        own.ingest_lags(lags_s)
+        metrics.ingest_lags(lags_s)
         if late := sum(lag_s > self.lateness_s for lag_s in lags_s):
-            own.late_records(late)
+            metrics.late_records(late)
 
 
 def parsed_records_of(

@@ -86,7 +86,7 @@ class Checkpointer:
         state: State,
         store: Store,
         ingester: Ingester,
-        own: ExporterMetrics,
+        metrics: ExporterMetrics,
         *,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -94,9 +94,9 @@ class Checkpointer:
         self._state = state
         self._store = store
         self._intake = ingester
-        self._own = own
+        self._metrics = metrics
         self._wall_clock = wall_clock
-        self._clock_watch = ClockWatch(store.clock, wall_clock, own.clock_jumped)
+        self._clock_watch = ClockWatch(store.clock, wall_clock, metrics.clock_jumped)
         self.judge_budget = DailyBudget(0.0, wall_clock)
         """What the built-in judge spends: a limit of a day must hold over restarts."""
         self._spent = self.judge_budget.saved()
@@ -145,7 +145,7 @@ class Checkpointer:
         except BaseException:
             # What was taken out of the memories is in no part of the file.
             self._replaces_memories = True
-            self._own.state_failed("checkpoint")
+            self._metrics.state_failed("checkpoint")
             raise
         finally:
             self._tell()
@@ -154,7 +154,7 @@ class Checkpointer:
 
     def refresh_gauges(self) -> None:
         """Show how large the file is, and whether it can be written."""
-        self._own.state_size(self._state.size_bytes)
+        self._metrics.state_size(self._state.size_bytes)
         self._tell()
 
     def _restore(self) -> None:
@@ -276,7 +276,7 @@ class Checkpointer:
     def _keep_spent(self) -> None:
         spent = self.judge_budget.saved()
         if spent != self._spent:
-            self._state.keep(Memory(_JUDGE, 1, msgspec.msgpack.encode(spent)))
+            self._state.put(Memory(_JUDGE, 1, msgspec.msgpack.encode(spent)))
             self._spent = spent
 
     def _tell(self) -> None:
@@ -284,9 +284,9 @@ class Checkpointer:
         state = self._state
         now = (state.moved_aside, state.damaged_rows)
         for reason, before, after in zip(("unusable", "damaged"), self._told, now, strict=True):
-            self._own.state_failed(reason, after - before)
+            self._metrics.state_failed(reason, after - before)
         self._told = now
-        self._own.state_writable(not state.failure)
+        self._metrics.state_writable(not state.failure)
 
 
 @contextmanager

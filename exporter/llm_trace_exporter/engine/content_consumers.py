@@ -39,13 +39,13 @@ _FLUSH_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who listens under one configuration: ready, and told nothing before `ContentConsumers.commit`."""
+    """The consumers under one configuration: ready, and given nothing before `commit`."""
 
     chosen: object = None
     """All of the configuration that they follow from."""
     dimensions: tuple[str, ...] = ()
     """Labels of the dimensions of the calls that they hear of."""
-    hearing: ContentDispatcher | None = None
+    dispatcher: ContentDispatcher | None = None
     judges: JudgeRunner | None = None
     options: JudgeOptions | None = None
     limit_usd: float = 0.0
@@ -53,12 +53,12 @@ class Listeners:
 
     def close(self) -> None:
         """End; what was not asked by now is not asked."""
-        if self.hearing is not None:
-            self.hearing.flush(_CLOSE_S)
+        if self.dispatcher is not None:
+            self.dispatcher.flush(_CLOSE_S)
         for outbox in self.outbox:
             outbox.close()
-        if self.hearing is not None:
-            self.hearing.close(_CLOSE_S)
+        if self.dispatcher is not None:
+            self.dispatcher.close(_CLOSE_S)
         if self.judges is not None:
             self.judges.stop()
 
@@ -80,7 +80,7 @@ class ContentConsumers:
         """Nobody listens before `apply`.
 
         Args:
-            intake: Hands out what is said, and takes verdicts.
+            ingester: Hands out what is said, and takes verdicts.
             store: Where the judge's own work is counted.
             pricing: The prices in force.
             budget: What the judge has spent; None: nothing so far.
@@ -118,30 +118,32 @@ class ContentConsumers:
         max_chars = settings.texts.max_characters
         outboxes: list[Outbox] = []
         listeners: list[ContentConsumer] = []
-        judges = hearing = None
+        judges = dispatcher = None
         options = self._options(settings) if asks else None
         with ExitStack() as begun:
             if shares := _shares(settings):
                 outboxes.append(self._outbox("content_rules", dimensions))
                 rules = ContentRuleRunner(shares, outboxes[-1].put, self._failed("content_rules"))
-                wanting = (rules.picks, rules.wants, rules.wants_trace)
-                listeners.append(ContentConsumer(rules.hears, *wanting))
+                wanting = (rules.selects, rules.may_select, rules.may_select_trace)
+                listeners.append(ContentConsumer(rules.consume, *wanting))
             if options is not None:
                 outboxes.append(self._outbox("judge", dimensions))
                 judges = self._judges(options, outboxes[-1])
                 begun.callback(judges.stop)
                 judges.start()
-                wanted = (judges.picks, judges.wants, judges.wants_trace)
-                listeners.append(ContentConsumer(judges.offer, *wanted))
+                wanted = (judges.selects, judges.may_select, judges.may_select_trace)
+                listeners.append(ContentConsumer(judges.enqueue, *wanted))
                 max_chars = max(max_chars, CUT * options.max_characters)
             if listeners:
-                hearing = ContentDispatcher(
+                dispatcher = ContentDispatcher(
                     listeners, ContentBuffer(content_buffer_limits(settings)), max_chars=max_chars,
                     failed=self._failed("texts"),
                 )  # fmt: skip
             begun.pop_all()
         limit_usd = settings.judge.daily_limit_usd
-        return Listeners(chosen, dimensions, hearing, judges, options, limit_usd, tuple(outboxes))
+        return Listeners(
+            chosen, dimensions, dispatcher, judges, options, limit_usd, tuple(outboxes)
+        )
 
     def commit(self, prepared: Listeners) -> Listeners:
         """Have these listen; who does no longer, for the caller to close without any lock."""
@@ -151,7 +153,7 @@ class ContentConsumers:
         with self._intake.paused():
             self._count_eligible()
             self._in_force = prepared
-            self._intake.listen(prepared.hearing)
+            self._intake.dispatch_to(prepared.dispatcher)
             if prepared.options is None:
                 self._metrics.hide()
             else:
@@ -193,9 +195,9 @@ class ContentConsumers:
     def settle_all(self) -> None:
         """Count everything that waits, and what content rules make of it."""
         self._intake.settle_all()
-        hearing = self._in_force.hearing
-        if hearing is not None:
-            hearing.flush(_FLUSH_S)
+        dispatcher = self._in_force.dispatcher
+        if dispatcher is not None:
+            dispatcher.flush(_FLUSH_S)
             self._intake.settle_all()
 
     def refresh(self) -> None:
@@ -225,7 +227,7 @@ class ContentConsumers:
             now = self._in_force.dimensions
             if now != dimensions:
                 verdicts = [_relabelled(verdict, dimensions, now) for verdict in verdicts]
-            self._intake.judged(verdicts)
+            self._intake.ingest_verdicts(verdicts)
 
     def _price(self, call: LlmCall) -> float | None:
         # Pricing is not for two threads at once; ingestion uses it under this lock.
@@ -242,14 +244,14 @@ def replaying(
     background: Background,
 ) -> Iterator[ContentConsumers]:
     """The content rules listen, the judge's model is not asked; then who listened before does."""
-    before = ingester.listen(None)
+    before = ingester.dispatch_to(None)
     listening = ContentConsumers(ingester, store, pricing, background=background)
     try:
         listening.apply(settings, asks=False)
         yield listening
     finally:
         listening.close()
-        ingester.listen(before)
+        ingester.dispatch_to(before)
 
 
 def check_content_rules(settings: Settings) -> None:

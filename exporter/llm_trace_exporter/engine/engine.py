@@ -43,16 +43,16 @@ class Engine:
         options = engine_options(settings)
         self.settings = settings
         self.store = Store(options.store, clock=clock)
-        self.own = ExporterMetrics(self.store, __version__)
+        self.metrics = ExporterMetrics(self.store, __version__)
         self.recorder = Recorder(self.store, wall_clock=wall_clock)
-        self.background = Background(self.own.background_failed)
+        self.background = Background(self.metrics.background_failed)
         self.pricing = options.pricing
         path = settings.state.path
         self.state = State(Path(path)) if path != MEMORY else None
         self.ingester = Ingester(
             self.store,
             self.recorder,
-            self.own,
+            self.metrics,
             self.pricing,
             options.readers.context,
             options.limits,
@@ -64,14 +64,14 @@ class Engine:
             wall_clock_ns=wall_clock_ns,
         )
         self.checkpointer = (
-            Checkpointer(self.state, self.store, self.ingester, self.own, wall_clock=wall_clock)
+            Checkpointer(self.state, self.store, self.ingester, self.metrics, wall_clock=wall_clock)
             if self.state
             else None
         )
         self.judge_budget = self.checkpointer.judge_budget if self.checkpointer else None
         self.exposition = Exposition(
             self.store,
-            self.own,
+            self.metrics,
             registry=process_registry(),
             before=self.refresh,
             created=settings.openmetrics.created,
@@ -79,15 +79,15 @@ class Engine:
         )
         self.gauges: list[Callable[[], None]] = []
         """Called before each exposition."""
-        self.clock_watch = ClockWatch(clock, wall_clock, self.own.clock_jumped)
+        self.clock_watch = ClockWatch(clock, wall_clock, self.metrics.clock_jumped)
         self._objectives = ObjectiveMetrics(self.store)
         self._wall_clock = wall_clock
         self._take(options)
         if self.checkpointer is not None:
             self.checkpointer.restore()
         else:
-            self.own.state_size(0)
-            self.own.state_writable(True)
+            self.metrics.state_size(0)
+            self.metrics.state_writable(True)
 
     def prepare(self, settings: Settings) -> EngineOptions:
         """Another configuration, made ready; nothing is changed.
@@ -106,7 +106,7 @@ class Engine:
             self.ingester.settle_all(ends_traces=False)
             self.store.reconfigure(options.store)
             self.pricing = options.pricing
-            self.ingester.replace(
+            self.ingester.reconfigure(
                 options.readers,
                 options.pricing,
                 options.limits,
@@ -150,7 +150,7 @@ class Engine:
         for refresh in self.gauges:
             refresh()
         self._show_budgets()
-        self.own.price_catalogue(self.pricing.catalogue_timestamp_s)
+        self.metrics.price_catalogue(self.pricing.catalogue_timestamp_s)
 
     def _show_budgets(self) -> None:
         with self.store.lock:

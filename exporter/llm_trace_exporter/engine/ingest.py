@@ -1,4 +1,4 @@
-"""The core as the receivers see it: a request comes in, what it says is counted.
+"""The engine as the receivers see it: a request comes in, what it says is counted.
 
 Two locks. The outer one makes entries of the journal and what follows from them one sequence; it
 is held while the disk is waited for. The inner one, the store's, guards pipeline and store
@@ -64,13 +64,13 @@ class Journal(Protocol):
 
 
 class Ingester:
-    """Implements `otlp.sink.Consumer`; safe to call from several threads."""
+    """Implements `consumer.Consumer`; safe to call from several threads."""
 
     def __init__(
         self,
         store: Store,
         recorder: Recorder,
-        own: ExporterMetrics,
+        metrics: ExporterMetrics,
         pricing: Pricing,
         context: Context,
         limits: Limits,
@@ -92,29 +92,29 @@ class Ingester:
         """
         self._lock = store.lock
         self._writing = threading.RLock()
-        self._own = own
+        self._metrics = metrics
         is_kept = journal is not None
         self._traces = WholeTraces(trace_limits or TraceLimits(), tracks=is_kept)
-        self._counting = Aggregator(recorder, own, pricing, self._traces)
-        self._heed(ParserPool(context))
-        self._pipeline = Correlator(limits, humans, tracks=is_kept)
+        self._aggregator = Aggregator(recorder, metrics, pricing, self._traces)
+        self._use_context(ParserPool(context))
+        self._correlator = Correlator(limits, humans, tracks=is_kept)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
         self._journal = journal
         self._evicted: Counter[str] = Counter()
-        self.arrivals = Arrivals(own, lateness_s)
+        self.arrivals = Arrivals(metrics, lateness_s)
 
     @property
     def waiting(self) -> int:
         """Calls and steps that are not settled yet."""
-        return self._pipeline.waiting
+        return self._correlator.waiting
 
     @property
     def limits(self) -> Limits:
         """How much is waited for and remembered."""
-        return self._pipeline.limits
+        return self._correlator.limits
 
-    def export(
+    def ingest_request(
         self,
         signal: SignalName,
         encoding: Encoding,
@@ -128,36 +128,36 @@ class Ingester:
         """
         if signal == "metrics":
             parse(wire.Request, body) if encoding == "protobuf" else members_of(document(body))
-            self._own.metrics_request(source)
+            self._metrics.metrics_request(source)
             return Outcome()
         started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
         is_traces = signal == "traces"
         spans = spans_of(body, self._span_keys, reasons, encoding) if is_traces else ()
         logs = () if is_traces else logs_of(body, self._log_keys, reasons, encoding)
-        outcome = self._take(spans, logs, reasons, readers, source, tenant, started_s)
-        return outcome or self.export(signal, encoding, body, source, tenant)
+        outcome = self._ingest(spans, logs, reasons, readers, source, tenant, started_s)
+        return outcome or self.ingest_request(signal, encoding, body, source, tenant)
 
-    def take(self, spans: list[RawSpan], logs: list[RawLog], source: Source) -> Outcome:
+    def ingest_records(self, spans: list[RawSpan], logs: list[RawLog], source: Source) -> Outcome:
         """Apply one request that is decoded already."""
         started_s, readers = time.perf_counter(), self._readers
-        outcome = self._take(spans, logs, [], readers, source, ANYONE, started_s)
-        return outcome or self.take(spans, logs, source)
+        outcome = self._ingest(spans, logs, [], readers, source, ANYONE, started_s)
+        return outcome or self.ingest_records(spans, logs, source)
 
-    def _take(
+    def _ingest(
         self, raw_spans: Iterable[RawSpan], raw_logs: Iterable[RawLog], reasons: list[str],
         readers: ParserPool, source: Source, tenant: Tenant, started_s: float,
     ) -> Outcome | None:  # fmt: skip
         """None, and nothing is applied, where the configuration was replaced meanwhile."""
         reader = readers.of(tenant.labels)
-        heard: list[Captured] = []
-        hearing = self._counting.hearing
+        captured: list[Captured] = []
+        dispatcher = self._aggregator.dispatcher
         read_log: Callable[[RawLog], ParsedRecord] = reader.log
-        hear = None
-        if hearing is not None:
-            hear = hearing.hearing_spans(heard)
-            read_log = hearing.reading_logs(read_log, self._extractor, heard)
-        spans = parsed_records_of(raw_spans, reader.span, reasons, hear)
+        capture = None
+        if dispatcher is not None:
+            capture = dispatcher.capture_spans(captured)
+            read_log = dispatcher.capture_logs(read_log, self._extractor, captured)
+        spans = parsed_records_of(raw_spans, reader.span, reasons, capture)
         logs = parsed_records_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._writing:
             if readers is not self._readers:
@@ -169,15 +169,15 @@ class Ingester:
             if spans or logs:
                 self._commit(entry)
             with self._lock:
-                if hearing is not None:
-                    hearing.hold(heard, self._clock())
+                if dispatcher is not None:
+                    dispatcher.put(captured, self._clock())
                 self._apply(entry)
-                self._own.ingest_duration(source, time.perf_counter() - started_s)
+                self._metrics.ingest_duration(source, time.perf_counter() - started_s)
         return Outcome(len(reasons), message_of(reasons))
 
-    def refused(self, source: Source, reason: RejectionReason) -> None:
+    def count_rejection(self, source: Source, reason: RejectionReason) -> None:
         """Count a request that was answered with an error."""
-        self._own.rejected(source, reason)
+        self._metrics.rejected(source, reason)
 
     def settle(self) -> None:
         """Count what has waited long enough.
@@ -186,13 +186,13 @@ class Ingester:
         """
         with self._writing:
             now_s = self._clock()
-            if self._pipeline.is_due(now_s) or self._traces.is_due(now_s):
+            if self._correlator.is_due(now_s) or self._traces.is_due(now_s):
                 self._commit_and_apply(Entry(now_s, wall_ns=self._wall_clock_ns()))
 
     def settle_all(self, *, ends_traces: bool = True) -> None:
         """Count everything that waits, and whole traces as far as they came."""
         with self._writing:
-            if self._pipeline.waiting or (ends_traces and len(self._traces)):
+            if self._correlator.waiting or (ends_traces and len(self._traces)):
                 entry = Entry(
                     self._clock(),
                     wall_ns=self._wall_clock_ns(),
@@ -215,7 +215,7 @@ class Ingester:
 
     def save(self, *, every: bool) -> Saved:
         """What is remembered, packed: what changed since the last time, or all of it."""
-        saved = merged((self._pipeline.save(every=every), self._traces.save(every=every)))
+        saved = merged((self._correlator.save(every=every), self._traces.save(every=every)))
         labels = labels_of(self._readers.context)
         packed = [part._replace(value=_encode((labels, part.value))) for part in saved.parts]
         return saved._replace(parts=tuple(packed))
@@ -233,7 +233,7 @@ class Ingester:
         labels, value = _labelled.decode(part.value)
         move = moved_to(labels, context) if labels != labels_of(context) else None
         told = Part(part.name, part.entries, value, part.is_stale)
-        if not self._pipeline.restore(told, move, ahead_s):
+        if not self._correlator.restore(told, move, ahead_s):
             self._traces.restore(told, move, ahead_s)
 
     def restored(self) -> int:
@@ -241,7 +241,7 @@ class Ingester:
 
         Returns: How many traces could not be read.
         """
-        return self._pipeline.restored()
+        return self._correlator.restored()
 
     def replay(self, entry: Entry, ahead_s: float) -> None:
         """Apply what an earlier process committed after what was remembered.
@@ -257,7 +257,7 @@ class Ingester:
             logs = tuple(relabelled_record(reading, move) for reading in logs)
         now_s = entry.now_s + ahead_s
         for_calls, for_traces = entry.waits_s[:3], entry.waits_s[3:]
-        with self._pipeline.waiting_for(*for_calls), self._traces.waiting(*for_traces):
+        with self._correlator.waiting_for(*for_calls), self._traces.waiting(*for_traces):
             if entry.waits_again:
                 self._wait_again(now_s)
             self._apply(replace(entry, now_s=now_s, spans=spans, logs=logs))
@@ -272,15 +272,15 @@ class Ingester:
         return self._under(Entry(now_s, wall_ns=self._wall_clock_ns(), waits_again=True))
 
     def _wait_again(self, now_s: float) -> None:
-        self._pipeline.wait_again(now_s)
+        self._correlator.wait_again(now_s)
         self._traces.wait_again(now_s)
 
     @property
     def budgets(self) -> Budgets:
         """What was spent of each budget; only under the store's lock."""
-        return self._counting.budgets
+        return self._aggregator.budgets
 
-    def replace(
+    def reconfigure(
         self,
         readers: ParserPool,
         pricing: Pricing,
@@ -291,26 +291,26 @@ class Ingester:
         """Go on with another configuration; nothing may wait, as it was read under the old one."""
         with self.paused():
             old, new = labels_of(self._readers.context), labels_of(readers.context)
-            self._heed(readers)
-            self._counting.pricing = pricing
+            self._use_context(readers)
+            self._aggregator.pricing = pricing
             moved = moved_to(old, readers.context) if old != new else None
-            self._pipeline.reconfigure(limits, humans, moved)
+            self._correlator.reconfigure(limits, humans, moved)
             self._traces.limit(trace_limits)
             if moved is not None:
                 self._traces.relabel(moved)
 
-    def listen(self, hearing: ContentDispatcher | None) -> ContentDispatcher | None:
+    def dispatch_to(self, dispatcher: ContentDispatcher | None) -> ContentDispatcher | None:
         """Let others hear what is said in calls from now on; None: nobody does.
 
         Texts are read off the wire only while somebody listens. Returns who listened before.
         """
         with self.paused():
-            before, self._counting.hearing = self._counting.hearing, hearing
+            before, self._aggregator.dispatcher = self._aggregator.dispatcher, dispatcher
             self._evicted["texts"] = 0
-            self._heed(ParserPool(self._readers.context))
+            self._use_context(ParserPool(self._readers.context))
             return before
 
-    def judged(self, verdicts: Iterable[Verdict]) -> None:
+    def ingest_verdicts(self, verdicts: Iterable[Verdict]) -> None:
         """Count what judges within the exporter found: on record like all that is counted.
 
         Raises: Overloaded when that cannot be written; nothing was counted then.
@@ -320,7 +320,7 @@ class Ingester:
             now_ns = self._wall_clock_ns()
             self._commit_and_apply(Entry(self._clock(), logs=readings, wall_ns=now_ns))
 
-    def score(self, read: Callable[[Context, int], Read], tenant: Tenant = ANYONE) -> Read:
+    def ingest_scores(self, read: Callable[[Context, int], Read], tenant: Tenant = ANYONE) -> Read:
         """Count results and ratings that came on a route of their own.
 
         Raises: Overloaded when that cannot be written, or what `read` does; nothing was counted.
@@ -332,24 +332,24 @@ class Ingester:
                 entry = Entry(self._clock(), "scores", logs=found.readings, wall_ns=now_ns)
                 self._commit_and_apply(replace(entry, invalid=len(found.rejected)))
                 return found
-        return self.score(read, tenant)
+        return self.ingest_scores(read, tenant)
 
     def refresh_gauges(self) -> None:
         """Show how full the memories are."""
-        pipeline = self._pipeline
+        correlator = self._correlator
         with self._lock:
-            self._own.pending_calls(pipeline.waiting, pipeline.limits.max_pending)
-            memories = {**pipeline.memories.usage, "open_traces": self._traces.memory}
-            if self._counting.hearing is not None:
-                memories["texts"] = self._counting.hearing.filled
+            self._metrics.pending_calls(correlator.waiting, correlator.limits.max_pending)
+            memories = {**correlator.memories.usage, "open_traces": self._traces.memory}
+            if self._aggregator.dispatcher is not None:
+                memories["texts"] = self._aggregator.dispatcher.usage
             for table, memory in memories.items():
-                self._own.table_entries(table, memory.held, memory.limit)
-                self._own.table_evicted(table, memory.evicted - self._evicted[table])
+                self._metrics.table_entries(table, memory.held, memory.limit)
+                self._metrics.table_evicted(table, memory.evicted - self._evicted[table])
                 self._evicted[table] = memory.evicted
 
-    def _heed(self, readers: ParserPool) -> None:
+    def _use_context(self, readers: ParserPool) -> None:
         """Read under a configuration from now on."""
-        dimensions, with_texts = readers.context.dimensions, self._counting.hearing is not None
+        dimensions, with_texts = readers.context.dimensions, self._aggregator.dispatcher is not None
         self._span_keys, self._log_keys = filters(dimensions, with_texts=with_texts)
         self._extractor = ContentExtractor(wanted_keys(dimensions), INDEXED_KEYS)
         self._readers = readers
@@ -366,13 +366,13 @@ class Ingester:
         try:
             self._journal.append(self._under(entry))
         except Overloaded:
-            self._own.state_failed("commit")
+            self._metrics.state_failed("commit")
             raise
-        self._own.state_committed(time.perf_counter() - started_s)
+        self._metrics.state_committed(time.perf_counter() - started_s)
 
     def _under(self, entry: Entry) -> Entry:
         """An entry with the configuration that it is applied under."""
-        calls, traces = self._pipeline.limits, self._traces.limits
+        calls, traces = self._correlator.limits, self._traces.limits
         waits_s = (
             calls.settle_s, calls.patience_s, calls.bind_wait_s,
             traces.quiet_s, traces.rootless_quiet_s,
@@ -382,14 +382,14 @@ class Ingester:
 
     def _apply(self, entry: Entry) -> None:
         for reading in (*entry.spans, *entry.logs):
-            self._pipeline.add(reading, entry.now_s)
+            self._correlator.add(reading, entry.now_s)
             self._traces.see(reading, entry.now_s)
         if entry.settles_all:
-            self._pipeline.settle_all()
+            self._correlator.settle_all()
         else:
-            self._pipeline.settle(entry.now_s)
-        self._counting.count(self._pipeline.drain(), entry.wall_ns / 1e9)
-        self._counting.complete(entry.now_s, ends_all=entry.ends_traces)
+            self._correlator.settle(entry.now_s)
+        self._aggregator.count(self._correlator.drain(), entry.wall_ns / 1e9)
+        self._aggregator.close_traces(entry.now_s, ends_all=entry.ends_traces)
         self.arrivals.count(entry)
 
 

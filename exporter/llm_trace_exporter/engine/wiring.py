@@ -30,7 +30,7 @@ _SETTLE_SLACK_S = 50.0
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """A configuration as the rooms of the core take it.
+    """A configuration as the rooms of the engine take it.
 
     Whatever cannot be used is found while this is made, so that taking it cannot fail.
     """
@@ -54,7 +54,7 @@ class EngineOptions:
 
 
 def engine_options(settings: Settings, catalogue: Catalogue | None = None) -> EngineOptions:
-    """What the configuration says to the core.
+    """What the configuration says to the engine.
 
     Args:
         settings: The configuration.

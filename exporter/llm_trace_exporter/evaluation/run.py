@@ -39,7 +39,7 @@ class Collector:
         self.cases: list[Case] = []
         self._most = most
 
-    def hears(self, call: PricedCall, exchange: CallContent) -> None:
+    def consume(self, call: PricedCall, exchange: CallContent) -> None:
         """Take a settled call."""
         if (self._most is None or len(self.cases) < self._most) and not is_own(exchange):
             self.cases.append(Case(call, exchange))

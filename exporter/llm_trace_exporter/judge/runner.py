@@ -165,7 +165,7 @@ class JudgeRunner:
         self._empty()
         self._client.close()
 
-    def picks(self, call: PricedCall) -> bool:
+    def selects(self, call: PricedCall) -> bool:
         """Whether any rule chooses a call by its labels and trace. Quick, and never waits."""
         key = _labels_of_rules(call)
         match = self._matches.get(key)
@@ -188,7 +188,7 @@ class JudgeRunner:
             if n:
                 self._counts.eligible(rule.name, n)
 
-    def wants(self, call: LlmCall) -> bool:
+    def may_select(self, call: LlmCall) -> bool:
         """Whether a rule could choose a call, as one of its tellers tells it.
 
         What only another teller may know could match: who asked, the model, a dimension that is
@@ -207,11 +207,11 @@ class JudgeRunner:
             rate = self._most[key] = max(rates, default=0.0)
         return is_sampled(_moment_of(call), rate)
 
-    def wants_trace(self, trace_id: bytes) -> bool:
+    def may_select_trace(self, trace_id: bytes) -> bool:
         """Whether a rule could choose calls of a trace; those outside of any are on their own."""
         return not trace_id or is_sampled(trace_id, self._highest)
 
-    def offer(self, call: PricedCall, exchange: CallContent) -> None:
+    def enqueue(self, call: PricedCall, exchange: CallContent) -> None:
         """Queue the questions that are to be asked about a call. Never waits."""
         if is_own(exchange):
             return

@@ -66,7 +66,7 @@ class Exposition:
     def __init__(
         self,
         store: Store,
-        own: ExporterMetrics,
+        metrics: ExporterMetrics,
         *,
         registry: CollectorRegistry | None = None,
         before: Callable[[], None] | None = None,
@@ -77,7 +77,7 @@ class Exposition:
 
         Args:
             store: The series.
-            own: Is told how long a complete exposition took and how big it was.
+            metrics: Is told how long a complete exposition took and how big it was.
             registry: Collectors rendered after the store's families; None for none.
             before: Called before each exposition, to refresh gauges.
             created: Whether OpenMetrics gets `_created` samples. Prometheus before 3 stores
@@ -85,7 +85,7 @@ class Exposition:
             wall_clock: Unix seconds.
         """
         self._store = store
-        self._own = own
+        self._metrics = metrics
         self._registry = registry
         self._before = before
         self._created = created
@@ -117,7 +117,7 @@ class Exposition:
             yield chunk
             started_s = time.perf_counter()
         if not names:
-            self._own.scraped(spent_s, size_bytes)
+            self._metrics.scraped(spent_s, size_bytes)
 
     def _chunks(self, choice: Choice, names: frozenset[str]) -> Iterator[bytes]:
         self._store.expire()

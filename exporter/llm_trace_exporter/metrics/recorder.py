@@ -26,7 +26,7 @@ from ..model import (
 )
 from .name_profiles import NameProfiles
 from .plausibility import is_plausible
-from .series import MAX_AMOUNT, Counter, Mark
+from .series import MAX_AMOUNT, Counter, TraceRef
 from .series_sets import (
     NO_LABELS,
     AgreementSeries,
@@ -69,7 +69,7 @@ class Recorder:
         self._score_ranges_of_dialects: dict[str, tuple[float, float]] = {}
         self._labeller = labeller = Labeller(store)
         self._calls = SeriesCache(store, partial(CallSeries, labeller))
-        self._profiles = NameProfiles(store, labeller)
+        self._name_profiles = NameProfiles(store, labeller)
         self._routes = SeriesCache(store, partial(RouteSeries, labeller))
         self._steps = SeriesCache(store, partial(StepSeries, labeller))
         self._traces = SeriesCache(store, partial(TraceSeries, labeller))
@@ -99,11 +99,11 @@ class Recorder:
         now_s = self._clock()
         series = self._series_of(priced, now_s)
         weight = _weight(call.weight)
-        mark = self._mark(call.origin)
-        self._count_latency(call, series, weight, now_s, mark)
+        trace_ref = self._trace_ref(call.origin)
+        self._count_latency(call, series, weight, now_s, trace_ref)
         if call.tokens is not None:
             _count_tokens(call.tokens, series, weight, now_s)
-        _count_money(priced, series, weight, now_s, mark)
+        _count_money(priced, series, weight, now_s, trace_ref)
         for reason in call.finish_reasons:
             series.finish[(reason,)].add(weight, now_s)
         for event, times in call.gateway_events:
@@ -112,7 +112,7 @@ class Recorder:
         if call.request_model and call.response_model and not call.error_type:
             self._count_route(priced, weight, now_s)
         if self._store.options.profiles:
-            self._profiles.count(priced, weight, now_s)
+            self._name_profiles.count(priced, weight, now_s)
 
     def late_usage(self, before: PricedCall, priced: PricedCall, *, is_first: bool) -> None:
         """Count the usage of a call that was counted without it.
@@ -128,7 +128,7 @@ class Recorder:
         weight = _weight(call.weight)
         if call.tokens is not None:
             _count_tokens(call.tokens, series, weight, now_s)
-        _count_cost(priced, series, weight, now_s, self._mark(call.origin))
+        _count_cost(priced, series, weight, now_s, self._trace_ref(call.origin))
         _count_unpriced_tokens(priced, series, weight, now_s)
         if is_first and before.unpriced is not None and priced.unpriced is None:
             counted = self._series_of(before, now_s)
@@ -145,10 +145,15 @@ class Recorder:
             call.purpose,
             origin.dimensions,
         )
-        return _bound(self._calls, key, now_s)
+        return _series_for(self._calls, key, now_s)
 
     def _count_latency(
-        self, call: LlmCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
+        self,
+        call: LlmCall,
+        series: CallSeries,
+        weight: float,
+        now_s: float,
+        trace_ref: TraceRef | None,
     ) -> None:
         error = call.error_type
         duration_s = call.duration_s
@@ -156,7 +161,7 @@ class Recorder:
         series.requests[outcome, error].add(weight, now_s)
         if not is_plausible(self._store, "call", duration_s, now_s):
             return
-        series.duration[(outcome,)].observe(duration_s, weight, now_s, mark)
+        series.duration[(outcome,)].observe(duration_s, weight, now_s, trace_ref)
         ttft_s = call.ttft_s
         if not call.streaming or ttft_s is None:
             return
@@ -177,7 +182,7 @@ class Recorder:
             call.request_model,
             call.response_model,
         )
-        series = _bound(self._routes, key, now_s)
+        series = _series_for(self._routes, key, now_s)
         series.routed.add(weight, now_s)
 
     def step(self, step: Step) -> None:
@@ -194,13 +199,13 @@ class Recorder:
             guards,
             origin.dimensions,
         )
-        series = _bound(self._steps, key, now_s)
+        series = _series_for(self._steps, key, now_s)
         weight = _weight(step.weight)
-        mark = self._mark(origin)
+        trace_ref = self._trace_ref(origin)
         outcome = "error" if step.error_type else "ok"
         duration_s = step.duration_s
         if is_plausible(self._store, "step", duration_s, now_s):
-            series.duration[(outcome,)].observe(duration_s, weight, now_s, mark)
+            series.duration[(outcome,)].observe(duration_s, weight, now_s, trace_ref)
         if step.kind == "tool":
             series.tools[outcome, step.error_type].add(weight, now_s)
         if step.documents is not None:
@@ -209,7 +214,7 @@ class Recorder:
         if score is not None:
             # A negative observation would make the sum, which is a counter, fall.
             score = 0.0 if score < 0 else score
-            series.top_score[NO_LABELS].observe(score, weight, now_s, mark)
+            series.top_score[NO_LABELS].observe(score, weight, now_s, trace_ref)
         if action:
             series.checks[(action,)].add(weight, now_s)
 
@@ -217,18 +222,18 @@ class Recorder:
         """Count one whole trace."""
         now_s = self._clock()
         key = (trace.service, trace.environment, trace.root, trace.dimensions)
-        series = _bound(self._traces, key, now_s)
+        series = _series_for(self._traces, key, now_s)
         weight = _weight(trace.weight)
-        mark = (trace.trace_id, trace.span_id, self._wall_clock())
+        trace_ref = (trace.trace_id, trace.span_id, self._wall_clock())
         series.traces["error" if trace.failed else "ok",].add(weight, now_s)
         if is_plausible(self._store, "trace", trace.duration_s, now_s):
-            series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, mark)
-        series.llm_calls[NO_LABELS].observe(trace.llm_calls, weight, now_s, mark)
+            series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, trace_ref)
+        series.llm_calls[NO_LABELS].observe(trace.llm_calls, weight, now_s, trace_ref)
         series.tool_calls[NO_LABELS].observe(trace.tool_calls, weight, now_s)
         if trace.tokens is not None:
             series.tokens[NO_LABELS].observe(trace.tokens, weight, now_s)
         if trace.cost_usd is not None:
-            series.cost[NO_LABELS].observe(trace.cost_usd, weight, now_s, mark)
+            series.cost[NO_LABELS].observe(trace.cost_usd, weight, now_s, trace_ref)
 
     def verdict(self, verdict: Verdict) -> None:
         """Count one result of a judge."""
@@ -242,14 +247,14 @@ class Recorder:
             verdict.kind,
             origin.dimensions,
         )
-        series = _bound(self._verdicts, key, now_s)
+        series = _series_for(self._verdicts, key, now_s)
         weight = _weight(verdict.weight)
-        mark = self._mark(origin)
-        failed = mark if verdict.verdict == "fail" else None
+        trace_ref = self._trace_ref(origin)
+        failed = trace_ref if verdict.verdict == "fail" else None
         series.verdicts[(verdict.verdict,)].add(weight, now_s, failed)
         score = self._scaled_score(verdict)
         if score is not None:
-            series.score[NO_LABELS].observe(score, weight, now_s, mark)
+            series.score[NO_LABELS].observe(score, weight, now_s, trace_ref)
         for finding in verdict.findings:
             found = series.findings[finding.category, finding.direction]
             found.add(finding.n * weight, now_s)
@@ -282,7 +287,7 @@ class Recorder:
             verdict.judge,
             origin.dimensions,
         )
-        series = _bound(self._agreements, key, now_s)
+        series = _series_for(self._agreements, key, now_s)
         agrees = "true" if agreement.agrees else "false"
         series.by_agreement[(agrees,)].add(_weight(verdict.weight), now_s)
 
@@ -297,10 +302,10 @@ class Recorder:
             feedback.source,
             origin.dimensions,
         )
-        series = _bound(self._feedback, key, now_s)
+        series = _series_for(self._feedback, key, now_s)
         series.by_rating[(feedback.rating,)].add(_weight(feedback.weight), now_s)
 
-    def _mark(self, origin: Origin) -> Mark | None:
+    def _trace_ref(self, origin: Origin) -> TraceRef | None:
         if len(origin.trace_id) != 16:
             return None
         return origin.trace_id, origin.span_id, self._wall_clock()
@@ -317,9 +322,9 @@ class _Bundle(Protocol):
 _B = TypeVar("_B", bound=_Bundle)
 
 
-def _bound(bundles: SeriesCache[_B], key: tuple[str | tuple[str, ...], ...], now_s: float) -> _B:
+def _series_for(cache: SeriesCache[_B], key: tuple[str | tuple[str, ...], ...], now_s: float) -> _B:
     """Return the series of a label set, in use now; what the caps replaced of it is counted."""
-    series = bundles.by_key.get(key) or bundles.make(key)
+    series = cache.by_key.get(key) or cache.make(key)
     for overflow in series.overflows:
         overflow.add(1, now_s)
     for sibling in series.co_created:
@@ -341,9 +346,9 @@ def _count_tokens(tokens: Tokens, series: CallSeries, weight: float, now_s: floa
 
 
 def _count_money(
-    priced: PricedCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
+    priced: PricedCall, series: CallSeries, weight: float, now_s: float, trace_ref: TraceRef | None
 ) -> None:
-    _count_cost(priced, series, weight, now_s, mark)
+    _count_cost(priced, series, weight, now_s, trace_ref)
     if priced.unpriced is not None:
         series.unpriced[(priced.unpriced,)].add(weight, now_s)
         if priced.call.tokens is None:
@@ -353,13 +358,13 @@ def _count_money(
 
 
 def _count_cost(
-    priced: PricedCall, series: CallSeries, weight: float, now_s: float, mark: Mark | None
+    priced: PricedCall, series: CallSeries, weight: float, now_s: float, trace_ref: TraceRef | None
 ) -> None:
     for line in priced.cost:
         series.cost[line.type, line.source].add(line.usd * weight, now_s)
     usd = priced.cost_usd
     if usd is not None:
-        series.cost_per_call[NO_LABELS].observe(usd, weight, now_s, mark)
+        series.cost_per_call[NO_LABELS].observe(usd, weight, now_s, trace_ref)
 
 
 def _count_unpriced_tokens(

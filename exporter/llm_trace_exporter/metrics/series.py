@@ -16,10 +16,10 @@ MAX_AMOUNT = 1e15
 NOT_NEW = float("-inf")
 """Birth of a series that Prometheus has seen before or must not see as 0."""
 
-Mark: TypeAlias = tuple[bytes, bytes, float]
+TraceRef: TypeAlias = tuple[bytes, bytes, float]
 """Where to look: (trace id, span id or empty, Unix seconds)."""
 
-Exemplar: TypeAlias = tuple[Mark, float]
+Exemplar: TypeAlias = tuple[TraceRef, float]
 """A mark and the value that was observed there."""
 
 ScalarRow: TypeAlias = tuple[str, float, Exemplar | None, float]
@@ -42,13 +42,13 @@ class Counter:
         self.touched_s = now_s
         self.exemplar: Exemplar | None = None
 
-    def add(self, amount: float, now_s: float, mark: Mark | None = None) -> None:
-        """Grow by an amount; `mark` says which trace did it."""
+    def add(self, amount: float, now_s: float, trace_ref: TraceRef | None = None) -> None:
+        """Grow by an amount; `trace_ref` says which trace did it."""
         self.touched_s = now_s
         if 0 < amount <= MAX_AMOUNT:
             self.value += amount
-            if mark is not None:
-                self.exemplar = (mark, float(amount))
+            if trace_ref is not None:
+                self.exemplar = (trace_ref, float(amount))
 
     def row(self, born_after_s: float) -> ScalarRow:
         """Return what to render; 0 while the series is younger than `born_after_s`."""
@@ -104,17 +104,19 @@ class Histogram:
         self.touched_s = now_s
         self.exemplars: list[Exemplar | None] | None = None
 
-    def observe(self, value: float, weight: float, now_s: float, mark: Mark | None = None) -> None:
+    def observe(
+        self, value: float, weight: float, now_s: float, trace_ref: TraceRef | None = None
+    ) -> None:
         """Count one observation that stands for `weight` of them."""
         self.touched_s = now_s
         if 0 <= value <= MAX_AMOUNT and 0 < weight <= MAX_AMOUNT:
             bucket = bisect_left(self.bounds, value)
             self.counts[bucket] += weight
             self.total += value * weight
-            if mark is not None:
+            if trace_ref is not None:
                 if self.exemplars is None:
                     self.exemplars = [None] * len(self.counts)
-                self.exemplars[bucket] = (mark, value)
+                self.exemplars[bucket] = (trace_ref, value)
 
     def row(self, born_after_s: float) -> HistogramRow:
         """Return a copy to render; empty while the series is younger than `born_after_s`."""

@@ -113,6 +113,7 @@ class CallSeries:
     """Series of the calls of one label set."""
 
     __slots__ = (
+        "co_created",
         "cost",
         "cost_per_call",
         "duration",
@@ -124,7 +125,6 @@ class CallSeries:
         "per_token",
         "repriced",
         "requests",
-        "co_created",
         "tokens",
         "ttft",
         "unpriced",
@@ -177,7 +177,7 @@ class CallSeries:
 class RouteSeries:
     """Series of one pair of requested and served model."""
 
-    __slots__ = ("overflows", "routed", "co_created")
+    __slots__ = ("co_created", "overflows", "routed")
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class RouteSeries:
 class StepSeries:
     """Series of the steps of one kind and name."""
 
-    __slots__ = ("checks", "documents", "duration", "overflows", "co_created", "tools", "top_score")
+    __slots__ = ("checks", "co_created", "documents", "duration", "overflows", "tools", "top_score")
 
     def __init__(
         self,
@@ -273,7 +273,7 @@ class TraceSeries:
 class VerdictSeries:
     """Series of one judge's verdicts on one model."""
 
-    __slots__ = ("findings", "lag", "overflows", "score", "co_created", "verdicts")
+    __slots__ = ("co_created", "findings", "lag", "overflows", "score", "verdicts")
 
     def __init__(
         self,
@@ -302,7 +302,7 @@ class VerdictSeries:
 class FeedbackSeries:
     """Series of one source of end users' feedback on one model."""
 
-    __slots__ = ("by_rating", "overflows", "co_created")
+    __slots__ = ("by_rating", "co_created", "overflows")
 
     def __init__(
         self,
@@ -326,7 +326,7 @@ class FeedbackSeries:
 class AgreementSeries:
     """Series of one judge's agreement with people."""
 
-    __slots__ = ("by_agreement", "overflows", "co_created")
+    __slots__ = ("by_agreement", "co_created", "overflows")
 
     def __init__(
         self,

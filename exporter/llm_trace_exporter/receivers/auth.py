@@ -70,7 +70,7 @@ class HttpGate:
             try:
                 scope[_TENANT] = await self._gate.enter(credentials_of(request.headers))
             except Refusal as refusal:
-                self._sink.refused("otlp_http", refusal.reason)
+                self._sink.count_rejection("otlp_http", refusal.reason)
                 await refuse(request, send, refusal)
                 return
         await self._app(scope, receive, send)

@@ -104,7 +104,7 @@ class GrpcReceiver:
                 tenant = await self._gate.enter(_credentials(context))
                 return await self._export(signal, messages, tenant)
             except Refusal as refusal:
-                self._sink.refused("otlp_grpc", refusal.reason)
+                self._sink.count_rejection("otlp_grpc", refusal.reason)
                 answer = status(refusal)
             # Not while the error is handled: its frames hold the body, and would stay in memory in
             # a ring with the one that the library ends a call with.
@@ -122,7 +122,13 @@ class GrpcReceiver:
                     body = await _only(messages)
                     ticket.grow(len(body))
                 outcome = await asyncio.get_running_loop().run_in_executor(
-                    self._workers, self._sink.export, signal, "protobuf", body, "otlp_grpc", tenant
+                    self._workers,
+                    self._sink.ingest_request,
+                    signal,
+                    "protobuf",
+                    body,
+                    "otlp_grpc",
+                    tenant,
                 )
         except Refusal:
             raise  # as its own cause, it would be a ring that holds the body

@@ -92,7 +92,8 @@ class HttpReceiver:
             )
         tenant = tenant_of(request.scope)
         outcome = await self.take(
-            request, lambda body: self._sink.export(signal, encoding, body, "otlp_http", tenant)
+            request,
+            lambda body: self._sink.ingest_request(signal, encoding, body, "otlp_http", tenant),
         )
         return signal, outcome
 
@@ -119,7 +120,7 @@ class HttpReceiver:
 
     def refused(self, reason: RejectionReason) -> None:
         """Count a request that was answered with an error."""
-        self._sink.refused("otlp_http", reason)
+        self._sink.count_rejection("otlp_http", reason)
 
     async def _read(self, request: Request, ticket: Ticket) -> bytes:
         length = request.headers.get("content-length", "")

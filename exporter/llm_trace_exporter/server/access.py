@@ -37,12 +37,12 @@ class PreparedAccess:
 class AccessControl:
     """What stands in front of the listeners, kept up to date."""
 
-    def __init__(self, settings: Settings, own: ExporterMetrics) -> None:
+    def __init__(self, settings: Settings, metrics: ExporterMetrics) -> None:
         """Read all files with secrets.
 
         Raises: ConfigError with a line for each problem.
         """
-        self._own = own
+        self._metrics = metrics
         # Files change and reloads come at the same time.
         self._changing = threading.Lock()
         otlp = settings.otlp
@@ -51,9 +51,9 @@ class AccessControl:
             "otlp_http": WebConfigGuard("otlp_http", otlp.http.config_file),
             "otlp_grpc": WebConfigGuard("otlp_grpc", otlp.grpc.config_file),
         }
-        self._keyring = TokenStore(otlp.tokens)
+        self._token_store = TokenStore(otlp.tokens)
         for part in (*self._guards, "tokens"):
-            own.security_loaded(part, is_success=True)
+            metrics.security_loaded(part, is_success=True)
         self._show_tokens()
 
     def web_app(self, app: ASGIApp) -> ASGIApp:
@@ -61,7 +61,7 @@ class AccessControl:
         guard = self._guards["web"]
 
         def refused(reason: str) -> None:
-            self._own.rejected("web", reason)
+            self._metrics.rejected("web", reason)
 
         return WithHeaders(AdminAuth(app, guard, refused), guard)
 
@@ -78,7 +78,7 @@ class AccessControl:
 
     def gate(self, listener: Listener) -> Gate:
         """Who may send OTLP."""
-        return ReceiverAuth(self._guards[listener], self._keyring, self._own.token_request)
+        return ReceiverAuth(self._guards[listener], self._token_store, self._metrics.token_request)
 
     def context(self, listener: Listener) -> ssl.SSLContext | None:
         """For a listener over TLS."""
@@ -102,14 +102,14 @@ class AccessControl:
         Raises: ConfigError where any of them cannot be used.
         """
         return PreparedAccess(
-            self._keyring.prepare(settings.otlp.tokens),
+            self._token_store.prepare(settings.otlp.tokens),
             {listener: guard.prepare() for listener, guard in self._guards.items()},
         )
 
     def commit(self, prepared: PreparedAccess) -> None:
         """Go on with what was prepared."""
         with self._changing:
-            self._keyring.commit(prepared.tokens)
+            self._token_store.commit(prepared.tokens)
             for listener, guard in self._guards.items():
                 guard.commit(prepared.guards[listener])
         self._show_tokens()
@@ -121,7 +121,7 @@ class AccessControl:
         """Yield what takes changed files in, one for each part."""
         for listener, guard in self._guards.items():
             yield partial(self._refresh, listener, guard.refresh)
-        yield partial(self._refresh, "tokens", self._keyring.refresh)
+        yield partial(self._refresh, "tokens", self._token_store.refresh)
 
     def _refresh(self, part: Part, refresh: Callable[[], bool | None]) -> None:
         is_success: bool | None = False
@@ -133,8 +133,8 @@ class AccessControl:
 
     def _tell(self, part: Part, is_success: bool | None) -> None:
         if is_success is not None:
-            self._own.security_loaded(part, is_success=is_success)
+            self._metrics.security_loaded(part, is_success=is_success)
 
     def _show_tokens(self) -> None:
-        for name in self._keyring.names:
-            self._own.token_request(name, 0)
+        for name in self._token_store.names:
+            self._metrics.token_request(name, 0)

@@ -1,6 +1,6 @@
 """The HTTP application of the metrics listener: scrapes, probes, administration, a page to look at.
 
-OTLP is taken on a listener of its own (`otlp.http_receiver`).
+OTLP is taken on a listener of its own (`receivers.otlp_http`).
 """
 
 from __future__ import annotations

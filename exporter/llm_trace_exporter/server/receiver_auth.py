@@ -14,14 +14,14 @@ _CHALLENGE = 'Bearer realm="OTLP"'
 
 
 class ReceiverAuth:
-    """Implements `otlp.gate.Gate`."""
+    """Implements `receivers.auth.Gate`."""
 
     def __init__(
-        self, guard: WebConfigGuard, keyring: TokenStore, entered: Callable[[str], None]
+        self, guard: WebConfigGuard, token_store: TokenStore, entered: Callable[[str], None]
     ) -> None:
         """Ask these; `entered` counts requests by the name of their token."""
         self._guard = guard
-        self._keyring = keyring
+        self._token_store = token_store
         self._entered = entered
 
     async def enter(self, credentials: Credentials) -> Tenant:
@@ -33,10 +33,10 @@ class ReceiverAuth:
         if self._guard.listener == "otlp_grpc":
             # The other listeners end such a connection before its first request.
             self._guard.name(credentials)
-        if not self._keyring:
+        if not self._token_store:
             await self._guard.authenticate(credentials)
             return ANYONE
-        token = self._keyring.find(credentials.bearer or credentials.password)
+        token = self._token_store.find(credentials.bearer or credentials.password)
         if token is None:
             raise Refusal("unauthenticated", "no token that is known", challenge=_CHALLENGE)
         if token.bucket is not None and (wait_s := token.bucket.take()):

@@ -1,4 +1,4 @@
-"""Faster than time: the real core on a clock of its own, scraped as a Prometheus would."""
+"""Faster than time: the real engine on a clock of its own, scraped as a Prometheus would."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class VirtualClock:
         self.unix_s = unix_s
 
     def engine(self, settings: Settings) -> Engine:
-        """A core that lives by it."""
+        """An engine that lives by it."""
         return Engine(
             settings,
             clock=lambda: self.unix_s,
@@ -115,7 +115,7 @@ def write_history(
 
 def _started(virtual: VirtualClock, settings: Settings) -> Engine:
     engine = virtual.engine(settings)
-    engine.own.config_loaded(is_success=True, unix_s=virtual.unix_s)
+    engine.metrics.config_loaded(is_success=True, unix_s=virtual.unix_s)
     return engine
 
 
@@ -131,7 +131,7 @@ def feed(engine: Engine, traffic: Traffic, virtual: VirtualClock, until_s: float
             _besides(engine, sent)
         virtual.unix_s = now_s
         if spans or logs:
-            engine.ingester.take(spans, logs, _SOURCE)
+            engine.ingester.ingest_records(spans, logs, _SOURCE)
         else:
             engine.ingester.settle()
         if engine.checkpointer is not None:
@@ -140,9 +140,9 @@ def feed(engine: Engine, traffic: Traffic, virtual: VirtualClock, until_s: float
 
 def _besides(engine: Engine, sent: Sent) -> None:
     if sent.metrics:
-        engine.ingester.export("metrics", "protobuf", _NO_METRICS, _SOURCE)
+        engine.ingester.ingest_request("metrics", "protobuf", _NO_METRICS, _SOURCE)
     if sent.malformed:
-        engine.ingester.refused(_SOURCE, "malformed")
+        engine.ingester.count_rejection(_SOURCE, "malformed")
 
 
 def _fitting(settings: Settings, step_s: int, folder: Path) -> Settings:

@@ -207,7 +207,7 @@ class State(StateReader):
                 self._greeting = None
         self._tidy([] if told.is_whole else written)
 
-    def keep(self, one: Memory) -> None:
+    def put(self, one: Memory) -> None:
         """Replace one small memory between checkpoints.
 
         Raises: Overloaded when it cannot be written.

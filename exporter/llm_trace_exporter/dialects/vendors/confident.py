@@ -11,7 +11,7 @@ from .semconv import OPERATIONS
 
 DIALECT = Dialect(
     name="confident",
-    marks=("confident.span.type",),
+    detect_by=("confident.span.type",),
     kind_keys=("gen_ai.operation.name", "confident.span.type"),
     kinds={
         **OPERATIONS,

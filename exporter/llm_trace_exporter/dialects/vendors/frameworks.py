@@ -44,7 +44,7 @@ AGENT_FRAMEWORK = Dialect(
 
 PORTKEY = Dialect(
     name="portkey",
-    marks=("portkey.trace_id", "portkey.request_id", "portkey.config"),
+    detect_by=("portkey.trace_id", "portkey.request_id", "portkey.config"),
     scopes=("portkey",),
     kind_keys=("gen_ai.operation.name",),
     kinds=OPERATIONS,
@@ -57,7 +57,7 @@ PORTKEY = Dialect(
 
 HELICONE = Dialect(
     name="helicone",
-    marks=("helicone.request_id", "helicone.id"),
+    detect_by=("helicone.request_id", "helicone.id"),
     scopes=("helicone",),
     kind_keys=("gen_ai.operation.name", "llm.request.type"),
     kinds=OPERATIONS,
@@ -69,7 +69,7 @@ HELICONE = Dialect(
 
 WEAVE = Dialect(
     name="weave",
-    marks=("wandb.thread_id", "weave.op_name"),
+    detect_by=("wandb.thread_id", "weave.op_name"),
     scopes=("weave",),
     resources=("wandb.project",),
     kind_keys=("gen_ai.operation.name",),
@@ -78,7 +78,7 @@ WEAVE = Dialect(
 
 DATADOG = Dialect(
     name="datadog",
-    marks=("_dd.ml_obs.span_kind", "dd.ml_obs.span_kind"),
+    detect_by=("_dd.ml_obs.span_kind", "dd.ml_obs.span_kind"),
     scopes=("ddtrace", "datadog"),
     kind_keys=("gen_ai.operation.name",),
     kinds=OPERATIONS,

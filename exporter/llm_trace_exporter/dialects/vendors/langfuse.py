@@ -27,7 +27,7 @@ _META = "langfuse.observation.metadata"
 
 DIALECT = Dialect(
     name="langfuse",
-    marks=("langfuse.observation.type",),
+    detect_by=("langfuse.observation.type",),
     kind_keys=("langfuse.observation.type",),
     kinds={
         "generation": CHAT,

@@ -12,7 +12,7 @@ _USAGE = "langsmith.metadata.usage_metadata"
 
 DIALECT = Dialect(
     name="langsmith",
-    marks=("langsmith.span.kind",),
+    detect_by=("langsmith.span.kind",),
     kind_keys=("langsmith.span.kind",),
     # A dropped stream has status OK and an exception event.
     exceptions_fail=True,

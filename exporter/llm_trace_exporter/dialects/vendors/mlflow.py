@@ -28,7 +28,7 @@ _COST = "mlflow.llm.cost"
 
 DIALECT = Dialect(
     name="mlflow",
-    marks=("mlflow.spanType",),
+    detect_by=("mlflow.spanType",),
     kind_keys=("mlflow.spanType",),
     kinds={
         "llm": CHAT,

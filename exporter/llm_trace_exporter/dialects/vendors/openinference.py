@@ -43,7 +43,7 @@ def _refine(view: RecordView, kind: Kind) -> Kind:
 
 DIALECT = Dialect(
     name="openinference",
-    marks=("openinference.span.kind",),
+    detect_by=("openinference.span.kind",),
     kind_keys=("openinference.span.kind",),
     kinds={
         "llm": CHAT,

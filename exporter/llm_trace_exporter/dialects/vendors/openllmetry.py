@@ -31,7 +31,7 @@ def _refine(view: RecordView, kind: Kind) -> Kind:
 
 DIALECT = Dialect(
     name="openllmetry",
-    marks=(
+    detect_by=(
         "traceloop.span.kind",
         "traceloop.workflow.name",
         "traceloop.entity.name",

@@ -170,7 +170,7 @@ FIELDS: Fields = {
 
 DIALECT = Dialect(
     name="semconv",
-    marks=(
+    detect_by=(
         "gen_ai.operation.name",
         "gen_ai.system",
         "gen_ai.provider.name",

@@ -22,7 +22,7 @@ _O = "ai.observability"
 
 DIALECT = Dialect(
     name="trulens",
-    marks=(f"{_O}.span_type",),
+    detect_by=(f"{_O}.span_type",),
     kind_keys=(f"{_O}.span_type",),
     kinds={
         "generation": CHAT,

@@ -40,7 +40,7 @@ def _refine(view: RecordView, kind: Kind) -> Kind:
 
 DIALECT = Dialect(
     name="vercel_ai",
-    marks=("ai.operationId",),
+    detect_by=("ai.operationId",),
     kind_keys=("ai.operationId",),
     kinds={"ai.toolcall": TOOL},
     fields={

@@ -69,7 +69,7 @@ class Read:
 class Scorer(Protocol):
     """Takes readings; called from worker threads."""
 
-    def score(self, read: Callable[[Context, int], Read], tenant: Tenant) -> Read:
+    def ingest_scores(self, read: Callable[[Context, int], Read], tenant: Tenant) -> Read:
         """Read under the configuration in force, commit, count.
 
         `read` gets the configuration and the time, Unix nanoseconds; it may be called again where
@@ -212,7 +212,7 @@ class ScoresApp:
     def _count(self, body: bytes, route: Route, tenant: Tenant) -> tuple[int, object]:
         sent = _sent(body, route)
         try:
-            read = self._scorer.score(
+            read = self._scorer.ingest_scores(
                 lambda context, now_ns: _read(sent, route, tenant, context, now_ns), tenant
             )
         except InvalidItem as error:
