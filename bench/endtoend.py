@@ -34,7 +34,7 @@ _PENDING = "llm_exporter_pending_calls"
 
 def measure(effort: Effort, folder: Path) -> list[Row]:
     """Rows for each protocol, with the state in a file."""
-    config = f"settle: 100ms\nstate: {{path: '{folder / 'e2e.db'}'}}\nlog: {{level: info}}\n"
+    config = f"decision_wait: 100ms\nstate: {{path: '{folder / 'e2e.db'}'}}\nlog: {{level: info}}\n"
     rows: list[Row] = []
     with _one_core(), exporter(folder, config) as ours, baseline(folder) as theirs:
         for number, protocol in enumerate(SENDERS):

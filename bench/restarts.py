@@ -67,7 +67,7 @@ def measure(_: Effort, folder: Path) -> list[Row]:
 def restarted(folder: Path, series: int, spans: int) -> Restarted:
     """Fill an exporter, end it as a crash would, and start it again."""
     config = (
-        "settle: 200ms\ntraces: {quiet: 1s}\n"
+        "decision_wait: 200ms\ntraces: {idle_timeout: 1s}\n"
         "labels: {caps: {service: 100000}}\nseries: {max_per_family: 1000000}\n"
         f"limits: {{max_spans: {spans}}}\n"
         f"state: {{path: '{folder / 'restarts.db'}'}}\n"

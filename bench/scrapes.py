@@ -55,7 +55,7 @@ class Point:
 def measure(effort: Effort, folder: Path) -> list[Row]:
     """Rows for scrapes, memory, start-up and recovery."""
     config = (
-        "settle: 200ms\n"
+        "decision_wait: 200ms\n"
         "labels: {caps: {service: 100000}}\n"
         "series: {max_per_family: 1000000}\n"
         f"state: {{path: '{folder / 'scrapes.db'}'}}\n"

@@ -94,8 +94,8 @@ def soak(folder: Path, spans: int) -> Soaked:
     """Send that many spans; a quarter is rounded up to whole requests."""
     path = folder / "soak.db"
     config = (
-        f"settle: 1s\nseries: {{idle_expiry: {IDLE_S:.0f}s}}\n"
-        f"traces: {{quiet: 2s}}\nstate: {{path: '{path}'}}\n"
+        f"decision_wait: 1s\nseries: {{idle_expiry: {IDLE_S:.0f}s}}\n"
+        f"traces: {{idle_timeout: 2s}}\nstate: {{path: '{path}'}}\n"
     )
     resident_mb: list[float] = []
     state_mb: list[float] = []

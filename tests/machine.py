@@ -23,7 +23,7 @@ from tests.telling import CONFIG, LABELS, Door, Reporter, page
 
 HOUR_S = 3_600.0
 IDLE_S = 2 * HOUR_S
-ROOMY = {"trace_age": "7d", "subject_age": "7d", "patience": "20s"}
+ROOMY = {"trace_age": "7d", "evaluation_target_age": "7d", "evaluation_wait": "20s"}
 """Limits that nothing here reaches: what is remembered decides what counts once."""
 TIGHT = dict.fromkeys(("max_pending", "max_spans", "max_remembered", "max_subjects"), 100)
 """Limits that everything here reaches; what is sent again may then count again."""
@@ -33,7 +33,7 @@ CHOICES = st.fixed_dictionaries(
         "renamed": st.booleans(),
         "model_cap": st.sampled_from((2, 5, 200)),
         "max_per_family": st.sampled_from((10, 40, 20_000)),
-        "settle": st.sampled_from(("0s", "5s", "30s")),
+        "decision_wait": st.sampled_from(("0s", "5s", "30s")),
     }
 )
 SEEDS = st.integers(0, 2**32)
@@ -44,7 +44,7 @@ def configuration(choice: dict[str, Any], path: Path, *, tight: bool, expires: b
     limits = ROOMY | (TIGHT if tight else {})
     config = {
         **CONFIG,
-        "settle": choice["settle"],
+        "decision_wait": choice["decision_wait"],
         "dimensions": [
             {"label": f"{label}_name" if choice["renamed"] else label, "keys": [label]}
             for label in sorted(choice["labels"])
@@ -54,7 +54,11 @@ def configuration(choice: dict[str, Any], path: Path, *, tight: bool, expires: b
             "max_per_family": choice["max_per_family"],
             "idle_expiry": f"{IDLE_S:.0f}s" if expires else "0s",
         },
-        "traces": {"quiet": "5s", "rootless_quiet": "5s", "max_open": 100 if tight else 10_000},
+        "traces": {
+            "idle_timeout": "5s",
+            "rootless_idle_timeout": "5s",
+            "max_open": 100 if tight else 10_000,
+        },
         "limits": limits,
     }
     return replace(_parsed(yaml.safe_dump(config)), state=StateSettings(str(path)))

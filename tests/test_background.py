@@ -65,8 +65,8 @@ def test_a_full_disk_is_no_failure_and_does_not_flood_the_log(
 
 def test_what_was_said_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     room = Room()
-    room.background.failed("texts", ValueError("canary"))
+    room.background.failed("content", ValueError("canary"))
     room.background.failed("judge", "2 verdicts could not be kept: disk full", 2)
     assert "canary" not in caplog.text
     assert "2 verdicts could not be kept: disk full" in caplog.text
-    assert room.counted == {"texts": 1, "judge": 2}
+    assert room.counted == {"content": 1, "judge": 2}

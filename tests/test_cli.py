@@ -37,7 +37,7 @@ def test_a_broken_file_that_was_asked_for_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("text", "note"), [("# all of it\n", " (nothing but defaults)"), ("settle: 1m\n", "")]
+    ("text", "note"), [("# all of it\n", " (nothing but defaults)"), ("decision_wait: 1m\n", "")]
 )
 def test_a_file_that_says_nothing_is_valid_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, note: str

@@ -50,7 +50,7 @@ def configured(folder: Path, name: str, question: str) -> Settings:
     )
     return replace(
         settings_with(tokens=(TokenSettings(name, str(file)),)),
-        settle_s=600.0,
+        decision_wait_s=600.0,
         state=StateSettings(str(folder / "state.db")),
         dimensions=(DimensionSettings(name, (name,)),),
         content_rules=ContentRulesSettings(refusal=1.0),

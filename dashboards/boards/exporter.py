@@ -98,8 +98,8 @@ COUNTED = Row(
                Query(f"{rate(_P + 'discarded_tokens_total', by='reason')} / on () group_left () "
                      f"sum(rate(llm_tokens_total[{RATE}]))", "{{reason}}")),
         series("Results that found no call", "Verdicts and ratings counted without the labels "
-               "of what they judge.", "rate of llm_exporter_unjoined_results_total", "reqps",
-               Query(rate(_P + "unjoined_results_total", by="reason"), "{{reason}}"), width=8),
+               "of what they judge.", "rate of llm_exporter_unmatched_evaluations_total", "reqps",
+               Query(rate(_P + "unmatched_evaluations_total", by="reason"), "{{reason}}"), width=8),
         series("Impossible times", "Durations of more than 7 days, left out of the histograms: "
                "a clock was wrong, or an end is missing.",
                "rate of llm_exporter_implausible_values_total", "reqps",
@@ -130,12 +130,12 @@ LIMITS = Row(
                Query(increase(_P + "label_overflow_total", by="label", window=RATE),
                      "{{label}}"), stacked=True),
         table("Requests under way", "At the limit senders are asked to come again.",
-              "llm_exporter_requests_under_way, llm_exporter_request_bytes_under_way",
+              "llm_exporter_requests_in_flight, llm_exporter_request_bytes_in_flight",
               ("instance", "source"),
-              ranged("Requests", _now("requests_under_way", "instance, source")),
-              ranged("Of the limit", _used("requests_under_way", "instance, source"),
+              ranged("Requests", _now("requests_in_flight", "instance, source")),
+              ranged("Of the limit", _used("requests_in_flight", "instance, source"),
                      "percentunit", *BAD_ABOVE_1),
-              ranged("Bytes of the limit", _used("request_bytes_under_way", "instance, source"),
+              ranged("Bytes of the limit", _used("request_bytes_in_flight", "instance, source"),
                      "percentunit", *BAD_ABOVE_1),
               width=12, no_value="no receiver"),
         bars("Connections", "Of those that a listener may have; gRPC does not tell.",

@@ -48,7 +48,7 @@ Task = Literal[
     "security",
     "checkpoint",
     "price_update",
-    "texts",
+    "content",
     "content_rules",
     "judge",
 ]

@@ -23,7 +23,7 @@ SCHEMA = load_schema()
 PIECES = (
     *"[]{}:,-?&*!|>'\"%@`#~\n\t \\",
     *("\n  ", "- ", ": ", "&a ", "*a", "!!int ", "<<", "---\n", "...\n", "%YAML 1.2\n", "\\ud800"),
-    *("web", "settle", "10s", "dimensions", "label", "x"),
+    *("web", "decision_wait", "10s", "dimensions", "label", "x"),
 )
 
 
@@ -124,7 +124,7 @@ def test_any_punctuation(text: str) -> None:
         ),
         "a: &a {b: *a}",
         "dimensions: [{label: x, keys: [" + "1,b," * 12_000 + "]}]",
-        "settle: " + "9" * 500_000,
+        "decision_wait: " + "9" * 500_000,
         "lateness: " + "9" * 500_000 + "s",
         "%TAG ! tag:x,2000:\n---\na: !b c",
     ],
@@ -140,7 +140,7 @@ def test_hostile_files_end_soon(text: str) -> None:
 
 @given(st.text(min_size=MAX_SHOWN + 1, alphabet=st.sampled_from("abcXYZ09.-")))
 def test_long_values_are_never_told(text: str) -> None:
-    for place in ("log: {level: %s}", "settle: %s", "%s: 1", "dialects: {%s: {}}"):
+    for place in ("log: {level: %s}", "decision_wait: %s", "%s: 1", "dialects: {%s: {}}"):
         found = outcome(place % f'"{text}"')
         assert isinstance(found, list)
         assert not any(text in problem for problem in found)
@@ -186,13 +186,13 @@ def test_a_duration_has_every_unit_of_prometheus() -> None:
     ("text", "is_empty"),
     [
         ("", True),
-        ("# settle: 1m\n", True),
+        ("# decision_wait: 1m\n", True),
         ("---\n...\n", True),
         ("{}", True),
         ("~", True),
         ("judge:\npricing:\n  contracts:\n", True),
         ("judge: {endpoint: {}}", True),
-        ("settle: 1m", False),
+        ("decision_wait: 1m", False),
         ("pricing:\n  auto_update: false\n", False),
         ("dimensions: []", False),
         ("text", False),

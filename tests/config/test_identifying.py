@@ -42,7 +42,7 @@ def test_a_key_that_identifies_needs_a_word_for_it(key: str) -> None:
     assert identifies(key)
     entry = f"{{label: who, keys: [app.who, '{key}']}}"
     with pytest.raises(ConfigError) as caught:
-        parse_config(f"settle: 1s\ndimensions:\n  - {entry}\n", "c.yml")
+        parse_config(f"decision_wait: 1s\ndimensions:\n  - {entry}\n", "c.yml")
     (told,) = caught.value.problems
     assert told.startswith(f'c.yml:3: dimensions[0].keys[1]: found "{key}", which identifies')
     assert "identifying: true" in told

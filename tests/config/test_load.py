@@ -64,7 +64,7 @@ def test_words_and_units_are_read_as_meant() -> None:
     assert settings.web.listen_addresses == (":9891",)
     assert settings.otlp.http.listen_address == ""
     assert settings.zero_hold_s == 0
-    assert settings.settle_s == 90.5
+    assert settings.decision_wait_s == 90.5
     assert settings.dimensions == ()
     assert settings.labels.caps == {
         "service": 200,
@@ -111,7 +111,7 @@ def test_a_label_that_is_no_text_is_told_and_nothing_else_trips_over_it(label: s
 def test_unreadable_files_are_told(tmp_path: Path) -> None:
     missing = tmp_path / "no.yml"
     binary = tmp_path / "binary.yml"
-    binary.write_bytes(b"settle: 1s\n\xff\xfe")
+    binary.write_bytes(b"decision_wait: 1s\n\xff\xfe")
     large = tmp_path / "large.yml"
     large.write_bytes(b"#" * (MAX_BYTES + 1))
     told = {
@@ -129,8 +129,8 @@ def test_unreadable_files_are_told(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
     path = tmp_path / "bom.yml"
-    path.write_bytes(b"\xef\xbb\xbfsettle: 1s\r\nlateness: 2h\r\n")
-    assert load_config(path).settle_s == 1
+    path.write_bytes(b"\xef\xbb\xbfdecision_wait: 1s\r\nlateness: 2h\r\n")
+    assert load_config(path).decision_wait_s == 1
 
 
 def test_problems_are_bounded() -> None:
@@ -142,8 +142,8 @@ def test_problems_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("settle: 10", "10s"),
-        ("settle: 5 min", "5m"),
+        ("decision_wait: 10", "10s"),
+        ("decision_wait: 5 min", "5m"),
         ("otlp: {max_request_bytes: 1048576}", "1MiB"),
         ("otlp: {max_request_bytes: 10mb}", "10MB"),
         ("openmetrics: {created: 'on'}", "true"),
@@ -160,6 +160,29 @@ def test_what_was_meant_is_guessed(text: str, meant: str) -> None:
     assert told.endswith(f'(did you mean "{meant}"?)')
 
 
-@pytest.mark.parametrize("text", ["settle: '10s\n\n '", 'settle: "10s\\n"', "settle: ''"])
+@pytest.mark.parametrize(
+    "text", ["decision_wait: '10s\n\n '", 'decision_wait: "10s\\n"', "decision_wait: ''"]
+)
 def test_patterns_hold_to_the_last_character(text: str) -> None:
     assert len(problems_of(text)) == 1
+
+
+FORMER = {
+    "settle: 5s\n": "decision_wait",
+    "texts: {}\n": "content",
+    "traces: {quiet: 5s}\n": "idle_timeout",
+    "traces: {rootless_quiet: 5s}\n": "rootless_idle_timeout",
+    "traces: {bind_wait: 5s}\n": "inherit_wait",
+    "limits: {patience: 5s}\n": "evaluation_wait",
+    "limits: {subject_age: 5d}\n": "evaluation_target_age",
+    "dimensions: [{label: team, from_trace: true}]\n": "inherit",
+    "judges: {by_name: {x: {humans: [y]}}}\n": "human_names",
+    "judge: {rules: [{name: x, question: y, sees: [answer]}]}\n": "inputs",
+    "judge: {rules: [{name: x, question: y, needs: [answer]}]}\n": "requires",
+}
+
+
+@pytest.mark.parametrize(("text", "name"), FORMER.items())
+def test_a_key_under_its_former_name_is_told_the_new_one(text: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf'unknown key; .*\(did you mean "{name}"\?\)'):
+        parse_config(text, "x.yml")

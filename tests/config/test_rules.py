@@ -45,11 +45,11 @@ def test_every_problem_of_a_rules_file_is_told_with_its_line(tmp_path: Path) -> 
 rules:
   - name: a
     question: fine?
-    sees: [answer, thoughts]
+    inputs: [answer, thoughts]
   - name: a
     question: ""
-    sees: [answer]
-    needs: [answer, documents]
+    inputs: [answer]
+    requires: [answer, documents]
     where: ['colour="red"', 'model=~"("', model=gpt]
     sample:
       - where: ['feature!~"x.*"']
@@ -65,11 +65,11 @@ rules:
     )
     matcher = 'a matcher such as feature="refunds"'
     assert problems_of(config) == [
-        'r.yml:4: rules[0].sees[1]: found "thoughts"; allowed: user, answer, system, documents, '
+        'r.yml:4: rules[0].inputs[1]: found "thoughts"; allowed: user, answer, system, documents, '
         "tool_results",
         "r.yml:5: rules[1].name: found this name again, first in rules[0]; allowed: each name once",
         'r.yml:6: rules[1].question: found ""; allowed: a question of at most 4000 characters',
-        'r.yml:8: rules[1].needs[1]: found "documents"; allowed: what it sees: answer',
+        'r.yml:8: rules[1].requires[1]: found "documents"; allowed: what it sees: answer',
         'r.yml:9: rules[1].where[2]: found "model=gpt"; allowed: a matcher such as '
         'feature="refunds" or model=~"gpt-4.*"',
         f'r.yml:9: rules[1].where[0]: found the label "colour"; allowed: {labels}',

@@ -103,7 +103,7 @@ def test_schema_defaults_are_the_settings() -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
-        Settings().settle_s = 1  # type: ignore[misc]
+        Settings().decision_wait_s = 1  # type: ignore[misc]
 
 
 def test_defaults_are_those_of_the_rooms() -> None:
@@ -116,7 +116,7 @@ def test_defaults_are_those_of_the_rooms() -> None:
     assert settings.zero_hold_s == options.zero_hold_s
     assert settings.labels.default_cap == DEFAULT_CAP
     limits = Limits()
-    assert settings.settle_s == limits.settle_s
+    assert settings.decision_wait_s == limits.decision_wait_s
     assert settings.limits == LimitSettings(
         limits.max_pending, limits.max_spans, limits.max_age_s, limits.max_remembered
     )

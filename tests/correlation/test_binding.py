@@ -13,7 +13,7 @@ from llm_trace_exporter.otlp.records import RawSpan
 from tests.spans import chat, raw_span, read_span, trace_id
 
 CONTEXT = Context()
-LENT = Limits(settle_s=10, inherited=(0,), bind_wait_s=60)
+LENT = Limits(decision_wait_s=10, inherited=(0,), inherit_wait_s=60)
 
 
 def add(pipeline: Correlator, *spans: RawSpan, at_s: float) -> list[LlmCall | Step]:
@@ -82,13 +82,15 @@ def test_the_root_lends_across_spans_that_were_not_sent() -> None:
 
 def test_nothing_is_lent_unless_asked() -> None:
     root, agent, call = family({})
-    pipeline = Correlator(Limits(settle_s=10))
+    pipeline = Correlator(Limits(decision_wait_s=10))
     found = add(pipeline, root, agent, call, at_s=0) + add(pipeline, at_s=10)
     assert {r.origin.dimensions for r in found} == {("", "", "", "")}
 
 
 def test_a_flood_does_not_wait() -> None:
-    pipeline = Correlator(Limits(settle_s=10, inherited=(0,), bind_wait_s=3600, max_pending=100))
+    pipeline = Correlator(
+        Limits(decision_wait_s=10, inherited=(0,), inherit_wait_s=3600, max_pending=100)
+    )
     found = add(pipeline, *(family({})[2] for _ in range(500)), at_s=0)
     assert len(found) >= 400
     assert pipeline.waiting <= 100

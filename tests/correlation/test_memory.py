@@ -14,7 +14,7 @@ from llm_trace_exporter.model import ParsedRecord
 from tests.spans import chat, raw_log, raw_span, read_log, read_span, trace_id
 
 CONTEXT = Context(count_details_logs=None)
-LIMITS = Limits(settle_s=1, max_age_s=2, max_remembered=10, max_subjects=10)
+LIMITS = Limits(decision_wait_s=1, max_age_s=2, max_remembered=10, max_subjects=10)
 DETAILS = "gen_ai.client.inference.operation.details"
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
 

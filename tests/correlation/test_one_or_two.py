@@ -14,7 +14,7 @@ def test_an_id_that_comes_again_later_is_another_call() -> None:
     attrs = chat((10, 5), gen_ai__response__id="chatcmpl-123")
     first, second = (raw_span(attrs, start_s=start_s) for start_s in (0, 300))
     assert len(calls(fed(first, second))) == 2
-    pipeline = Correlator(Limits(settle_s=1))
+    pipeline = Correlator(Limits(decision_wait_s=1))
     for now_s, span in ((0.0, first), (300.0, second)):
         add(pipeline, span, now_s)
         pipeline.settle(now_s + 1)

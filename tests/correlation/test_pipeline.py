@@ -227,7 +227,7 @@ def test_a_model_without_usage_or_generation_beneath_is_a_call_of_unknown_usage(
 
 def test_calls_wait_for_their_tellers_and_late_ones_are_discarded() -> None:
     """Within the window order does not matter; after it what comes is told as late."""
-    pipeline = Correlator(Limits(settle_s=10))
+    pipeline = Correlator(Limits(decision_wait_s=10))
     outer, inner = nest(chat((99, 99)), chat((10, 5)))
     add(pipeline, outer, 0.0)
     pipeline.settle(9.9)
@@ -250,7 +250,7 @@ def test_calls_wait_for_their_tellers_and_late_ones_are_discarded() -> None:
 
 def test_late_copies_by_id_are_discarded() -> None:
     """The response id of what was counted is remembered."""
-    pipeline = Correlator(Limits(settle_s=1))
+    pipeline = Correlator(Limits(decision_wait_s=1))
     for now_s in (0.0, 100.0):
         add(pipeline, raw_span(chat(gen_ai__response__id="r"), scope=f"s{now_s}"), now_s)
         pipeline.settle(now_s + 1)

@@ -88,7 +88,7 @@ def test_whichever_comes_first_and_however_late(verdict_at_s: float, call_at_s: 
 
 
 def test_a_subject_that_never_comes_is_waited_for_and_counted() -> None:
-    pipeline = Correlator(Limits(patience_s=60))
+    pipeline = Correlator(Limits(evaluation_wait_s=60))
     add(pipeline, judged(trace_id(), b"nowhere."), at_s=0)
     add(pipeline, at_s=59)
     assert not results(pipeline)
@@ -108,7 +108,7 @@ def test_nothing_is_missing_where_a_guard_let_no_call_happen(
 ) -> None:
     trace = trace_id()
     guard = {"gen_ai.operation.name": "apply_guardrail", "gen_ai.guardrail.name": "injection"}
-    pipeline = Correlator(Limits(patience_s=60))
+    pipeline = Correlator(Limits(evaluation_wait_s=60))
     blocked = raw_span({**guard, "gen_ai.guardrail.status": "failed"}, trace=trace)
     add(pipeline, blocked, at_s=0)
     if with_stray:
@@ -133,7 +133,7 @@ def test_a_result_that_names_nothing_is_not_waited_for() -> None:
 def test_a_subject_is_forgotten_by_age() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Correlator(Limits(subject_age_s=100, max_age_s=50))
+    pipeline = Correlator(Limits(evaluation_target_age_s=100, max_age_s=50))
     add(pipeline, call, at_s=0)
     add(pipeline, at_s=10)
     add(pipeline, at_s=111)
@@ -263,7 +263,7 @@ def test_a_human_and_a_machine_on_one_subject_are_compared(
         trace=trace,
     )
     told: list[RawSpan | RawLog] = [judged(trace, person.span_id, label=machine), person]
-    pipeline = Correlator(humans={"faithful": ("thumbs",)})
+    pipeline = Correlator(human_names={"faithful": ("thumbs",)})
     add(pipeline, call, *(told[::-1] if human_first else told), at_s=0)
     add(pipeline, judged(trace, person.span_id, label=machine, at_s=7.0), at_s=1)
     pipeline.settle_all()

@@ -14,7 +14,7 @@ from llm_trace_exporter.otlp.records import RawSpan
 from tests.spans import chat, raw_span, read_span, trace_id
 
 CONTEXT = Context()
-LIMITS = TraceLimits(quiet_s=30, rootless_quiet_s=300, max_age_s=3600)
+LIMITS = TraceLimits(idle_timeout_s=30, rootless_idle_timeout_s=300, max_age_s=3600)
 
 
 def seen(traces: WholeTraces, span: RawSpan, now_s: float = 0.0, **priced: Any) -> None:

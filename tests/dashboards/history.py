@@ -87,7 +87,7 @@ def _write_listening(path: Path) -> None:
             judge.cost("grounded", 0.002)
             judge.cost("grounded", None)
             judge.show(queue_length=3, is_open=at_s % 7200 == 0, spent_usd=2.5, limit_usd=10.0)
-            own.under_way("otlp_http", (3, 64), (90_000, 64 << 20))
+            own.in_flight("otlp_http", (3, 64), (90_000, 64 << 20))
             own.token_request("checkout")
             own.table_evicted("traces")
             own.state_failed("commit")

@@ -151,7 +151,7 @@ def serve(environment: dict[str, str]) -> Iterator[Serve]:
 @pytest.fixture(scope="session")
 def running(serve: Serve) -> Running:
     """An exporter that counts and shows at once."""
-    serving = serve("llm-trace-exporter serve --zero-hold 0s --settle 0s")
+    serving = serve("llm-trace-exporter serve --zero-hold 0s --decision-wait 0s")
     return Running(
         {
             "localhost:9891": serving.listeners["metrics"],

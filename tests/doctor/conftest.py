@@ -78,8 +78,8 @@ def _send(one: Exporter, *others: Exporter) -> None:
 
 
 def _exporter(folder: Path, state: str) -> AbstractContextManager[Exporter]:
-    config = {"state": {"path": state}, "traces": {"quiet": "1s"}}
-    return running(folder, "--settle=0s", "--zero-hold=0s", config=config)
+    config = {"state": {"path": state}, "traces": {"idle_timeout": "1s"}}
+    return running(folder, "--decision-wait=0s", "--zero-hold=0s", config=config)
 
 
 def _healthy(folder: Path, exporter: Exporter) -> AbstractContextManager[Prometheus]:

@@ -41,7 +41,7 @@ def _trouble(own: ExporterMetrics, judge: JudgeMetrics) -> None:
         own.state_committed(0.9)
     own.state_size(700 << 20)
     own.scraped(7.0, 1 << 20)
-    own.under_way("otlp_http", (60, 64), (1 << 20, 64 << 20))
+    own.in_flight("otlp_http", (60, 64), (1 << 20, 64 << 20))
     own.background_failed("expire")
     own.clock_jumped("back")
     own.state_writable(False)

@@ -379,7 +379,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         incidents=("traffic-spike",),
         config={
             "limits": {"max_pending": 100, "max_spans": 200, "max_remembered": 100},
-            "settle": "30s",
+            "decision_wait": "30s",
         },
     ),
     "crash-loop": Scene(

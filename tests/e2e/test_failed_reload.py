@@ -26,7 +26,7 @@ def config(name: str, usd: float, cap: int) -> dict[str, Any]:
     """Two such configurations differ in every room."""
     price = {"model": "gpt-4o", "usd_per_million_tokens": {"input": usd, "output": usd}}
     return {
-        "settle": "10m",
+        "decision_wait": "10m",
         "zero_hold": "0s",
         "otlp": {"tokens": [{"name": name, "file": f"{name}.token"}]},
         "dimensions": [{"label": f"team_{name}", "keys": ["app.team"], "cap": cap}],
@@ -279,20 +279,20 @@ def full_disk(room: Room) -> Iterator[None]:
 
 
 def test_an_empty_file_is_taken_where_it_may(tmp_path: Path) -> None:
-    with running(tmp_path, "--config.allow-empty", config={"settle": "1m"}) as exporter:
+    with running(tmp_path, "--config.allow-empty", config={"decision_wait": "1m"}) as exporter:
         (tmp_path / "config.yml").write_text("")
         exporter.reload()
-        assert yaml.safe_load(exporter.get("/config").text)["settle"] == "10s"
+        assert yaml.safe_load(exporter.get("/config").text)["decision_wait"] == "10s"
 
 
 def test_an_empty_file_may_be_started_with_and_stay(tmp_path: Path) -> None:
     (tmp_path / "config.yml").touch()
     file = f"--config.file={tmp_path / 'config.yml'}"
-    with running(tmp_path, "--settle=1s", file) as exporter:
+    with running(tmp_path, "--decision-wait=1s", file) as exporter:
         assert "config.yml: nothing but defaults" in exporter.log
         exporter.reload()
-        (tmp_path / "config.yml").write_text("settle: 1m\nzero_hold: 1s\n")
+        (tmp_path / "config.yml").write_text("decision_wait: 1m\nzero_hold: 1s\n")
         exporter.reload()
-        (tmp_path / "config.yml").write_text("# settle: 1m\n")
+        (tmp_path / "config.yml").write_text("# decision_wait: 1m\n")
         assert "found nothing any more" in exporter.reload(code=500)
         assert yaml.safe_load(exporter.get("/config").text)["zero_hold"] == "1s"

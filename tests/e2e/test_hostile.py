@@ -36,7 +36,7 @@ Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """An exporter that has counted something, which nothing here may change."""
-    config = {"settle": "0s", "zero_hold": "0s", "otlp": {"max_request_bytes": f"{LIMIT}B"}}
+    config = {"decision_wait": "0s", "zero_hold": "0s", "otlp": {"max_request_bytes": f"{LIMIT}B"}}
     with running(tmp_path_factory.mktemp("hostile"), config=config) as started:
         started.send(traces(call(), service="before"))
         started.wait_until_settled()

@@ -62,7 +62,7 @@ def test_what_the_judge_finds_is_counted_and_nothing_that_was_said_stays(tmp_pat
         contract = {"model": "judge-1", "usd_per_million_tokens": {"input": 0.5}}
         rule = {"name": "good", "question": "Is the answer good?"}
         config: dict[str, Any] = {
-            "settle": "0s",
+            "decision_wait": "0s",
             "zero_hold": "0s",
             "state": {"path": str(tmp_path / "state.db")},
             "dimensions": [{"label": "feature", "keys": ["app.feature"]}],
@@ -94,7 +94,7 @@ def test_judges_of_both_kinds_leave_nothing_behind_and_spending_survives_a_kill(
     with serving(found) as server:
         contract = {"model": "judge-1", "usd_per_million_tokens": {"input": 0.5}}
         config: dict[str, Any] = {
-            "settle": "0s",
+            "decision_wait": "0s",
             "zero_hold": "0s",
             "state": {"path": str(tmp_path / "state.db")},
             "pricing": {"contracts": [contract]},
@@ -161,7 +161,7 @@ def judged_and_reloaded(exporter: Exporter, folder: Path, config: dict[str, Any]
 def test_a_judge_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
     with serving(Reply(delay_s=60)) as server:
         config = {
-            "settle": "0s",
+            "decision_wait": "0s",
             "zero_hold": "0s",
             "judge": {
                 "endpoint": {"url": server.url, "model": "judge-1"},
@@ -204,7 +204,7 @@ def test_a_replay_asks_nobody_and_the_judge_listens_on(tmp_path: Path) -> None:
     )
     with serving(Reply()) as server:
         config = {
-            "settle": "0s",
+            "decision_wait": "0s",
             "zero_hold": "0s",
             "judge": {
                 "endpoint": {"url": server.url, "model": "judge-1"},

@@ -1,4 +1,4 @@
-"""`llm-trace-exporter judge`: rules asked of recorded calls."""
+"""`llm-trace-exporter evaluate`: rules asked of recorded calls."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 def judge(folder: Path, server: Server, *more: str) -> int:
     endpoint = ["--endpoint", server.url, "--model", "gpt-4o-mini", "--provider", "openai"]
     rules = [] if "--rules" in more else ["--rules", str(folder / "rules.yml")]
-    return main(["judge", *rules, *endpoint, *more, str(folder / "calls.traces.json")])
+    return main(["evaluate", *rules, *endpoint, *more, str(folder / "calls.traces.json")])
 
 
 def rows(text: str) -> list[list[str]]:
@@ -158,9 +158,9 @@ def test_what_may_be_spent(
 
 def test_nothing_to_judge_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(folder / "calls.traces.json")
-    assert main(["judge", path]) == 2
+    assert main(["evaluate", path]) == 2
     assert "nothing to judge with" in capsys.readouterr().err
-    assert main(["judge", "--rules", "starter", "--endpoint", "http://127.0.0.1:9", path]) == 2
+    assert main(["evaluate", "--rules", "starter", "--endpoint", "http://127.0.0.1:9", path]) == 2
     assert "--model" in capsys.readouterr().err
 
 
@@ -179,7 +179,7 @@ def test_the_starter_rules(
     printed = rows(capsys.readouterr().out)
     rules = load_rules(STARTER, [])
     assert [row[0] for row in printed] == sorted(rule.name for rule in rules)
-    assert {material for rule in rules for material in rule.sees} == set(MATERIALS)
+    assert {material for rule in rules for material in rule.inputs} == set(MATERIALS)
     assert all(0 < sample.rate < 1 for rule in rules for sample in rule.sample)
     needed = re.compile("Does|Do|Is")
     assert all(needed.match(rule.question) for rule in rules)

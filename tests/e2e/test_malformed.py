@@ -23,7 +23,7 @@ SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """One process for all of it."""
-    config = {"settle": "0s", "zero_hold": "0s"}
+    config = {"decision_wait": "0s", "zero_hold": "0s"}
     with running(tmp_path_factory.mktemp("malformed"), config=config) as started:
         yield started
 

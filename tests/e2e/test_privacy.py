@@ -209,7 +209,7 @@ SCOPES = {"claude_code": "com.anthropic.claude_code.events"}
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """An exporter that tells as much as it can, after it was sent everything above."""
     folder = tmp_path_factory.mktemp("privacy")
-    arguments = ("--settle=0s", "--zero-hold=0s", "--log.level=debug")
+    arguments = ("--decision-wait=0s", "--zero-hold=0s", "--log.level=debug")
     with running(folder, *arguments) as started:
         resource: dict[str, Any] = {
             "host__name": WORD,

@@ -20,13 +20,15 @@ from tests.e2e.process import DEADLINE_S, Exporter, run, running, wait_for
 from tests.e2e.wire import call, traces
 
 LONG_REPLAY = 10_000
-PATIENT = ("--settle=10m", "--zero-hold=0s")
+PATIENT = ("--decision-wait=10m", "--zero-hold=0s")
 
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """An exporter that tests look at and send to, but do not end."""
-    with running(tmp_path_factory.mktemp("process"), "--settle=0s", "--zero-hold=0s") as started:
+    with running(
+        tmp_path_factory.mktemp("process"), "--decision-wait=0s", "--zero-hold=0s"
+    ) as started:
         yield started
 
 
@@ -171,7 +173,7 @@ def test_the_landing_page_shows_numbers(exporter: Exporter) -> None:
 
 def test_the_configuration_it_shows_can_be_used(exporter: Exporter, tmp_path: Path) -> None:
     shown = exporter.get("/config").text
-    assert yaml.safe_load(shown)["settle"] in {"0s", 0}
+    assert yaml.safe_load(shown)["decision_wait"] in {"0s", 0}
     file = tmp_path / "shown.yml"
     file.write_text(shown)
     assert run("check", str(file))[0] == f"{file}: configuration is valid\n"
@@ -188,10 +190,10 @@ def test_the_configuration_it_shows_can_be_used(exporter: Exporter, tmp_path: Pa
     [
         "--nope",
         "--log.level=loud",
-        "--settle=soon",
-        "--settle=10",
+        "--decision-wait=soon",
+        "--decision-wait=10",
         "--zero-hold=5x",
-        "--settle=99h",
+        "--decision-wait=99h",
     ],
 )
 def test_what_the_command_line_cannot_mean(argument: str) -> None:
@@ -202,7 +204,7 @@ def test_what_the_command_line_cannot_mean(argument: str) -> None:
 
 def test_check_of_a_good_configuration(tmp_path: Path) -> None:
     file = tmp_path / "good.yml"
-    file.write_text("settle: 5s\n")
+    file.write_text("decision_wait: 5s\n")
     checked = run("serve", "--config.check", f"--config.file={file}")
     assert checked == (f"{file}: configuration is valid\n", "")
 
@@ -227,7 +229,7 @@ def test_check_of_a_bad_configuration_tells_everything_at_once(
     output, errors = run(*arguments, str(file), code=2)
     assert output == ""
     for line, words in {
-        1: ("settel", "settle"),
+        1: ("decision_wiat", "decision_wait"),
         2: ("zero_hold", "soon"),
         4: ("labels.caps.model", "-1"),
         7: ("inptu", "did you mean", "input"),

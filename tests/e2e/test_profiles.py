@@ -56,7 +56,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("profiles")
     config = folder / "config.yml"
     config.write_text("compat: [openlit]\n")
-    arguments = (f"--config.file={config}", "--settle=0s", "--zero-hold=2s")
+    arguments = (f"--config.file={config}", "--decision-wait=0s", "--zero-hold=2s")
     with (
         running(folder / "exporter", *arguments) as exporter,
         scraping(exporter.web.removeprefix("http://"), folder / "prometheus") as prometheus,

@@ -43,7 +43,7 @@ class Watched:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Calls come in after the first scrapes, as they do in life; their values have been scraped."""
     folder = tmp_path_factory.mktemp("prometheus")
-    arguments = ("--settle=0s", f"--zero-hold={ZERO_HOLD_S}s")
+    arguments = ("--decision-wait=0s", f"--zero-hold={ZERO_HOLD_S}s")
     with (
         running(folder / "exporter", *arguments) as exporter,
         scraping(exporter.web.removeprefix("http://"), folder / "prometheus") as prometheus,

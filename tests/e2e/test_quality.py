@@ -61,7 +61,7 @@ def test_answers_that_get_worse_are_seen_above_the_baseline(tmp_path: Path) -> N
         config["judges"] = yaml.safe_load(baseline.read_text())["judges"]
         promised = config["judges"]["by_name"]["answers_the_question"]
         assert promised["baseline_failure_ratio"] == 0.1
-        config |= {"settle": "0s", "zero_hold": "3s"}
+        config |= {"decision_wait": "0s", "zero_hold": "3s"}
         config["dimensions"] = [{"label": "feature", "keys": ["app.feature"]}]
         with running(tmp_path / "serve", config=config) as exporter:
             target = exporter.web.removeprefix("http://")

@@ -37,7 +37,7 @@ def settings(usd: float, *dimensions: str, **more: Any) -> dict[str, Any]:
         "usd_per_million_tokens": {"input": usd, "output": usd},
     }
     return {
-        "settle": "10m",
+        "decision_wait": "10m",
         "zero_hold": "0s",
         "pricing": {"contracts": [contract]},
         "dimensions": [{"label": name, "keys": [f"app.{name}"]} for name in dimensions],
@@ -83,7 +83,7 @@ def test_a_changed_file_is_applied_and_nothing_lost(tmp_path: Path, reload: Relo
         assert yaml.safe_load(exporter.get("/config").text)["dimensions"] == []
 
 
-BROKEN = "settle: 10m\nzero_hold: 0s\npricng: {}\nsettle: later\n"
+BROKEN = "decision_wait: 10m\nzero_hold: 0s\npricng: {}\nsettle: later\n"
 
 
 def test_a_broken_file_keeps_the_old_configuration(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_broken_file_keeps_the_old_configuration(tmp_path: Path) -> None:
         file = tmp_path / "config.yml"
         assert f"{file}:3: pricng: " in told
         assert "did you mean" in told
-        assert f"{file}:4: settle: " in told
+        assert f"{file}:4: decision_wait: " in told
         assert exporter.metrics().total("llm_exporter_config_last_reload_successful") == 0
         assert _last_success(exporter) == loaded_s
         assert exporter.get("/config").text == shown
@@ -131,7 +131,9 @@ def test_a_file_that_is_gone_keeps_the_old_configuration(tmp_path: Path) -> None
 
 
 def test_the_command_line_still_outranks_the_file(tmp_path: Path) -> None:
-    with running(tmp_path, "--settle=0s", "--zero-hold=0s", config={"settle": "10m"}) as exporter:
+    with running(
+        tmp_path, "--decision-wait=0s", "--zero-hold=0s", config={"decision_wait": "10m"}
+    ) as exporter:
         shown = exporter.get("/config").text
         by_request(exporter)
         assert "changes take effect at the next start" not in exporter.log

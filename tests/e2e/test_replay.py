@@ -66,7 +66,7 @@ def otlp_files(folder: Path) -> Iterator[Path]:
 def test_a_folder_counts_as_the_same_requests_over_http(
     folder_replayed: str, tmp_path: Path
 ) -> None:
-    with running(tmp_path, config={"settle": "10m", "zero_hold": "0s"}) as exporter:
+    with running(tmp_path, config={"decision_wait": "10m", "zero_hold": "0s"}) as exporter:
         for file in otlp_files(SAMPLES):
             signal_name = file.name.split(".")[1]
             media_type = {".pb": "application/x-protobuf", ".json": "application/json"}

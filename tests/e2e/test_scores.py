@@ -20,9 +20,9 @@ TRACE, SPAN = bytes.fromhex("0af7651916cd43dd8448eb211c80319c"), bytes.fromhex("
 WORD = "zq7private"
 PAGE = "https://shop.example"
 CONFIG: dict[str, Any] = {
-    "settle": "0s",
+    "decision_wait": "0s",
     "zero_hold": "0s",
-    "limits": {"patience": "0s"},
+    "limits": {"evaluation_wait": "0s"},
     "otlp": {"http": {"cors": {"allowed_origins": [PAGE]}}},
 }
 

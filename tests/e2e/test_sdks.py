@@ -15,7 +15,7 @@ from tests.facts import Samples
 from tests.spans import chat
 
 CONFIG = {
-    "settle": "200ms",
+    "decision_wait": "200ms",
     "zero_hold": "0s",
     "pricing": {
         "contracts": [

@@ -65,7 +65,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         (folder / name).write_text(f"{token}\n")
     config = {
         "zero_hold": "0s",
-        "settle": "0s",
+        "decision_wait": "0s",
         "web": {"config_file": "web.yml"},
         "otlp": {
             "http": {"config_file": "otlp.yml"},

@@ -27,9 +27,9 @@ EXPORTERS_OWN: Mapping[str, Scene] = {
 ALONE: Mapping[str, Scene] = {
     "no-traffic": Scene({"LLMExporterNoData critical": "platform-pager"}),
     "unknown-convention": Scene(
-        {"LLMExporterNothingRecognised warning": "slack-platform"}, also="LLMResultsUnjoined"
+        {"LLMExporterNothingRecognised warning": "slack-platform"}, also="LLMEvaluationsUnmatched"
     ),
-    "stray-results": Scene({"LLMResultsUnjoined warning": "slack-llm"}, services=BOT),
+    "stray-results": Scene({"LLMEvaluationsUnmatched warning": "slack-llm"}, services=BOT),
     "double-instrumentation": Scene(
         {"LLMExporterRollupsChanged info": "slack-quiet"}, services=BATCH, needs_yesterday=True
     ),

@@ -64,7 +64,7 @@ def test_our_service_label_is_the_application(helm: Helm, tmp_path: Path) -> Non
     config.write_text("slos: [{slo: error_ratio, target: 0.02}]\n")
     arguments = (
         "--zero-hold=0s",
-        "--settle=0s",
+        "--decision-wait=0s",
         "--replay=examples/traces",
         f"--config.file={config}",
     )

@@ -23,7 +23,7 @@ REFUSED = [
     (["autoscaling.enabled=true", "keda.enabled=true"], "both set the replicas"),
     (["keda.enabled=true"], "keda.triggers is empty"),
     (["podDisruptionBudget.enabled=true"], "set replicaCount to 2 or more"),
-    (["existingConfigMap=a", "config.settle=5s"], "into one of them"),
+    (["existingConfigMap=a", "config.decision_wait=5s"], "into one of them"),
     (["existingConfigMap=a", "judge.existingSecret=b"], "extraVolumeMounts"),
     (["config.web.listen_address=:1"], "config.web.listen_address is the chart's to set"),
     (["config.otlp.grpc.listen_address=:1"], "use ports"),
@@ -59,7 +59,7 @@ REFUSED = [
     # By the schema:
     (["replicas=3"], "replicas"),
     (["config.setle=5s"], "setle"),
-    (["config.settle=5"], "settle"),
+    (["config.decision_wait=5"], "decision_wait"),
     (["kind=DaemonSet"], "kind"),
     (["prometheusRule.alerts.LLMSpendSpike.enable=false"], "enable"),
     (["prometheusRule.severities.page=critical"], "page"),
@@ -131,7 +131,7 @@ def test_pods_restart_with_the_configuration_and_only_then(helm: Helm) -> None:
         template = workload(helm.render(*arguments))["spec"]["template"]
         return str(template["metadata"]["annotations"]["checksum/config"])
 
-    assert checksum("--set", "config.settle=5s") != checksum()
+    assert checksum("--set", "config.decision_wait=5s") != checksum()
     assert checksum("--set", "replicaCount=3") == checksum()
 
 

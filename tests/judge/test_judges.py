@@ -313,8 +313,8 @@ def test_a_fault_of_ours_ends_no_thread(start: Start, caplog: pytest.LogCaptureF
 @pytest.mark.parametrize(
     "broken",
     [
-        Rule("broken", "?", needs=("nonsense",)),  # type: ignore[arg-type]  # when it is offered
-        Rule("broken", "?", None, needs=("user",)),  # type: ignore[arg-type]  # when it is asked
+        Rule("broken", "?", requires=("nonsense",)),  # type: ignore[arg-type]  # when it is offered
+        Rule("broken", "?", None, requires=("user",)),  # type: ignore[arg-type]  # when it is asked
     ],
     ids=["offered", "asked"],
 )

@@ -51,8 +51,8 @@ def test_what_a_rule_needs() -> None:
     whole = CallContent("hi", "hello", "", ("a",))
     assert Rule("r", "?", ("user", "answer", "documents")).can_judge(whole)
     assert not Rule("r", "?", ("answer", "system")).can_judge(whole)
-    assert Rule("r", "?", ("answer", "system"), needs=("answer",)).can_judge(whole)
-    assert Rule("r", "?", ("answer", "system"), needs=()).can_judge(CallContent())
+    assert Rule("r", "?", ("answer", "system"), requires=("answer",)).can_judge(whole)
+    assert Rule("r", "?", ("answer", "system"), requires=()).can_judge(CallContent())
     assert not Rule("r", "?", ("user", "documents")).can_judge(
         CallContent("x", documents=(" ", ""))
     )

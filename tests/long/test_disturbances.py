@@ -27,9 +27,9 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 DISK_MB = 2
 QUICK = {
     **CONFIG,
-    "settle": "50ms",
-    "traces": {"quiet": "1s", "rootless_quiet": "1s"},
-    "limits": {"patience": "1s"},
+    "decision_wait": "50ms",
+    "traces": {"idle_timeout": "1s", "rootless_idle_timeout": "1s"},
+    "limits": {"evaluation_wait": "1s"},
 }
 
 
@@ -121,10 +121,10 @@ def variant(chance: random.Random) -> dict[str, Any]:
     labels = chance.sample(LABELS, chance.randrange(3))
     return {
         **QUICK,
-        "settle": chance.choice(["0s", "50ms", "300ms"]),
+        "decision_wait": chance.choice(["0s", "50ms", "300ms"]),
         "dimensions": [{"label": label, "keys": [label]} for label in labels],
         "limits": {
-            "patience": "1s",
+            "evaluation_wait": "1s",
             "max_pending": chance.choice([100, 1000]),
             "max_spans": 10_000,
         },

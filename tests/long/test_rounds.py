@@ -42,13 +42,13 @@ def configured(chance: random.Random, path: Path) -> Config:
     ]
     return {
         **CONFIG,
-        "settle": chance.choice(("2s", "10s")),
+        "decision_wait": chance.choice(("2s", "10s")),
         "state": {"path": str(path)},
         "dimensions": dimensions,
         "labels": {"caps": {"model": chance.choice((3, 6, 200))}},
         "series": {"max_per_family": chance.choice((12, 60, 20_000)), "idle_expiry": "0s"},
-        "traces": {"quiet": "5s", "rootless_quiet": "5s"},
-        "limits": {"trace_age": "12h", "patience": "20s"},
+        "traces": {"idle_timeout": "5s", "rootless_idle_timeout": "5s"},
+        "limits": {"trace_age": "12h", "evaluation_wait": "20s"},
     }
 
 

@@ -92,7 +92,7 @@ def configured(folder: Path, chance: random.Random) -> Path:
     labels = chance.sample(["feature", "team", "region"], chance.randrange(4))
     config: dict[str, Any] = {
         **CONFIG,
-        "settle": "200ms",
+        "decision_wait": "200ms",
         "state": {"path": str(folder / "state.db")},
         "dimensions": [{"label": label, "keys": [label]} for label in labels],
         "limits": {

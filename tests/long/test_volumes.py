@@ -39,7 +39,7 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """One process for all of it, with the limits as they come."""
-    config = {"settle": "500ms", "zero_hold": "0s"}
+    config = {"decision_wait": "500ms", "zero_hold": "0s"}
     with running(tmp_path_factory.mktemp("volumes"), config=config) as started:
         yield started
 

@@ -61,7 +61,7 @@ def full(new_meter: NewMeter) -> Any:
     money = {"limit_usd": 9.0, "spent_usd": 2.0, "forecast_usd": 5.0, "elapsed_ratio": 0.5}
     ObjectiveMetrics(meter.store).budgets([("search", "monthly", money)])
     meter.agreement(agrees=True)
-    meter.own.unjoined("unknown", 1)
+    meter.own.unmatched("unknown", 1)
     meter.feedback("negative")
     meter.recorder.judges({}, {}, {"faithful": 0.05})
     meter.judge.watch(["faithful"])
@@ -78,7 +78,7 @@ def full(new_meter: NewMeter) -> Any:
     meter.own.state_writable(True)
     meter.own.pending_calls(1, 100)
     meter.own.table_entries("spans", 10, 100)
-    meter.own.under_way("otlp_http", (1, 64), (1000, 10_000))
+    meter.own.in_flight("otlp_http", (1, 64), (1000, 10_000))
     meter.own.request_limit(5_000)
     meter.own.connections("otlp_http", 3, 2_048)
     meter.own.connection_closed("otlp_http", "crowded")

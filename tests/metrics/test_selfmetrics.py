@@ -77,7 +77,7 @@ def test_gauges(new_meter: NewMeter) -> None:
     meter.own.pending_calls(4, 20)
     meter.own.pending_calls(2, 20)
     meter.own.table_entries("spans", 9, 50)
-    meter.own.under_way("otlp_grpc", (3, 64), (700, 4096))
+    meter.own.in_flight("otlp_grpc", (3, 64), (700, 4096))
     meter.own.table_evicted("spans", 2)
     meter.own.price_catalogue(123.0)
     assert meter.total(P + "pending_calls") == 2
@@ -86,10 +86,10 @@ def test_gauges(new_meter: NewMeter) -> None:
     assert meter.total(P + "price_catalog_timestamp_seconds") == 123
     assert meter.total(P + "pending_calls_limit") == 20
     assert meter.total(P + "trace_table_entries_limit", table="spans") == 50
-    assert meter.total(P + "requests_under_way", source="otlp_grpc") == 3
-    assert meter.total(P + "requests_under_way_limit", source="otlp_grpc") == 64
-    assert meter.total(P + "request_bytes_under_way", source="otlp_grpc") == 700
-    assert meter.total(P + "request_bytes_under_way_limit", source="otlp_grpc") == 4096
+    assert meter.total(P + "requests_in_flight", source="otlp_grpc") == 3
+    assert meter.total(P + "requests_in_flight_limit", source="otlp_grpc") == 64
+    assert meter.total(P + "request_bytes_in_flight", source="otlp_grpc") == 700
+    assert meter.total(P + "request_bytes_in_flight_limit", source="otlp_grpc") == 4096
 
 
 def test_label_values_beside_their_caps(new_meter: NewMeter) -> None:

@@ -35,7 +35,7 @@ def settings_with(
     return replace(
         Settings(),
         zero_hold_s=0.0,
-        settle_s=0.0,
+        decision_wait_s=0.0,
         web=WebSettings(("127.0.0.1:0",), config_file=str(web or "")),
         otlp=OtlpSettings(
             http=OtlpHttpSettings("127.0.0.1:0", str(http or "")),

@@ -50,7 +50,7 @@ class FakeExporter:
             raise ConfigError(self.problems)
 
     def config_yaml(self) -> str:
-        return "settle: 10s\n"
+        return "decision_wait: 10s\n"
 
     def overview(self) -> Overview:
         return Overview(
@@ -225,7 +225,7 @@ def test_reading_by_post_is_405(base: str, path: str) -> None:
 
 def test_config_is_yaml_text(base: str) -> None:
     response = get(f"{base}/config")
-    assert response.text == "settle: 10s\n"
+    assert response.text == "decision_wait: 10s\n"
     assert response.headers["Content-Type"].startswith("text/plain")
 
 

@@ -88,7 +88,7 @@ SEEN: dict[str, tuple[Measure, float]] = {
     "fallback-storm": (total("llm_gateway_events_total", event="fallback"), 25.0),
     "judge-late": (mean("llm_judge_lag_seconds", judge="answer_relevance"), 100.0),
     "judge-labels": (share(verdicts("unscored"), JUDGED), 0.3),
-    "stray-results": (total("llm_exporter_unjoined_results_total"), 20.0),
+    "stray-results": (total("llm_exporter_unmatched_evaluations_total"), 20.0),
     "guardrail-down": (total("llm_step_duration_seconds_count", outcome="error",
                              step="guardrail"), 100.0),
     "guardrail-silent": (

@@ -52,7 +52,7 @@ def exporter() -> Iterator[Exporter]:
             web=WebSettings(listen_addresses=("127.0.0.1:0",)),
             otlp=OtlpSettings(http=anywhere, grpc=off),
             zero_hold_s=0.0,
-            settle_s=60.0,
+            decision_wait_s=60.0,
         )
     )
     running.start()

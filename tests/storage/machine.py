@@ -25,7 +25,9 @@ class Machine:
     """One exporter at a time on one state file."""
 
     path: Path
-    settings: Settings = field(default_factory=lambda: Settings(zero_hold_s=0, settle_s=SETTLE_S))
+    settings: Settings = field(
+        default_factory=lambda: Settings(zero_hold_s=0, decision_wait_s=SETTLE_S)
+    )
     monotonic_s: float = 5_000.0
     unix_s: float = START_NS / 1e9
 

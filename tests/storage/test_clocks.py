@@ -104,7 +104,9 @@ def test_crashes_in_a_row_lose_nothing(machine: Machine) -> None:
 
 
 def test_a_clock_far_ahead_does_not_expire_the_series(tmp_path: Path) -> None:
-    settings = Settings(zero_hold_s=0, settle_s=SETTLE_S, series=SeriesSettings(idle_expiry_s=600))
+    settings = Settings(
+        zero_hold_s=0, decision_wait_s=SETTLE_S, series=SeriesSettings(idle_expiry_s=600)
+    )
     machine = Machine(tmp_path / "state.db", settings)
     machine.send(raw_span(chat()))
     machine.settle()
@@ -130,7 +132,7 @@ class TestZeroHold:
 
     @pytest.fixture
     def holding(self, tmp_path: Path) -> Machine:
-        settings = Settings(zero_hold_s=self.HOLD_S, settle_s=0)
+        settings = Settings(zero_hold_s=self.HOLD_S, decision_wait_s=0)
         return Machine(tmp_path / "state.db", settings)
 
     @pytest.mark.parametrize("checkpoints", [True, False])
@@ -176,6 +178,6 @@ def test_a_longer_wait_does_not_take_back_what_was_shown(machine: Machine) -> No
     machine.settle()
     machine.send(raw_span(chat()))
     assert machine.calls() == (1, 15)
-    machine.settings = replace(machine.settings, settle_s=600)
+    machine.settings = replace(machine.settings, decision_wait_s=600)
     machine.crash()
     assert machine.calls() == (1, 15)

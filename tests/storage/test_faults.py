@@ -53,10 +53,15 @@ def settings(path: Path) -> Settings:
     config = {
         **CONFIG,
         **BUDGET,
-        "settle": "2s",
+        "decision_wait": "2s",
         "state": {"path": str(path)},
-        "limits": {"max_spans": 100, "max_subjects": 100, "subject_age": "60s", "patience": "1s"},
-        "traces": {"quiet": "5s", "rootless_quiet": "5s"},
+        "limits": {
+            "max_spans": 100,
+            "max_subjects": 100,
+            "evaluation_target_age": "60s",
+            "evaluation_wait": "1s",
+        },
+        "traces": {"idle_timeout": "5s", "rootless_idle_timeout": "5s"},
     }
     return parse_config(yaml.safe_dump(config), "config")
 

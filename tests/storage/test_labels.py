@@ -21,7 +21,9 @@ def dimensions(*labels: str) -> tuple[DimensionSettings, ...]:
     return tuple(DimensionSettings(label, (label,)) for label in labels)
 
 
-SETTINGS = Settings(zero_hold_s=0, settle_s=SETTLE_S, dimensions=dimensions("region", "plan"))
+SETTINGS = Settings(
+    zero_hold_s=0, decision_wait_s=SETTLE_S, dimensions=dimensions("region", "plan")
+)
 CHANGES: dict[str, dict[str, Any]] = {
     "none": {},
     "one taken away": {"dimensions": dimensions("region")},
@@ -125,7 +127,7 @@ def test_what_waits_follows_its_labels(machine: Machine, way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_frozen_trace_lends_under_the_new_labels(tmp_path: Path, way: str) -> None:
     """Quiet for minutes, then one more call comes within a span that carries the dimension."""
-    lending = (DimensionSettings("region", ("region",), from_trace=True), *dimensions("plan"))
+    lending = (DimensionSettings("region", ("region",), inherit=True), *dimensions("plan"))
     machine = Machine(tmp_path / "state.db", replace(SETTINGS, dimensions=lending))
     root = raw_span({"region": "east", "gen_ai.operation.name": "invoke_agent"})
     machine.send(root, raw_span(chat(), trace=root.trace_id, parent=root.span_id))

@@ -30,7 +30,7 @@ SOURCES = ("claude-code", "openinference-anthropic", "logfire-pydantic-ai", "ope
 def settings(tmp_path: Path) -> Settings:
     """A state file, and calls that wait long."""
     path = str(tmp_path / "state" / "exporter.db")
-    return Settings(zero_hold_s=0, settle_s=600, state=StateSettings(path))
+    return Settings(zero_hold_s=0, decision_wait_s=600, state=StateSettings(path))
 
 
 def requests() -> list[FileRequest]:
@@ -63,7 +63,7 @@ def counted(engine: Engine) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, object]:
     """What is counted when nothing goes wrong."""
-    engine = Engine(Settings(zero_hold_s=0, settle_s=600))
+    engine = Engine(Settings(zero_hold_s=0, decision_wait_s=600))
     for request in requests():
         send(engine, request)
     engine.ingester.settle_all()
@@ -268,7 +268,7 @@ def test_bytes_that_are_no_entry_are_told_as_such(packed: bytes) -> None:
 @pytest.mark.parametrize("ends_in_order", [True, False])
 def test_a_verdict_finds_its_call_after_a_restart(settings: Settings, ends_in_order: bool) -> None:
     """Also where the journal does not reach back to the call any more."""
-    settings = replace(settings, settle_s=0, limits=LimitSettings(max_spans=100))
+    settings = replace(settings, decision_wait_s=0, limits=LimitSettings(max_spans=100))
     engine = Engine(settings)
     call = raw_span(chat() | {"feature": "refunds"})
     now_s = engine.store.clock()
@@ -296,7 +296,7 @@ def test_a_verdict_finds_its_call_after_a_restart(settings: Settings, ends_in_or
 @pytest.mark.parametrize("checkpoints", [True, False])
 def test_budgets_go_on_after_a_crash(settings: Settings, checkpoints: bool) -> None:
     budget = BudgetSettings("all", 100.0, "quarterly")
-    settings = replace(settings, settle_s=0, budgets=(budget,))
+    settings = replace(settings, decision_wait_s=0, budgets=(budget,))
     engine = Engine(settings)
     for request in requests():
         send(engine, request)

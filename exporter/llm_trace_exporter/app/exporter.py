@@ -188,7 +188,7 @@ class Exporter:
             self._access.commit(access)
             self._updater, former = updater, self._updater
             unused.pop_all()
-        self.engine.background.run("texts", retired.close)
+        self.engine.background.run("content", retired.close)
         self.engine.background.run("price_update", former.stop)
         self._note_fixed(settings)
 
@@ -231,7 +231,7 @@ class Exporter:
         for server in (self.web_server, *self._otlp):
             metrics.connections(server.name, server.connections, server.max_connections)
         for source, admission in self._admissions.items():
-            metrics.under_way(source, admission.requests, admission.size_bytes)
+            metrics.in_flight(source, admission.requests, admission.size_bytes)
 
     def _note_fixed(self, settings: Settings) -> None:
         # Tokens are no part of what the listeners are made of.

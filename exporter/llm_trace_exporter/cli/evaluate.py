@@ -1,4 +1,4 @@
-"""`llm-trace-exporter judge`: the rules asked of recorded calls, and what comes of it."""
+"""`llm-trace-exporter evaluate`: the rules asked of recorded calls, and what comes of it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _labels(path: Path, settings: Settings) -> list[HumanLabel]:
 def _heard(ingester: Ingester, feed: Callable[[], None], most: int | None) -> Collector:
     """What was said in the calls that are fed."""
     collector = Collector(most)
-    failed = partial(Background().failed, "texts")
+    failed = partial(Background().failed, "content")
     dispatcher = ContentDispatcher(
         [ContentConsumer(collector.consume)], ContentBuffer(_HELD), max_chars=_MANY, failed=failed
     )

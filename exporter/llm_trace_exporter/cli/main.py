@@ -210,7 +210,7 @@ def _shown(requests: Iterable[_T]) -> Iterator[_T]:
             progress.advance(task)
 
 
-def _judge(options: argparse.Namespace) -> int:
+def _evaluate(options: argparse.Namespace) -> int:
     settings = in_memory(_settings(options))
     engine = Engine(settings)
 
@@ -366,9 +366,9 @@ def _parser() -> argparse.ArgumentParser:
     cardinality = _command(commands, "cardinality", _cardinality, text)
     cardinality.add_argument("paths", nargs="+", metavar="PATH", help="as for replay")
     add_config_option(cardinality)
-    judge = _command(commands, "judge", _judge, "ask the judge's rules of recorded OTLP")
-    add_options(judge)
-    add_config_option(judge)
+    evaluation = _command(commands, "evaluate", _evaluate, "ask the judge's rules of recorded OTLP")
+    add_options(evaluation)
+    add_config_option(evaluation)
     check = _command(commands, "check", _check, "validate a configuration file")
     check.add_argument("file", type=Path, metavar="FILE")
     text = "ask servers whether they are well"

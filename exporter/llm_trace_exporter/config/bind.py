@@ -1,7 +1,7 @@
 """Between plain values and settings, in both directions, as the schema says.
 
 `x-kind` names how a value is written, `x-attribute` the field where it is not the key; a duration
-`settle` is the field `settle_s`.
+`decision_wait` is the field `decision_wait_s`.
 """
 
 from __future__ import annotations

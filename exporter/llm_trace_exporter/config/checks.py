@@ -217,12 +217,16 @@ def _contracts(tree: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _ages(tree: dict[str, Any]) -> Iterator[Finding]:
-    settle = _seconds(tree.get("settle", "10s"))
+    wait_s = _seconds(tree.get("decision_wait", "10s"))
     age = _mapping(tree, "limits").get("trace_age", "1h")
     age_s = _seconds(age)
-    if settle is not None and age_s is not None and age_s < settle:
-        given = ("limits", "trace_age") if "trace_age" in _mapping(tree, "limits") else ("settle",)
-        yield given, f"trace_age {age} below settle", "a trace_age of at least settle"
+    if wait_s is not None and age_s is not None and age_s < wait_s:
+        given = (
+            ("limits", "trace_age")
+            if "trace_age" in _mapping(tree, "limits")
+            else ("decision_wait",)
+        )
+        yield given, f"trace_age {age} below decision_wait", "a trace_age of at least decision_wait"
 
 
 def _paths(tree: dict[str, Any]) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ class ContentRulesSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class TextsSettings:
+class ContentSettings:
     """How much text is held until calls settle."""
 
     max_characters: int = 32_768

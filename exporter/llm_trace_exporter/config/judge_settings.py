@@ -46,8 +46,8 @@ class RuleSettings:
     question: str
     passes_when: bool = True
     """The answer that is a pass."""
-    sees: tuple[Material, ...] = ("user", "answer")
-    needs: tuple[Material, ...] | None = None
+    inputs: tuple[Material, ...] = ("user", "answer")
+    requires: tuple[Material, ...] | None = None
     """None: all that it sees."""
     where: tuple[str, ...] = ()
     """Matchers, all of which must match."""

@@ -47,13 +47,13 @@ def rule_findings(
 
 
 def _unseen(rule: dict[str, Any], path: Path) -> Iterator[Finding]:
-    sees, needs = rule.get("sees", ["user", "answer"]), rule.get("needs")
-    if not isinstance(sees, list) or not isinstance(needs, list):
+    inputs, requires = rule.get("inputs", ["user", "answer"]), rule.get("requires")
+    if not isinstance(inputs, list) or not isinstance(requires, list):
         return
-    for index, material in enumerate(needs):
-        if isinstance(material, str) and material not in sees:
-            shown = one_of(str(item) for item in sees)
-            yield (*path, "needs", index), found(material), f"what it sees: {shown}"
+    for index, material in enumerate(requires):
+        if isinstance(material, str) and material not in inputs:
+            shown = one_of(str(item) for item in inputs)
+            yield (*path, "requires", index), found(material), f"what it sees: {shown}"
 
 
 def _matchers(matchers: object, at: Path, dimensions: tuple[str, ...]) -> Iterator[Finding]:

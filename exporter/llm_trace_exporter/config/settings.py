@@ -1,7 +1,7 @@
 """Everything an operator can choose, as frozen records with defaults.
 
 Field names are the keys of the file, with the unit added where the file writes it into the value:
-`settle: 10s` is `settle_s`. `schema.json` describes the same keys; where a name differs, the
+`settle: 10s` is `decision_wait_s`. `schema.json` describes the same keys; where a name differs, the
 schema names the field in `x-attribute`.
 """
 
@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..dialects.context import FEATURE_KEYS, PROMPT_NAME_KEYS, PROMPT_VERSION_KEYS, TEAM_KEYS
 from ..model import JudgeKind
-from .content_settings import ContentRulesSettings, TextsSettings
+from .content_settings import ContentRulesSettings, ContentSettings
 from .judge_settings import BuiltInJudgeSettings
 from .objective_settings import BudgetSettings, SloSettings
 
@@ -131,7 +131,7 @@ class DimensionSettings:
     """Attribute keys, the first one that has a value wins; `attr#a.b` looks into a JSON value."""
     cap: int = 100
     """Distinct values."""
-    from_trace: bool = False
+    inherit: bool = False
     """Whether enclosing spans lend their value to calls and steps."""
     identifying: bool = False
     """Whether its values may identify people; without it, keys that do are refused."""
@@ -196,13 +196,13 @@ class BucketSettings:
 class TracesSettings:
     """When a whole trace is complete."""
 
-    quiet_s: float = 30.0
+    idle_timeout_s: float = 30.0
     """Silence after which a trace whose root has ended is complete."""
-    rootless_quiet_s: float = 300.0
+    rootless_idle_timeout_s: float = 300.0
     """Silence after which one is complete whose root does not come."""
     max_age_s: float = 3_600.0
     max_open: int = 50_000
-    bind_wait_s: float = 0.0
+    inherit_wait_s: float = 0.0
     """How long calls and steps wait for the root of their trace to lend dimensions."""
 
 
@@ -220,8 +220,8 @@ class LimitSettings:
     """Response ids, log fingerprints, verdicts and sessions, each."""
     max_subjects: int = 100_000
     """Calls that a result can still name."""
-    subject_age_s: float = 86_400.0
-    patience_s: float = 60.0
+    evaluation_target_age_s: float = 86_400.0
+    evaluation_wait_s: float = 60.0
     """How long a result waits for a call that was not seen yet."""
 
 
@@ -328,7 +328,7 @@ class JudgeSettings(ScoreSettings):
     """What is known about one judge."""
 
     labels: JudgeLabelSettings = JudgeLabelSettings()
-    humans: tuple[str, ...] = ()
+    human_names: tuple[str, ...] = ()
     """Names under which people judge the same thing."""
     baseline_failure_ratio: float | None = None
     """The failure ratio promised before launch, 0-1."""
@@ -365,7 +365,7 @@ class Settings:
 
     web: WebSettings = WebSettings()
     otlp: OtlpSettings = OtlpSettings()
-    settle_s: float = 10.0
+    decision_wait_s: float = 10.0
     """Seconds that a call waits for its other tellers before it is counted."""
     zero_hold_s: float = 35.0
     """Seconds for which a new series is rendered as 0; 0 shows values at once."""
@@ -391,7 +391,7 @@ class Settings:
     judges: JudgesSettings = field(default_factory=JudgesSettings)
     judge: BuiltInJudgeSettings = field(default_factory=BuiltInJudgeSettings)
     content_rules: ContentRulesSettings = field(default_factory=ContentRulesSettings)
-    texts: TextsSettings = field(default_factory=TextsSettings)
+    content: ContentSettings = field(default_factory=ContentSettings)
     slos: tuple[SloSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()
     log: LogSettings = LogSettings()

@@ -148,7 +148,13 @@ def _unknown(
 
 def _known_key(key: str, known: Mapping[str, Schema], whole: Schema) -> str:
     places = _elsewhere(whole)
-    return places.get(key) or closest(key, known) or places.get(closest(key, places, 0.8), "")
+    former = next((name for name, below in known.items() if below.get("x-former") == key), "")
+    return (
+        former
+        or places.get(key)
+        or closest(key, known)
+        or places.get(closest(key, places, 0.8), "")
+    )
 
 
 def _elsewhere(whole: Schema) -> Mapping[str, str]:

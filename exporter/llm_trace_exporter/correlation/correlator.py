@@ -1,8 +1,8 @@
 """Readings in, what counts out: each call, step, verdict and rating once.
 
-A call is applied once, when all its tellers have had their say: `settle` seconds after it came,
+A call is applied once, when all its reporters have had their say: `decision_wait` after it came,
 or when everything is settled at shutdown and at the end of a replay. Until then it waits in the
-trace table, so what comes out does not depend on the order in which the tellers came in.
+trace table, so what comes out does not depend on the order in which the reports came in.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Correlator:
     def __init__(
         self,
         limits: Limits | None = None,
-        humans: Mapping[str, Iterable[str]] | None = None,
+        human_names: Mapping[str, Iterable[str]] | None = None,
         *,
         tracks: bool = False,
     ) -> None:
@@ -50,7 +50,7 @@ class Correlator:
             tracks: Whether to note what changes, for `save`.
         """
         self.limits = limits = limits or Limits()
-        self.memories = memories = Memories(limits, humans or {}, tracks=tracks)
+        self.memories = memories = Memories(limits, human_names or {}, tracks=tracks)
         self._table, self.subjects = memories.table, memories.subjects
         self._waiting = Waiting()
         self._joiner = EvaluationJoiner(
@@ -67,12 +67,12 @@ class Correlator:
     def reconfigure(
         self,
         limits: Limits,
-        humans: Mapping[str, Iterable[str]],
+        human_names: Mapping[str, Iterable[str]],
         dimensions: Move | None,
     ) -> None:
         """Go on with other limits and dimensions (None: the same); nothing may wait."""
         self.limits = limits
-        self.memories.reconfigure(limits, humans, dimensions)
+        self.memories.reconfigure(limits, human_names, dimensions)
 
     def add(self, reading: ParsedRecord, now_s: float) -> None:
         """Take in what one span or log record said, at monotonic time `now_s`."""
@@ -91,8 +91,8 @@ class Correlator:
         due = self._waiting.take_due(now_s, limits)
         self._now_s = now_s
         self._settle(due)
-        self._let_out(self._joiner.join(now_s, limits.settle_s, limits.max_pending))
-        self._table.freeze_quiet(now_s, max(QUIET_S, 2 * limits.settle_s))
+        self._let_out(self._joiner.join(now_s, limits.decision_wait_s, limits.max_pending))
+        self._table.freeze_quiet(now_s, max(QUIET_S, 2 * limits.decision_wait_s))
         self._make_room(now_s)
 
     def settle_all(self) -> None:
@@ -102,11 +102,16 @@ class Correlator:
         self._make_room(self._now_s)
 
     @contextmanager
-    def waiting_for(self, settle_s: float, patience_s: float, bind_wait_s: float) -> Iterator[None]:
+    def waiting_for(
+        self, decision_wait_s: float, evaluation_wait_s: float, inherit_wait_s: float
+    ) -> Iterator[None]:
         """Let things wait as long as they did in an earlier process."""
         limits = self.limits
         self.limits = dataclasses.replace(
-            limits, settle_s=settle_s, patience_s=patience_s, bind_wait_s=bind_wait_s
+            limits,
+            decision_wait_s=decision_wait_s,
+            evaluation_wait_s=evaluation_wait_s,
+            inherit_wait_s=inherit_wait_s,
         )
         try:
             yield
@@ -117,7 +122,7 @@ class Correlator:
         """Let all that waits do so from now on: nobody could tell more in between."""
         limits = self.limits
         self._waiting.wait_again(now_s, limits)
-        self._joiner.wait_again(now_s, limits.settle_s, limits.patience_s)
+        self._joiner.wait_again(now_s, limits.decision_wait_s, limits.evaluation_wait_s)
 
     def save(self, *, every: bool) -> Saved:
         """What is remembered: what changed since the last time, or all of it."""
@@ -211,8 +216,8 @@ class Correlator:
             signal=reading.signal,
             precedence=reading.precedence,
             group=reading.group,
-            deadline_s=now_s + self.limits.settle_s,
-            held_until_s=now_s + self.limits.bind_wait_s,
+            deadline_s=now_s + self.limits.decision_wait_s,
+            held_until_s=now_s + self.limits.inherit_wait_s,
         )
         if isinstance(record, LlmCall):
             pending.reported_tokens = reading.reported_tokens
@@ -234,7 +239,7 @@ class Correlator:
                 self._output.discard("duplicate", 1, 0)
                 continue
             limits = self.limits
-            self._joiner.add(record, now_s, limits.settle_s, limits.patience_s)
+            self._joiner.add(record, now_s, limits.decision_wait_s, limits.evaluation_wait_s)
 
     def _let_out(self, joined: JoinResult) -> None:
         self._output.records.extend(joined.results)

@@ -75,9 +75,15 @@ class EvaluationJoiner:
         """How many wait."""
         return len(self._queue)
 
-    def add(self, result: Result, now_s: float, settle_s: float, patience_s: float) -> None:
+    def add(
+        self, result: Result, now_s: float, decision_wait_s: float, evaluation_wait_s: float
+    ) -> None:
         """Let a result wait."""
-        self._queue.append(_Waiting(result, now_s + settle_s, now_s + max(settle_s, patience_s)))
+        self._queue.append(
+            _Waiting(
+                result, now_s + decision_wait_s, now_s + max(decision_wait_s, evaluation_wait_s)
+            )
+        )
 
     def save(self) -> Saved:
         """All that wait."""
@@ -100,17 +106,17 @@ class EvaluationJoiner:
                 waiting.result = relabelled(waiting.result, move)
             self._queue.append(waiting)
 
-    def wait_again(self, now_s: float, settle_s: float, patience_s: float) -> None:
+    def wait_again(self, now_s: float, decision_wait_s: float, evaluation_wait_s: float) -> None:
         """Let all that wait do so from now on."""
         for waiting in self._queue:
-            waiting.deadline_s = now_s + settle_s
-            waiting.give_up_s = now_s + max(settle_s, patience_s)
+            waiting.deadline_s = now_s + decision_wait_s
+            waiting.give_up_s = now_s + max(decision_wait_s, evaluation_wait_s)
 
     def is_due(self, now_s: float) -> bool:
         """Whether one has waited long enough."""
         return bool(self._queue) and self._queue[0].deadline_s <= now_s
 
-    def join(self, now_s: float, settle_s: float, max_waiting: int) -> JoinResult:
+    def join(self, now_s: float, decision_wait_s: float, max_waiting: int) -> JoinResult:
         """Join what is due, and what is too much."""
         joined, round_ = JoinResult(), _Round(self._table)
         for _ in range(len(self._queue)):
@@ -120,7 +126,7 @@ class EvaluationJoiner:
             waiting = self._queue.popleft()
             found = self._find(waiting.result, round_)
             if found == "unknown" and now_s < waiting.give_up_s and not crowded:
-                waiting.deadline_s = now_s + settle_s
+                waiting.deadline_s = now_s + decision_wait_s
                 self._queue.append(waiting)
                 continue
             self._let_out(waiting.result, found, joined)
@@ -206,7 +212,7 @@ class HumanAgreement:
     """Verdicts of machines beside those of people on the same subject; bounded."""
 
     def __init__(
-        self, humans: Mapping[str, Iterable[str]], limit: int, *, tracks: bool = False
+        self, human_names: Mapping[str, Iterable[str]], limit: int, *, tracks: bool = False
     ) -> None:
         """Compare each judge with people's verdicts under its own name.
 
@@ -220,7 +226,7 @@ class HumanAgreement:
         self._saved = 0
         self._told: OrderedDict[_Key, Verdict | bool] = OrderedDict()
         self._judges: dict[str, tuple[str, ...]] = {}
-        self.configure(humans)
+        self.configure(human_names)
 
     def save(self, *, every: bool) -> Saved:
         """What changed since the last time; all there is where that is asked for, or shorter."""
@@ -251,10 +257,10 @@ class HumanAgreement:
             if isinstance(told, Verdict):
                 self._told[key] = relabelled(told, move)
 
-    def configure(self, humans: Mapping[str, Iterable[str]]) -> None:
+    def configure(self, human_names: Mapping[str, Iterable[str]]) -> None:
         """Replace the further names."""
         judges: dict[str, list[str]] = {}
-        for judge, names in humans.items():
+        for judge, names in human_names.items():
             for name in names:
                 judges.setdefault(name, []).append(judge)
         self._judges = {name: tuple(found) for name, found in judges.items()}

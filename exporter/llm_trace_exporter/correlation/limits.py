@@ -16,7 +16,7 @@ DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
 class Limits:
     """How long and how much is waited for and remembered."""
 
-    settle_s: float = 10.0
+    decision_wait_s: float = 10.0
     max_pending: int = 200_000
     """Calls and steps that wait; beyond it the oldest are settled early."""
     max_spans: int = 300_000
@@ -27,13 +27,13 @@ class Limits:
     """Response ids, log fingerprints, verdicts and sessions, each."""
     max_subjects: int = 100_000
     """Calls that a judge or a user can still name."""
-    subject_age_s: float = 86_400.0
+    evaluation_target_age_s: float = 86_400.0
     """Age at which a call can be named no longer."""
     inherited: tuple[int, ...] = ()
     """Dimensions, by their place, that enclosing spans lend to calls and steps."""
-    bind_wait_s: float = 0.0
+    inherit_wait_s: float = 0.0
     """How long a call or step waits for the root of its trace to lend them."""
-    patience_s: float = 60.0
+    evaluation_wait_s: float = 60.0
     """How long a result waits for a subject that is not known."""
 
 

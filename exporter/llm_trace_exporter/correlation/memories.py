@@ -38,7 +38,7 @@ class Memories:
     """Each bounded; not safe for threads."""
 
     def __init__(
-        self, limits: Limits, humans: Mapping[str, Iterable[str]], *, tracks: bool
+        self, limits: Limits, human_names: Mapping[str, Iterable[str]], *, tracks: bool
     ) -> None:
         """Remember nothing yet; `tracks` notes what changes, for `save`."""
         most = limits.max_remembered
@@ -51,8 +51,8 @@ class Memories:
         """Digests of results and ratings."""
         self.groups: BoundedMap[str, None] = BoundedMap(most, tracks=tracks)
         """Emitting sessions that send spans."""
-        self.subjects = Subjects(limits.max_subjects, limits.subject_age_s, tracks=tracks)
-        self.comparison = HumanAgreement(humans, most, tracks=tracks)
+        self.subjects = Subjects(limits.max_subjects, limits.evaluation_target_age_s, tracks=tracks)
+        self.comparison = HumanAgreement(human_names, most, tracks=tracks)
 
     @property
     def usage(self) -> dict[str, Memory]:
@@ -73,14 +73,17 @@ class Memories:
         }
 
     def reconfigure(
-        self, limits: Limits, humans: Mapping[str, Iterable[str]], move: Move | None
+        self, limits: Limits, human_names: Mapping[str, Iterable[str]], move: Move | None
     ) -> None:
         """Go on with other limits and dimensions (None: the same)."""
         self.table.max_spans, self.table.max_age_s = limits.max_spans, limits.max_age_s
         self.answers.limit = self.fingerprints.limit = limits.max_remembered
         self.verdicts.limit = self.groups.limit = limits.max_remembered
-        self.subjects.limit, self.subjects.max_age_s = limits.max_subjects, limits.subject_age_s
-        self.comparison.configure(humans)
+        self.subjects.limit, self.subjects.max_age_s = (
+            limits.max_subjects,
+            limits.evaluation_target_age_s,
+        )
+        self.comparison.configure(human_names)
         if move is not None:
             self.table.relabel(move)
             self.subjects.relabel(move)

@@ -28,9 +28,9 @@ from .merge import first_non_empty
 class TraceLimits:
     """When a trace is complete, and how many may be open."""
 
-    quiet_s: float = 30.0
+    idle_timeout_s: float = 30.0
     """Silence after which a trace with its root is complete."""
-    rootless_quiet_s: float = 300.0
+    rootless_idle_timeout_s: float = 300.0
     """Silence after which one without is."""
     max_age_s: float = 3_600.0
     """Age at which a trace is complete whatever still comes."""
@@ -181,10 +181,10 @@ class WholeTraces:
         """Whether a trace is complete."""
         limits = self.limits
         return any(
-            now_s - next(iter(held.values())).seen_s >= quiet_s
-            for held, quiet_s in (
-                (self._rooted, limits.quiet_s),
-                (self._rootless, limits.rootless_quiet_s),
+            now_s - next(iter(held.values())).seen_s >= idle_timeout_s
+            for held, idle_timeout_s in (
+                (self._rooted, limits.idle_timeout_s),
+                (self._rootless, limits.rootless_idle_timeout_s),
             )
             if held
         )
@@ -192,14 +192,14 @@ class WholeTraces:
     def complete(self, now_s: float) -> Iterator[TraceSummary]:
         """Let out the traces that are complete."""
         limits = self.limits
-        for held, quiet_s in (
-            (self._rooted, limits.quiet_s),
-            (self._rootless, limits.rootless_quiet_s),
+        for held, idle_timeout_s in (
+            (self._rooted, limits.idle_timeout_s),
+            (self._rootless, limits.rootless_idle_timeout_s),
         ):
             while held:
                 trace_id, oldest = next(iter(held.items()))
                 is_crowded = len(self) > limits.max_open
-                if not is_crowded and now_s - oldest.seen_s < quiet_s:
+                if not is_crowded and now_s - oldest.seen_s < idle_timeout_s:
                     break
                 self.evicted += is_crowded
                 self._complete(trace_id, held)
@@ -256,11 +256,11 @@ class WholeTraces:
         return True
 
     @contextmanager
-    def waiting(self, quiet_s: float, rootless_quiet_s: float) -> Iterator[None]:
+    def waiting(self, idle_timeout_s: float, rootless_idle_timeout_s: float) -> Iterator[None]:
         """Let traces be open as long as they were in an earlier process."""
         limits = self.limits
         self.limits = dataclasses.replace(
-            limits, quiet_s=quiet_s, rootless_quiet_s=rootless_quiet_s
+            limits, idle_timeout_s=idle_timeout_s, rootless_idle_timeout_s=rootless_idle_timeout_s
         )
         try:
             yield

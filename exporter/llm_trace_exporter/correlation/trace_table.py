@@ -94,14 +94,14 @@ class TraceTable:
         if self._changed is not None and trace.trace_id in self._live:
             self._changed[trace.trace_id] = None
 
-    def freeze_quiet(self, now_s: float, quiet_s: float) -> None:
+    def freeze_quiet(self, now_s: float, idle_timeout_s: float) -> None:
         """Freeze the traces that nothing was seen of for long; sooner where there are many."""
         live = self._live
         most = max(_MIN_LIVE, self.max_spans // _LIVE_SHARE)
         while live:
             trace_id, oldest = next(iter(live.items()))
             is_crowded = max(self._live_spans, len(live)) > most
-            if oldest.waiting or not (is_crowded or now_s - oldest.seen_s > quiet_s):
+            if oldest.waiting or not (is_crowded or now_s - oldest.seen_s > idle_timeout_s):
                 return
             self._frozen[trace_id] = freeze(oldest)
             del live[trace_id]

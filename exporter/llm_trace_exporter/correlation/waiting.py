@@ -71,7 +71,7 @@ class Waiting:
             if pending.settled:
                 continue
             if self._count <= most and awaits_root(pending, limits.inherited, now_s):
-                pending.deadline_s = now_s + max(limits.settle_s, _ROOT_POLL_S)
+                pending.deadline_s = now_s + max(limits.decision_wait_s, _ROOT_POLL_S)
                 queue.append(pending)
                 continue
             due.append(pending)
@@ -86,8 +86,8 @@ class Waiting:
     def wait_again(self, now_s: float, limits: Limits) -> None:
         """Let all that wait do so from now on."""
         for pending in self._queue:
-            pending.deadline_s = now_s + limits.settle_s
-            pending.held_until_s = now_s + limits.bind_wait_s
+            pending.deadline_s = now_s + limits.decision_wait_s
+            pending.held_until_s = now_s + limits.inherit_wait_s
 
     def save(self) -> Saved:
         """What waits and is in no trace."""

@@ -52,7 +52,7 @@ class Aggregator:
         for reason, (n, tokens) in output.discarded.items():
             self._metrics.discarded(reason, n, tokens)
         for why, n in output.missing.items():
-            self._metrics.unjoined(why, n)
+            self._metrics.unmatched(why, n)
 
     def close_traces(self, now_s: float, *, ends_all: bool) -> None:
         """Count the traces that are complete."""

@@ -108,14 +108,14 @@ class ContentConsumers:
         Raises: ConfigError where a content rule lacks a library.
         """
         chosen = (
-            *(settings.judge, settings.content_rules, settings.texts),
-            *(settings.dimensions, settings.settle_s, asks),
+            *(settings.judge, settings.content_rules, settings.content),
+            *(settings.dimensions, settings.decision_wait_s, asks),
         )
         if chosen == self._in_force.chosen:
             return self._in_force
         check_content_rules(settings)
         dimensions = tuple(d.label for d in settings.dimensions)
-        max_chars = settings.texts.max_characters
+        max_chars = settings.content.max_characters
         outboxes: list[Outbox] = []
         listeners: list[ContentConsumer] = []
         judges = dispatcher = None
@@ -137,7 +137,7 @@ class ContentConsumers:
             if listeners:
                 dispatcher = ContentDispatcher(
                     listeners, ContentBuffer(content_buffer_limits(settings)), max_chars=max_chars,
-                    failed=self._failed("texts"),
+                    failed=self._failed("content"),
                 )  # fmt: skip
             begun.pop_all()
         limit_usd = settings.judge.daily_limit_usd

@@ -57,7 +57,7 @@ class Engine:
             options.readers.context,
             options.limits,
             trace_limits=options.trace_limits,
-            humans=options.humans,
+            human_names=options.human_names,
             lateness_s=settings.lateness_s,
             journal=self.state,
             clock=clock,
@@ -111,7 +111,7 @@ class Engine:
                 options.pricing,
                 options.limits,
                 options.trace_limits,
-                options.humans,
+                options.human_names,
             )
             self.ingester.arrivals.lateness_s = options.settings.lateness_s
             self._take(options)

@@ -76,7 +76,7 @@ class Ingester:
         limits: Limits,
         *,
         trace_limits: TraceLimits | None = None,
-        humans: Mapping[str, Iterable[str]] | None = None,
+        human_names: Mapping[str, Iterable[str]] | None = None,
         lateness_s: float = 3600.0,
         journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -97,7 +97,7 @@ class Ingester:
         self._traces = WholeTraces(trace_limits or TraceLimits(), tracks=is_kept)
         self._aggregator = Aggregator(recorder, metrics, pricing, self._traces)
         self._use_context(ParserPool(context))
-        self._correlator = Correlator(limits, humans, tracks=is_kept)
+        self._correlator = Correlator(limits, human_names, tracks=is_kept)
         self._clock = clock
         self._wall_clock_ns = wall_clock_ns
         self._journal = journal
@@ -286,7 +286,7 @@ class Ingester:
         pricing: Pricing,
         limits: Limits,
         trace_limits: TraceLimits,
-        humans: Mapping[str, Iterable[str]],
+        human_names: Mapping[str, Iterable[str]],
     ) -> None:
         """Go on with another configuration; nothing may wait, as it was read under the old one."""
         with self.paused():
@@ -294,7 +294,7 @@ class Ingester:
             self._use_context(readers)
             self._aggregator.pricing = pricing
             moved = moved_to(old, readers.context) if old != new else None
-            self._correlator.reconfigure(limits, humans, moved)
+            self._correlator.reconfigure(limits, human_names, moved)
             self._traces.limit(trace_limits)
             if moved is not None:
                 self._traces.relabel(moved)
@@ -306,7 +306,7 @@ class Ingester:
         """
         with self.paused():
             before, self._aggregator.dispatcher = self._aggregator.dispatcher, dispatcher
-            self._evicted["texts"] = 0
+            self._evicted["content"] = 0
             self._use_context(ParserPool(self._readers.context))
             return before
 
@@ -341,7 +341,7 @@ class Ingester:
             self._metrics.pending_calls(correlator.waiting, correlator.limits.max_pending)
             memories = {**correlator.memories.usage, "open_traces": self._traces.memory}
             if self._aggregator.dispatcher is not None:
-                memories["texts"] = self._aggregator.dispatcher.usage
+                memories["content"] = self._aggregator.dispatcher.usage
             for table, memory in memories.items():
                 self._metrics.table_entries(table, memory.held, memory.limit)
                 self._metrics.table_evicted(table, memory.evicted - self._evicted[table])
@@ -374,8 +374,8 @@ class Ingester:
         """An entry with the configuration that it is applied under."""
         calls, traces = self._correlator.limits, self._traces.limits
         waits_s = (
-            calls.settle_s, calls.patience_s, calls.bind_wait_s,
-            traces.quiet_s, traces.rootless_quiet_s,
+            calls.decision_wait_s, calls.evaluation_wait_s, calls.inherit_wait_s,
+            traces.idle_timeout_s, traces.rootless_idle_timeout_s,
         )  # fmt: skip
         labels = tuple(labels_of(self._readers.context))
         return replace(entry, dimensions=labels, waits_s=waits_s)

@@ -41,7 +41,7 @@ class EngineOptions:
     pricing: Pricing
     limits: Limits
     trace_limits: TraceLimits
-    humans: Mapping[str, tuple[str, ...]]
+    human_names: Mapping[str, tuple[str, ...]]
     targets: tuple[Target, ...]
     budgets: tuple[Budget, ...]
     dimensions: tuple[str, ...]
@@ -70,7 +70,7 @@ def engine_options(settings: Settings, catalogue: Catalogue | None = None) -> En
         pricing=Pricing(pricing_policy(settings), catalogue),
         limits=limits(settings),
         trace_limits=trace_limits(settings),
-        humans=humans(settings),
+        human_names=human_names(settings),
         targets=targets(settings),
         budgets=budgets(settings),
         dimensions=tuple(d.label for d in settings.dimensions),
@@ -145,12 +145,12 @@ def judging(settings: Settings) -> Judging:
     )
 
 
-def humans(settings: Settings) -> dict[str, tuple[str, ...]]:
+def human_names(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Judge -> further names under which people judge the same."""
     return {
-        name.lower(): tuple(human.lower() for human in judge.humans)
+        name.lower(): tuple(human.lower() for human in judge.human_names)
         for name, judge in settings.judges.by_name.items()
-        if judge.humans
+        if judge.human_names
     }
 
 
@@ -185,26 +185,26 @@ def limits(settings: Settings) -> Limits:
     """What the configuration says about waiting and remembering."""
     given = settings.limits
     return Limits(
-        settle_s=settings.settle_s,
+        decision_wait_s=settings.decision_wait_s,
         max_pending=given.max_pending,
         max_spans=given.max_spans,
         max_age_s=given.trace_age_s,
         max_remembered=given.max_remembered,
         max_subjects=given.max_subjects,
-        subject_age_s=given.subject_age_s,
-        patience_s=given.patience_s,
-        inherited=tuple(at for at, d in enumerate(settings.dimensions) if d.from_trace),
-        bind_wait_s=settings.traces.bind_wait_s,
+        evaluation_target_age_s=given.evaluation_target_age_s,
+        evaluation_wait_s=given.evaluation_wait_s,
+        inherited=tuple(at for at, d in enumerate(settings.dimensions) if d.inherit),
+        inherit_wait_s=settings.traces.inherit_wait_s,
     )
 
 
 def trace_limits(settings: Settings) -> TraceLimits:
     """What the configuration says about whole traces."""
-    given, settle_s = settings.traces, settings.settle_s
+    given, decision_wait_s = settings.traces, settings.decision_wait_s
     return TraceLimits(
         # A trace is the sum of its settled calls: it is not complete before they are.
-        quiet_s=max(given.quiet_s, settle_s),
-        rootless_quiet_s=max(given.rootless_quiet_s, settle_s),
+        idle_timeout_s=max(given.idle_timeout_s, decision_wait_s),
+        rootless_idle_timeout_s=max(given.rootless_idle_timeout_s, decision_wait_s),
         max_age_s=given.max_age_s,
         max_open=given.max_open,
         max_remembered=settings.limits.max_remembered,
@@ -248,9 +248,9 @@ def judge_rule(rule: RuleSettings) -> Rule:
     return Rule(
         name=rule.name,
         question=rule.question,
-        sees=rule.sees,
+        inputs=rule.inputs,
         passes_when=rule.passes_when,
-        needs=rule.needs,
+        requires=rule.requires,
         where=tuple(map(parse_matcher, rule.where)),
         samples=samples or (EVERY_CALL,),
     )
@@ -258,9 +258,9 @@ def judge_rule(rule: RuleSettings) -> Rule:
 
 def content_buffer_limits(settings: Settings) -> ContentBufferLimits:
     """How much text is held, and how long: a little longer than its call takes to settle."""
-    texts = settings.texts
+    texts = settings.content
     return ContentBufferLimits(
-        texts.max_records, texts.max_bytes, settings.settle_s + _SETTLE_SLACK_S
+        texts.max_records, texts.max_bytes, settings.decision_wait_s + _SETTLE_SLACK_S
     )
 
 

@@ -24,7 +24,7 @@ class DailyBudget:
         self._lock = threading.Lock()
         self._day = 0
         self._spent_usd = 0.0
-        self._under_way = 0
+        self._in_flight = 0
         self._dearest_usd = 0.0
 
     @property
@@ -38,17 +38,17 @@ class DailyBudget:
         """Whether one more question can be paid; `settle` must follow where it can."""
         with self._lock:
             self._turn()
-            committed_usd = self._spent_usd + self._under_way * self._dearest_usd
+            committed_usd = self._spent_usd + self._in_flight * self._dearest_usd
             if committed_usd >= self.limit_usd:
                 return False
-            self._under_way += 1
+            self._in_flight += 1
             return True
 
     def settle(self, usd: float = 0.0) -> None:
         """Note what an admitted question has cost."""
         with self._lock:
             self._turn()
-            self._under_way -= 1
+            self._in_flight -= 1
             self._spent_usd += usd
             self._dearest_usd = max(self._dearest_usd, usd)
 

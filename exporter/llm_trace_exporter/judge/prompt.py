@@ -85,12 +85,12 @@ def messages(
         is_reversed: Whether the material comes in reverse order, to see whether order matters.
     """
     boundary = secrets.token_hex(8)
-    order = [m for m in _TITLES if m in rule.sees and has_text(exchange, m)]
+    order = [m for m in _TITLES if m in rule.inputs and has_text(exchange, m)]
     if is_reversed:
         order.reverse()
     question = f"Question: {rule.question}"
     shown = [_section(boundary, m, _material(exchange, m, limits.max_characters)) for m in order]
-    missing = [_TITLES[m] for m in _TITLES if m in rule.sees and m not in order]
+    missing = [_TITLES[m] for m in _TITLES if m in rule.inputs and m not in order]
     notes = [f"Not part of the material: {title}." for title in missing]
     closing = f"End of the material. {question}\nReply with the JSON object only."
     return [

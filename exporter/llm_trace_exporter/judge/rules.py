@@ -89,10 +89,10 @@ class Rule:
     name: str
     """The judge's name in the metrics."""
     question: str
-    sees: tuple[Material, ...] = ("user", "answer")
+    inputs: tuple[Material, ...] = ("user", "answer")
     passes_when: bool = True
     """The answer that is a pass."""
-    needs: tuple[Material, ...] | None = None
+    requires: tuple[Material, ...] | None = None
     """What must be there for the question to make sense; None: all that it sees."""
     where: tuple[Matcher, ...] = ()
     """Calls it is asked of: all must match."""
@@ -117,7 +117,7 @@ class Rule:
 
     def can_judge(self, exchange: CallContent) -> bool:
         """Whether the exchange holds what the question is about."""
-        needed = self.sees if self.needs is None else self.needs
+        needed = self.inputs if self.requires is None else self.requires
         return all(has_text(exchange, material) for material in needed)
 
     def sample_of(self, labels: Labels) -> int | None:

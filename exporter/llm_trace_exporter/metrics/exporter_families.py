@@ -49,24 +49,24 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "sum by (token) (rate(llm_exporter_token_requests_total[5m]))",
     ),
     _exporter(
-        "requests_under_way", "gauge", "", ("source",),
+        "requests_in_flight", "gauge", "", ("source",),
         "Complete OTLP requests that wait to be counted.",
-        "llm_exporter_requests_under_way / llm_exporter_requests_under_way_limit",
+        "llm_exporter_requests_in_flight / llm_exporter_requests_in_flight_limit",
     ),
     _exporter(
-        "requests_under_way_limit", "gauge", "", ("source",),
+        "requests_in_flight_limit", "gauge", "", ("source",),
         "OTLP requests that may be under way; past it senders are asked to come again.",
-        "llm_exporter_requests_under_way >= llm_exporter_requests_under_way_limit",
+        "llm_exporter_requests_in_flight >= llm_exporter_requests_in_flight_limit",
     ),
     _exporter(
-        "request_bytes_under_way", "gauge", "", ("source",),
+        "request_bytes_in_flight", "gauge", "", ("source",),
         "Bytes of the bodies of these requests.",
-        "llm_exporter_request_bytes_under_way / llm_exporter_request_bytes_under_way_limit",
+        "llm_exporter_request_bytes_in_flight / llm_exporter_request_bytes_in_flight_limit",
     ),
     _exporter(
-        "request_bytes_under_way_limit", "gauge", "", ("source",),
+        "request_bytes_in_flight_limit", "gauge", "", ("source",),
         "Bytes of bodies that may be under way; past it senders are asked to come again.",
-        "llm_exporter_request_bytes_under_way >= llm_exporter_request_bytes_under_way_limit",
+        "llm_exporter_request_bytes_in_flight >= llm_exporter_request_bytes_in_flight_limit",
     ),
     _exporter(
         "connections", "gauge", "", ("source",),
@@ -130,10 +130,10 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "sum by (field) (increase(llm_exporter_implausible_values_total[1h])) > 0",
     ),
     _exporter(
-        "unjoined_results_total", "counter", "", ("reason",),
+        "unmatched_evaluations_total", "counter", "", ("reason",),
         "Verdicts and ratings counted without the labels of the call they are about: they named "
         "none (unnamed), or one that was not seen or is forgotten (unknown).",
-        "sum by (reason) (rate(llm_exporter_unjoined_results_total[15m]))",
+        "sum by (reason) (rate(llm_exporter_unmatched_evaluations_total[15m]))",
         reasons=UNJOINED_REASONS,
     ),
     _exporter(

@@ -115,10 +115,10 @@ class ExporterMetrics:
         with self._store.lock:
             self._store.counters(_P + "late_records_total").get(()).add(n, self._clock())
 
-    def unjoined(self, reason: str, n: int) -> None:
+    def unmatched(self, reason: str, n: int) -> None:
         """Count results of judges and ratings whose subject was not found."""
         with self._store.lock:
-            family = self._store.counters(_P + "unjoined_results_total")
+            family = self._store.counters(_P + "unmatched_evaluations_total")
             family.get((reason,)).add(n, self._clock())
 
     def state_committed(self, seconds: float) -> None:
@@ -157,11 +157,11 @@ class ExporterMetrics:
         self._set("trace_table_entries", n, table)
         self._set("trace_table_entries_limit", limit, table)
 
-    def under_way(self, source: str, requests: Usage, size_bytes: Usage) -> None:
+    def in_flight(self, source: str, requests: Usage, size_bytes: Usage) -> None:
         """Say how many requests one receiver has taken on, and how large their bodies are."""
         for name, usage in (("requests", requests), ("request_bytes", size_bytes)):
-            self._set(f"{name}_under_way", usage[0], source)
-            self._set(f"{name}_under_way_limit", usage[1], source)
+            self._set(f"{name}_in_flight", usage[0], source)
+            self._set(f"{name}_in_flight_limit", usage[1], source)
 
     def connections(self, listener: str, n: int | None, limit: int) -> None:
         """Say how many connections a listener has, where that is known, and may have."""

@@ -79,7 +79,7 @@ _TABLE = (
              Effects(judge_delay=20.0)),
     Incident("judge-labels", "a judge's answers have labels that nobody knows", "unscored results",
              Effects(unknown_labels=0.6)),
-    Incident("stray-results", "results name calls that nobody sent", "unjoined results",
+    Incident("stray-results", "results name calls that nobody sent", "unmatched results",
              Effects(strays=0.9)),
     Incident("negative-feedback", "users are unhappy", "negative feedback",
              Effects(negative=0.7)),
