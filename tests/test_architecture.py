@@ -14,9 +14,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
     "model": set(),
-    "consumer": set(),
-    "otlp": {"consumer", "errors"},
+    "otlp": {"errors"},
     "dialects": {"errors", "model", "otlp.attributes", "otlp.records"},
+    "consumer": {"dialects", "model", "otlp.records"},
+    "sources": {"consumer", "errors", "otlp"},
     "correlation": {"model"},
     "pricing": {"errors", "model"},
     "metrics": {"errors", "model"},
@@ -30,8 +31,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "config": {"dialects", "errors", "judge.rules", "metrics", "model"},
     "engine": {
         *("config", "consumer", "content", "content_rules", "correlation", "dialects", "errors"),
-        *("judge", "metrics", "model", "objectives", "otlp", "pricing", "receivers.scores"),
-        *("storage", "__version__"),
+        *("judge", "metrics", "model", "objectives", "otlp", "pricing", "storage", "__version__"),
     },
     "reference": {"config", "metrics"},
     "doctor": {"config", "errors", "metrics"},
@@ -43,7 +43,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "simulate": {"config", "engine", "errors", "metrics", "otlp.records"},
     "cli": {
         *("app", "config", "content", "dialects", "doctor", "engine", "errors", "evaluation"),
-        *("judge", "metrics", "otlp", "pricing", "server", "simulate", "__version__"),
+        *("judge", "metrics", "pricing", "server", "simulate", "sources", "__version__"),
     },
     "__main__": {"cli"},
 }

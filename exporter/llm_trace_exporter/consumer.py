@@ -1,13 +1,21 @@
-"""The seam between the receivers and the engine."""
+"""The contract between what brings traces and scores and what counts them.
+
+Receivers, the built-in judges, the replay of files, and whatever is added, need this module and
+nothing of what is behind it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-SignalName = Literal["traces", "logs", "metrics"]
-Encoding = Literal["protobuf", "json"]
+from .dialects import Context
+from .model import ParsedRecord, Verdict
+from .otlp.records import Encoding, RawLog, RawSpan, SignalName
+
 Source = Literal["otlp_http", "otlp_grpc", "scores", "file"]
+"""What brought a request: the label `source`."""
 
 RejectionReason = Literal[
     "aborted",
@@ -50,8 +58,29 @@ ANYONE = Tenant()
 """Whoever sends, where no credentials are asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the results and ratings of one request say."""
+
+    records: tuple[ParsedRecord, ...]
+    ids: tuple[str, ...]
+    """Ids of the items that are taken, in order, as their senders know them."""
+    rejected: tuple[tuple[int, str], ...]
+    """(index of an item, why it is left out)."""
+    names: tuple[str, ...] = ()
+    """The member `id` of every item, rejected or not."""
+
+
+ScoreParser = Callable[[Context, int], Scores]
+"""(configuration in force, Unix nanoseconds now) -> what was sent."""
+
+
 class Consumer(Protocol):
-    """Takes whole requests; called from worker threads, possibly several at once."""
+    """Counts whole requests; called from worker threads, possibly several at once.
+
+    Each method returns when the request is counted and committed, and raises Overloaded, with
+    nothing counted, where it is to be handed in again later.
+    """
 
     def ingest_request(
         self,
@@ -61,9 +90,38 @@ class Consumer(Protocol):
         source: Source,
         tenant: Tenant = ANYONE,
     ) -> Outcome:
-        """Apply one request; returning means that it is counted and committed.
+        """Count one serialised OTLP request.
 
-        Raises: DecodeError where `body` is not the message, Overloaded to be asked again later.
+        Raises: DecodeError where `body` is not the message, Overloaded.
+        """
+        ...
+
+    def ingest_records(
+        self,
+        spans: Sequence[RawSpan],
+        logs: Sequence[RawLog],
+        source: Source,
+        tenant: Tenant = ANYONE,
+    ) -> Outcome:
+        """Count spans and log records that are decoded already.
+
+        Raises: Overloaded.
+        """
+        ...
+
+    def ingest_scores(self, parse: ScoreParser, tenant: Tenant = ANYONE) -> Scores:
+        """Count results and ratings in another format than OTLP.
+
+        `parse` may be called again where the configuration is replaced meanwhile.
+
+        Raises: Overloaded; whatever `parse` does.
+        """
+        ...
+
+    def ingest_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        """Count what judges within the exporter found.
+
+        Raises: Overloaded.
         """
         ...
 

@@ -334,7 +334,7 @@ class TraceSummary(Struct, frozen=True, gc=False):
 Role = Literal["call", "tool", "agent", "evaluator", "other"]
 """What a span means to what it encloses."""
 
-Precedence = Literal["counts", "lends", "fallback"]
+Precedence = Literal["primary", "supplement", "fallback"]
 """Whether a call or step counts, only adds facts to one that does, or counts where its group
 (see Reading.group) sends no spans."""
 
@@ -350,7 +350,7 @@ class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """Empty when no dialect knows the record."""
     records: tuple[Record, ...] = ()
     role: Role = "other"
-    precedence: Precedence = "counts"
+    precedence: Precedence = "primary"
     group: str = ""
     """Opaque name of the emitting session, where one fact comes on spans and on log records."""
     reported_tokens: int = 0

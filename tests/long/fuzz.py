@@ -26,7 +26,6 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.config import effective_yaml
     from llm_trace_exporter.config.load import parse_config
     from llm_trace_exporter.config.settings import Settings, StateSettings
-    from llm_trace_exporter.consumer import Encoding, SignalName
     from llm_trace_exporter.content import span_filter
     from llm_trace_exporter.dialects import DIALECTS, Context, RecordParser
     from llm_trace_exporter.dialects.registry import TABLES, wanted_keys
@@ -39,7 +38,7 @@ with atheris.instrument_imports(include=["llm_trace_exporter"]):
     from llm_trace_exporter.otlp.compression import ENCODINGS, decompress
     from llm_trace_exporter.otlp.decode import decode_traces
     from llm_trace_exporter.otlp.files import iter_requests
-    from llm_trace_exporter.otlp.records import RawSpan
+    from llm_trace_exporter.otlp.records import Encoding, RawSpan, SignalName
     from llm_trace_exporter.storage import Entry, Found, Memory
     from llm_trace_exporter.storage.journal import Codec
     from llm_trace_exporter.storage.rows import DamagedRow, memory_of, seal, series_of

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from llm_trace_exporter.consumer import (
     ANYONE,
-    Encoding,
     Outcome,
     RejectionReason,
-    SignalName,
+    ScoreParser,
+    Scores,
     Source,
     Tenant,
 )
+from llm_trace_exporter.model import Verdict
 from llm_trace_exporter.otlp.attributes import KeyFilter
 from llm_trace_exporter.otlp.decode import (
     decode_logs,
@@ -26,7 +27,7 @@ from llm_trace_exporter.otlp.decode import (
     decode_traces,
     decode_traces_json,
 )
-from llm_trace_exporter.otlp.records import RawLog, RawSpan
+from llm_trace_exporter.otlp.records import Encoding, RawLog, RawSpan, SignalName
 from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
 from llm_trace_exporter.receivers.otlp_http import HttpReceiver
 from llm_trace_exporter.server.listeners import GrpcServer, HttpServer
@@ -79,6 +80,21 @@ class RecordingConsumer:
         self.spans += batch.spans
         self.logs += batch.logs
         return Outcome(len(batch.rejected), "; ".join(sorted(set(batch.rejected))))
+
+    def ingest_records(
+        self,
+        spans: Sequence[RawSpan],
+        logs: Sequence[RawLog],
+        source: Source,
+        tenant: Tenant = ANYONE,
+    ) -> Outcome:
+        raise NotImplementedError("no receiver of OTLP decodes")
+
+    def ingest_scores(self, parse: ScoreParser, tenant: Tenant = ANYONE) -> Scores:
+        raise NotImplementedError("no receiver of OTLP takes scores")
+
+    def ingest_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        raise NotImplementedError("no receiver judges")
 
     def count_rejection(self, source: Source, reason: RejectionReason) -> None:
         self.refusals.append((source, reason))

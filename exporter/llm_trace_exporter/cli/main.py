@@ -27,10 +27,10 @@ from ..engine.content_consumers import check_content_rules, replaying
 from ..engine.engine import Engine
 from ..engine.file_descriptors import raise_limit
 from ..engine.wiring import in_memory, pricing_policy, uncapped
-from ..errors import ConfigError, DecodeError, ExporterError
-from ..otlp.files import FileRequest, iter_requests
+from ..errors import ConfigError, ExporterError
 from ..pricing import Pricing, explain, render, tokens_from_totals
 from ..server import check_files
+from ..sources.file_replay import replay
 from . import doctor as doctor_command
 from . import simulate as simulate_command
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
@@ -155,40 +155,8 @@ def _feed(
         engine.background,
     )
     with replaying(*rooms) as listening:
-        _export(engine, paths, is_ending)
+        replay(paths, engine.ingester, _note, is_ending=is_ending, progress=_shown)
         listening.settle_all()
-
-
-def _export(engine: Engine, paths: Sequence[str], is_ending: Callable[[], bool]) -> None:
-    """Take in the requests of files.
-
-    Args:
-        is_ending: Asked between requests whether to leave the rest.
-
-    Raises: ExporterError when a path holds no OTLP.
-    """
-    found = 0
-    for path, request in _shown(_requests(paths)):
-        if is_ending():
-            return
-        try:
-            engine.ingester.ingest_request(request.signal, request.encoding, request.body, "file")
-            found += 1
-        except DecodeError as error:
-            if not Path(path).is_dir():
-                raise ExporterError(f"{request.name}: {error}") from error
-            _note(f"{request.name}: passed over: {error}")
-    if not found:
-        raise ExporterError(f"no OTLP requests in {', '.join(paths)}")
-
-
-def _requests(paths: Sequence[str]) -> Iterator[tuple[str, FileRequest]]:
-    """The requests of each path that was asked for."""
-    for path in paths:
-        try:
-            yield from ((path, request) for request in iter_requests(path, _note))
-        except DecodeError as error:
-            raise ExporterError(f"{path}: {error}") from error
 
 
 def _note(text: str) -> None:
@@ -215,7 +183,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     engine = Engine(settings)
 
     def feed() -> None:
-        _export(engine, options.paths, lambda: False)
+        replay(options.paths, engine.ingester, _note, progress=_shown)
         engine.ingester.settle_all()
 
     return evaluate(options, settings, engine.ingester, engine.pricing, feed, _console())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .correlator import Correlator
 from .limits import Limits, Memory, Output
-from .memory_codec import Part, Saved, UnreadablePart, merged, relabelled_record
+from .memory_codec import Part, Saved, UnreadablePart, merged, relabelled, relabelled_record
 from .trace_summaries import TraceLimits, WholeTraces
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "UnreadablePart",
     "WholeTraces",
     "merged",
+    "relabelled",
     "relabelled_record",
 ]

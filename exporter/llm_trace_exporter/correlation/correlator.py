@@ -81,6 +81,14 @@ class Correlator:
         else:
             self._add_log(reading, now_s)
 
+    def add_result(self, result: Verdict | Feedback, now_s: float) -> None:
+        """Take in a result or rating; what was told already, by whatever carrier, counts once."""
+        if result.origin.trace_id and not self.memories.verdicts.add(digest_of(result), None):
+            self._output.discard("duplicate", 1, 0)
+            return
+        limits = self.limits
+        self._joiner.add(result, now_s, limits.decision_wait_s, limits.evaluation_wait_s)
+
     def is_due(self, now_s: float) -> bool:
         """Whether something has waited long enough."""
         return self._waiting.is_due(now_s) or self._joiner.is_due(now_s)
@@ -176,16 +184,13 @@ class Correlator:
             node.dimensions = dimensions_of(reading)
             if reading.root is not None and not reading.root.is_local:
                 trace.root_dimensions = node.dimensions
-        judged = False
         for record in reading.records:
             if isinstance(record, LlmCall):
                 node.call = self._wait(record, trace, reading, now_s)
             elif isinstance(record, Step):
                 node.step = self._wait(record, trace, reading, now_s)
             else:
-                judged = True
-        if judged:
-            self._judge(reading, now_s)
+                self.add_result(record, now_s)
         self._discard_dropped(reading)
 
     def _add_log(self, reading: ParsedRecord, now_s: float) -> None:
@@ -199,7 +204,8 @@ class Correlator:
         for record in reading.records:
             if isinstance(record, LlmCall | Step):
                 self._wait(record, trace, reading, now_s)
-        self._judge(reading, now_s)
+            else:
+                self.add_result(record, now_s)
         self._discard_dropped(reading)
 
     def _discard_dropped(self, reading: ParsedRecord) -> None:
@@ -229,17 +235,6 @@ class Correlator:
         if trace.waiting > MAX_WAITING_IN_TRACE:
             self._settle(trace.unsettled())
         return pending
-
-    def _judge(self, reading: ParsedRecord, now_s: float) -> None:
-        """Take in results and ratings; what was told already, by whatever carrier, counts once."""
-        for record in reading.records:
-            if not isinstance(record, Verdict | Feedback):
-                continue
-            if record.origin.trace_id and not self.memories.verdicts.add(digest_of(record), None):
-                self._output.discard("duplicate", 1, 0)
-                continue
-            limits = self.limits
-            self._joiner.add(record, now_s, limits.decision_wait_s, limits.evaluation_wait_s)
 
     def _let_out(self, joined: JoinResult) -> None:
         self._output.records.extend(joined.results)
@@ -328,10 +323,10 @@ class Correlator:
         call = leaf.call
         if leaf.late:
             return "late"
-        standings = {reporter.precedence for reporter in leaf.reporters}
-        if "counts" not in standings:
+        precedences = {reporter.precedence for reporter in leaf.reporters}
+        if "primary" not in precedences:
             seen = any(t.group in self.memories.groups for t in leaf.reporters if t.group)
-            if seen or "fallback" not in standings:
+            if seen or "fallback" not in precedences:
                 return "duplicate"
         if call.origin.signal == "log" and span_told_of(leaf.reporters[0]) is not None:
             return "duplicate"

@@ -184,7 +184,7 @@ def _merged(group: list[CallGroup]) -> CallGroup:
 def _rank(leaf: CallGroup) -> tuple[bool, bool, bool, int, int, bytes]:
     call = leaf.call
     return (
-        all(reporter.precedence != "counts" for reporter in leaf.reporters),
+        all(reporter.precedence != "primary" for reporter in leaf.reporters),
         call.origin.signal == "log",
         call.tokens is None,
         call.end_ns - call.start_ns,

@@ -113,7 +113,7 @@ class RecordParser:
         records: list[Record] = []
         if kind.role == "step" or kind.name == "tool":
             records.append(read_step(view, Kind("step", "tool"), origin, weight))
-        elif kind.role in ("call", "fallback", "lends"):
+        elif kind.role in ("call", "fallback", "supplement"):
             records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
         elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
             records.extend(_judged([result], view, origin, log.time_ns, context, weight))
@@ -196,10 +196,10 @@ def _group(view: RecordView, origin: Origin) -> str:
 def _log_precedence(kind: Kind, origin: Origin, context: Context) -> Precedence:
     if kind.role == "fallback":
         return "fallback"
-    if kind.role != "lends":
-        return "counts"
+    if kind.role != "supplement":
+        return "primary"
     services = context.count_details_logs
-    return "counts" if services is None or origin.service in services else "lends"
+    return "primary" if services is None or origin.service in services else "supplement"
 
 
 def _log_operation(view: RecordView, kind: Kind) -> Kind:

@@ -13,7 +13,7 @@ from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Value
 from .coerce import count, flag, inside, number, parse_object, text, usd
 
 Role = Literal[
-    "call", "lends", "fallback", "step", "verdict", "evaluator", "structure", "copy", "ignore"
+    "call", "supplement", "fallback", "step", "verdict", "evaluator", "structure", "copy", "ignore"
 ]
 """What a record is.
 

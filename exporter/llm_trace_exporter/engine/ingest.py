@@ -11,14 +11,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
-from ..consumer import ANYONE, Encoding, Outcome, RejectionReason, SignalName, Source, Tenant
+from ..consumer import ANYONE, Outcome, RejectionReason, ScoreParser, Scores, Source, Tenant
 from ..content import Captured, ContentDispatcher, filters
 from ..content.extract import ContentExtractor
 from ..correlation import (
@@ -29,6 +29,7 @@ from ..correlation import (
     TraceLimits,
     WholeTraces,
     merged,
+    relabelled,
     relabelled_record,
 )
 from ..dialects import INDEXED_KEYS, Context, ParserPool, labels_of, moved_to, wanted_keys
@@ -42,9 +43,8 @@ from ..otlp import wire
 from ..otlp.attributes import parse
 from ..otlp.decode import logs_of, spans_of
 from ..otlp.json_text import document, members_of
-from ..otlp.records import RawLog, RawSpan
+from ..otlp.records import Encoding, RawLog, RawSpan, SignalName
 from ..pricing import Pricing
-from ..receivers.scores import Read, as_parsed_record
 from ..storage import Entry, Memory
 from .aggregate import Aggregator
 from .arrivals import Arrivals, dated, message_of, parsed_records_of
@@ -138,11 +138,14 @@ class Ingester:
         outcome = self._ingest(spans, logs, reasons, readers, source, tenant, started_s)
         return outcome or self.ingest_request(signal, encoding, body, source, tenant)
 
-    def ingest_records(self, spans: list[RawSpan], logs: list[RawLog], source: Source) -> Outcome:
+    def ingest_records(
+        self, spans: Sequence[RawSpan], logs: Sequence[RawLog],
+        source: Source, tenant: Tenant = ANYONE,
+    ) -> Outcome:  # fmt: skip
         """Apply one request that is decoded already."""
         started_s, readers = time.perf_counter(), self._readers
-        outcome = self._ingest(spans, logs, [], readers, source, ANYONE, started_s)
-        return outcome or self.ingest_records(spans, logs, source)
+        outcome = self._ingest(spans, logs, [], readers, source, tenant, started_s)
+        return outcome or self.ingest_records(spans, logs, source, tenant)
 
     def _ingest(
         self, raw_spans: Iterable[RawSpan], raw_logs: Iterable[RawLog], reasons: list[str],
@@ -251,16 +254,18 @@ class Ingester:
             ahead_s: How far this process's clock is ahead of that one's.
         """
         context, spans, logs = self._readers.context, entry.spans, entry.logs
+        results = entry.results
         if list(entry.dimensions) != labels_of(context):
             move = moved_to(entry.dimensions, context)
             spans = tuple(relabelled_record(reading, move) for reading in spans)
             logs = tuple(relabelled_record(reading, move) for reading in logs)
+            results = tuple(relabelled(result, move) for result in results)
         now_s = entry.now_s + ahead_s
         for_calls, for_traces = entry.waits_s[:3], entry.waits_s[3:]
         with self._correlator.waiting_for(*for_calls), self._traces.waiting(*for_traces):
             if entry.waits_again:
                 self._wait_again(now_s)
-            self._apply(replace(entry, now_s=now_s, spans=spans, logs=logs))
+            self._apply(replace(entry, now_s=now_s, spans=spans, logs=logs, results=results))
 
     def wait_again(self) -> Entry:
         """Let all that waits do so from now on: senders come back when the process does.
@@ -315,24 +320,24 @@ class Ingester:
 
         Raises: Overloaded when that cannot be written; nothing was counted then.
         """
-        readings = tuple(map(_judged, verdicts))
+        results = tuple(verdicts)
         with self._writing:
             now_ns = self._wall_clock_ns()
-            self._commit_and_apply(Entry(self._clock(), logs=readings, wall_ns=now_ns))
+            self._commit_and_apply(Entry(self._clock(), results=results, wall_ns=now_ns))
 
-    def ingest_scores(self, read: Callable[[Context, int], Read], tenant: Tenant = ANYONE) -> Read:
+    def ingest_scores(self, parse: ScoreParser, tenant: Tenant = ANYONE) -> Scores:
         """Count results and ratings that came on a route of their own.
 
-        Raises: Overloaded when that cannot be written, or what `read` does; nothing was counted.
+        Raises: Overloaded when that cannot be written, or what `parse` does; nothing was counted.
         """
         readers, now_ns = self._readers, self._wall_clock_ns()
-        found = read(readers.of(tenant.labels).context, now_ns)
+        found = parse(readers.of(tenant.labels).context, now_ns)
         with self._writing:
             if readers is self._readers:
-                entry = Entry(self._clock(), "scores", logs=found.readings, wall_ns=now_ns)
+                entry = Entry(self._clock(), "scores", logs=found.records, wall_ns=now_ns)
                 self._commit_and_apply(replace(entry, invalid=len(found.rejected)))
                 return found
-        return self.ingest_scores(read, tenant)
+        return self.ingest_scores(parse, tenant)
 
     def refresh_gauges(self) -> None:
         """Show how full the memories are."""
@@ -384,6 +389,8 @@ class Ingester:
         for reading in (*entry.spans, *entry.logs):
             self._correlator.add(reading, entry.now_s)
             self._traces.see(reading, entry.now_s)
+        for result in entry.results:
+            self._correlator.add_result(result, entry.now_s)
         if entry.settles_all:
             self._correlator.settle_all()
         else:
@@ -391,8 +398,3 @@ class Ingester:
         self._aggregator.count(self._correlator.drain(), entry.wall_ns / 1e9)
         self._aggregator.close_traces(entry.now_s, ends_all=entry.ends_traces)
         self.arrivals.count(entry)
-
-
-def _judged(verdict: Verdict) -> ParsedRecord:
-    origin, time = verdict.origin, verdict.time_ns.to_bytes(8)
-    return as_parsed_record(verdict, origin.trace_id, origin.span_id, verdict.judge.encode(), time)

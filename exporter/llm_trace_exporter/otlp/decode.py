@@ -16,13 +16,22 @@ from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufError
 
-from ..consumer import Encoding, SignalName
 from ..errors import DecodeError, RejectedRecord
 from . import wire
 from .attributes import Damaged, KeyFilter, parse, read_value, text
 from .from_json import OUTLINES, Groups, Outline, Scopes, groups_of
 from .limits import MAX_PARTS
-from .records import Attributes, Batch, RawEvent, RawLog, RawSpan, Resource, Scope
+from .records import (
+    Attributes,
+    Batch,
+    Encoding,
+    RawEvent,
+    RawLog,
+    RawSpan,
+    Resource,
+    Scope,
+    SignalName,
+)
 
 __all__ = [
     "MAX_PARTS",

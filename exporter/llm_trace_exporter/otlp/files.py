@@ -21,12 +21,12 @@ from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from ..consumer import Encoding, SignalName
 from ..errors import DecodeError
 from . import wire
 from .attributes import parse
 from .compression import decompress
 from .json_text import document, members_of
+from .records import Encoding, SignalName
 
 MAX_FILE_BYTES = 1024 * 1024 * 1024
 """Of one file, decompressed."""

@@ -24,11 +24,11 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from ..consumer import SignalName
 from . import wire
 from .attributes import KeyFilter, parse
 from .json_messages import fields_of, sized, written
 from .json_text import Malformed, bounded, document, items_of, members_of, type_of, value_of
+from .records import SignalName
 
 Scopes = Iterator[tuple[Any, bytes, str, Iterable[bytes]]]
 """`wire.ScopeGroup`, what it was parsed from, its path, and its records, serialised."""

@@ -6,7 +6,7 @@ Source: opentelemetry-proto 1.x, `trace.proto`, `logs.proto`, `common.proto`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -14,6 +14,9 @@ Value: TypeAlias = "str | bool | int | float | bytes | list[Value] | dict[str, V
 """An attribute value: AnyValue without its wrapper. Lists and dicts are not to be changed."""
 
 Attributes = dict[str, Value]
+
+SignalName = Literal["traces", "logs", "metrics"]
+Encoding = Literal["protobuf", "json"]
 
 
 @dataclass(slots=True, eq=False)

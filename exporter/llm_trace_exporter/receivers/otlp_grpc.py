@@ -21,7 +21,8 @@ import grpc
 from google.rpc import status_pb2
 from grpc import aio
 
-from ..consumer import Consumer, SignalName, Tenant
+from ..consumer import Consumer, Tenant
+from ..otlp.records import SignalName
 from .admission import Admission
 from .auth import Credentials, Gate, OpenGate, credentials_of
 from .connections import ConnectionLimits, ConnectionState

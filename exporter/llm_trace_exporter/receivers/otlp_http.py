@@ -14,8 +14,9 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from ..consumer import Consumer, Encoding, Outcome, RejectionReason, SignalName
+from ..consumer import Consumer, Outcome, RejectionReason
 from ..otlp.compression import TooLarge, decompress
+from ..otlp.records import Encoding, SignalName
 from .admission import Admission, Ticket
 from .auth import tenant_of
 from .rejection import Refusal, refusal_of

@@ -7,7 +7,8 @@ import asyncio
 from starlette.requests import Request
 from starlette.types import Message, Receive, Send
 
-from ..consumer import Encoding, RejectionReason
+from ..consumer import RejectionReason
+from ..otlp.records import Encoding
 from .rejection import Refusal
 from .status import HTTP_STATUS, MEDIA_TYPES, serialise, status
 

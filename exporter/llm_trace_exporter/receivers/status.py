@@ -19,7 +19,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from ..consumer import Encoding, Outcome, RejectionReason, SignalName
+from ..consumer import Outcome, RejectionReason
+from ..otlp.records import Encoding, SignalName
 from .rejection import Refusal
 
 MEDIA_TYPES: dict[str, Encoding] = {

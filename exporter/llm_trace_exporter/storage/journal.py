@@ -11,7 +11,7 @@ import zstandard
 from msgspec import Struct
 
 from ..errors import ExporterError
-from ..model import ParsedRecord
+from ..model import Feedback, ParsedRecord, Verdict
 
 _MAX_BYTES = 1 << 30
 _LEVEL = 1
@@ -43,6 +43,8 @@ class Entry(Struct, frozen=True, array_like=True):
     """All that waited began to do so anew then: a process has started."""
     run: int = 0
     """Which process wrote it, counted from the file's first."""
+    results: tuple[Verdict | Feedback, ...] = ()
+    """What judges within the exporter found."""
 
 
 class Codec:

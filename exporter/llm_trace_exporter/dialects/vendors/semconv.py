@@ -181,7 +181,7 @@ DIALECT = Dialect(
     kind_keys=("gen_ai.operation.name", "llm.request.type", "mcp.method.name"),
     kinds={**OPERATIONS, "tools/call": TOOL},
     logs={
-        "gen_ai.client.inference.operation.details": Kind("lends"),
+        "gen_ai.client.inference.operation.details": Kind("supplement"),
         "gen_ai.evaluation.result": VERDICT,
         "gen_ai.evaluation.results": TOLD_ELSEWHERE,
     },

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from .items import InvalidItem, ScoreItem, as_parsed_record
+from .items import InvalidItem, ScoreItem
 from .native import read_feedback, read_verdicts
-from .routes import ROUTES, Read, Route, ScoresApp
+from .routes import ROUTES, Route, ScoresApp
 
 __all__ = [
     "ROUTES",
     "InvalidItem",
-    "Read",
     "Route",
     "ScoreItem",
     "ScoresApp",
-    "as_parsed_record",
     "read_feedback",
     "read_verdicts",
 ]

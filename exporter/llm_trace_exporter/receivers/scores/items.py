@@ -47,7 +47,7 @@ class ScoreItem:
 def to_record(
     told: ScoreItem, dialect: str, tenant: str, context: Context, now_ns: int, raw: bytes
 ) -> ParsedRecord | None:
-    """A reading as of a log record; None for a rating that says nothing.
+    """What a log record would have said; None for a rating that says nothing.
 
     Args:
         told: What was said.
@@ -79,13 +79,7 @@ def to_record(
         return None
     said = told.item_id.encode() or raw
     kind, known_by = type(record).__name__, "id" if told.item_id else "content"
-    mark = "\0".join((dialect, kind, tenant, known_by)).encode()
-    return as_parsed_record(record, mark, said)
-
-
-def as_parsed_record(record: Verdict | Feedback, *said: bytes) -> ParsedRecord:
-    """A result as what a log record would have said; all of `said` tells it from every other."""
-    origin = record.origin
+    sender = "\0".join((dialect, kind, tenant, known_by)).encode()
     return ParsedRecord(
         trace_id=origin.trace_id,
         span_id=origin.span_id,
@@ -93,7 +87,7 @@ def as_parsed_record(record: Verdict | Feedback, *said: bytes) -> ParsedRecord:
         signal="log",
         dialect=origin.dialect,
         records=(record,),
-        fingerprint=blake2b(b"\0".join(said), digest_size=16).digest(),
+        fingerprint=blake2b(b"\0".join((sender, said)), digest_size=16).digest(),
     )
 
 

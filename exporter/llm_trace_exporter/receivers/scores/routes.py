@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Raw
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from ...consumer import Tenant
+from ...consumer import Consumer, Scores, Tenant
 from ...dialects import Context
 from ...errors import DecodeError
 from ...model import ParsedRecord
@@ -55,32 +55,6 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What was said in one request."""
-
-    readings: tuple[ParsedRecord, ...]
-    ids: tuple[str, ...]
-    """Ids of the items that are taken, in order, as their senders know them."""
-    rejected: tuple[Rejected, ...]
-    names: tuple[str, ...] = ()
-    """The member `id` of every item, rejected or not."""
-
-
-class Scorer(Protocol):
-    """Takes readings; called from worker threads."""
-
-    def ingest_scores(self, read: Callable[[Context, int], Read], tenant: Tenant) -> Read:
-        """Read under the configuration in force, commit, count.
-
-        `read` gets the configuration and the time, Unix nanoseconds; it may be called again where
-        the configuration is replaced meanwhile.
-
-        Raises: Overloaded to be asked again later; Unusable or DecodeError from `read`.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class Route:
     """One format."""
 
@@ -92,7 +66,7 @@ class Route:
     """
     read: Callable[[Mapping[str, Any]], ScoreItem | None]
     """None: an item of another kind, which is acknowledged and not used."""
-    answer: Callable[[Sent, Read], tuple[int, object]]
+    answer: Callable[[Sent, Scores], tuple[int, object]]
     """Status and body for a document of which something was taken."""
 
 
@@ -112,12 +86,12 @@ def _batch(document: bytes) -> Sent:
     return Sent(items_of(members_of(document).get("batch", b"null")), is_list=True)
 
 
-def _counts(_: Sent, read: Read) -> tuple[int, object]:
+def _counts(_: Sent, read: Scores) -> tuple[int, object]:
     rejected = [{"index": at, "error": why} for at, why in read.rejected[:_SHOWN]]
     return 200, {"accepted": len(read.ids), "rejected": rejected}
 
 
-def _as_langfuse(sent: Sent, read: Read) -> tuple[int, object]:
+def _as_langfuse(sent: Sent, read: Scores) -> tuple[int, object]:
     if not sent.is_list:
         return 200, _id_of(read)
     if not read.rejected:
@@ -126,7 +100,7 @@ def _as_langfuse(sent: Sent, read: Read) -> tuple[int, object]:
     return 207, {"accepted": len(read.ids), "rejected": len(errors), "errors": errors}
 
 
-def _as_langfuse_batch(_: Sent, read: Read) -> tuple[int, object]:
+def _as_langfuse_batch(_: Sent, read: Scores) -> tuple[int, object]:
     refused = dict(read.rejected)
     ids = list(enumerate(read.names))
     return 207, {
@@ -137,11 +111,11 @@ def _as_langfuse_batch(_: Sent, read: Read) -> tuple[int, object]:
     }
 
 
-def _as_langsmith(_: Sent, read: Read) -> tuple[int, object]:
+def _as_langsmith(_: Sent, read: Scores) -> tuple[int, object]:
     return 200, _id_of(read)
 
 
-def _id_of(read: Read) -> object:
+def _id_of(read: Scores) -> object:
     return {"id": next(iter(read.ids), "")}
 
 
@@ -161,17 +135,17 @@ class ScoresApp:
     """An ASGI application in front of the OTLP/HTTP receiver, which it reads bodies with."""
 
     def __init__(
-        self, receiver: HttpReceiver, scorer: Scorer, *, origins: tuple[str, ...] = ()
+        self, receiver: HttpReceiver, consumer: Consumer, *, origins: tuple[str, ...] = ()
     ) -> None:
         """Take scores.
 
         Args:
             receiver: Answers every other path.
-            scorer: Counts.
+            consumer: Counts.
             origins: Web pages that may send without asking first; `*` for all.
         """
         self._receiver = receiver
-        self._scorer = scorer
+        self._consumer = consumer
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -212,7 +186,7 @@ class ScoresApp:
     def _count(self, body: bytes, route: Route, tenant: Tenant) -> tuple[int, object]:
         sent = _sent(body, route)
         try:
-            read = self._scorer.ingest_scores(
+            read = self._consumer.ingest_scores(
                 lambda context, now_ns: _read(sent, route, tenant, context, now_ns), tenant
             )
         except InvalidItem as error:
@@ -236,7 +210,7 @@ def _sent(body: bytes, route: Route) -> Sent:
     return sent
 
 
-def _read(sent: Sent, route: Route, tenant: Tenant, context: Context, now_ns: int) -> Read:
+def _read(sent: Sent, route: Route, tenant: Tenant, context: Context, now_ns: int) -> Scores:
     readings: list[ParsedRecord] = []
     ids: list[str] = []
     names: list[str] = []
@@ -251,7 +225,7 @@ def _read(sent: Sent, route: Route, tenant: Tenant, context: Context, now_ns: in
             rejected.append((index, str(error)))
     if rejected and not ids:
         raise InvalidItem("; ".join(_worded(rejected[:3])))
-    return Read(tuple(readings), tuple(ids), tuple(rejected), tuple(names))
+    return Scores(tuple(readings), tuple(ids), tuple(rejected), tuple(names))
 
 
 def _item(raw: bytes | Raw) -> Mapping[str, Any]:

@@ -1,0 +1,1 @@
+"""Sources: what the exporter fetches itself, handed to the consumer like what is sent to it."""
