@@ -62,7 +62,7 @@ MAY_KNOW: dict[str, set[str]] = {
             "texts",
         ),
     },
-    "config": {"dialects", "errors", "judge.rules", "metrics", "model", "pages"},
+    "config": {"checks", "dialects", "errors", "judge.rules", "metrics", "model", "pages"},
     "state": {"errors", "model"},
     "targets": {"model"},
     "scores": {"dialects", "errors", "model", "otlp"},

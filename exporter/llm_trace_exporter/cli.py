@@ -31,7 +31,7 @@ from .errors import ConfigError, DecodeError, ExporterError
 from .evaluation import add_options, evaluate
 from .health import add_options as add_health_options
 from .health import run as healthcheck
-from .listening import check_content_rules, replaying
+from .listening import replaying
 from .logs import set_up_logging
 from .options import in_memory, pricing_policy, uncapped
 from .otlp.files import FileRequest, iter_requests
@@ -298,12 +298,11 @@ def _has_defaults(settings: Settings, options: argparse.Namespace) -> bool:
 
 
 def _checked(settings: Settings) -> Settings:
-    """The same, whose files with secrets and whose content rules can be used.
+    """The same, whose files with secrets can be used.
 
     Raises: ConfigError with a line for each problem.
     """
     check_files(settings)
-    check_content_rules(settings)
     return settings
 
 

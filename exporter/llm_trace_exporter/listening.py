@@ -14,7 +14,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from .background import Background
-from .checks import CodeJudges, missing_libraries
+from .checks import REMEDY, CodeJudges, missing_libraries
 from .config import Settings
 from .errors import ConfigError, Overloaded
 from .intake import Intake
@@ -258,9 +258,8 @@ def check_content_rules(settings: Settings) -> None:
     Raises: ConfigError with a line for each that is missing.
     """
     problems = [
-        f"content_rules.{rule}: found no Python package {package}, which it needs; "
-        "allowed: 0, or the package installed"
-        for rule, package in missing_libraries(_shares(settings))
+        f"content_rules.{rule}: found {what}; allowed: {REMEDY}"
+        for rule, what in missing_libraries(_shares(settings))
     ]
     if problems:
         raise ConfigError(problems)

@@ -6,6 +6,6 @@ say. The names of the rules are the names of their judges and of their settings.
 
 from __future__ import annotations
 
-from .listener import RULES, CodeJudges, missing_libraries
+from .listener import REMEDY, RULES, CodeJudges, missing_libraries
 
-__all__ = ["RULES", "CodeJudges", "missing_libraries"]
+__all__ = ["REMEDY", "RULES", "CodeJudges", "missing_libraries"]
