@@ -57,6 +57,8 @@ def test_all_but_some_content_rules_works_without_extras(tmp_path: Path) -> None
     assert summary.returncode == 0, summary.stderr
     assert re.search(r"^all +- +\d+", summary.stdout, re.MULTILINE)
 
+    example = installed.run("llm-trace-exporter", "check", str(ROOT / "examples" / "config.yml"))
+    assert example.returncode == 0, example.stderr
     config = tmp_path / "config.yml"
     config.write_text(RULES)
     refused = installed.run("llm-trace-exporter", "check", str(config))
