@@ -24,7 +24,7 @@ test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that 
 
 # Those that need only what pyproject.toml lists: no other program, no page, no chart.
 WITH_OTHERS := alerts bench dashboards docs doctor e2e helm long simulate
-test-lowest: $(BIN)/uv ## run the tests in one process with the oldest versions that pyproject.toml allows
+test-lowest: $(BIN)/uv ## run the in-process tests with the oldest versions that pyproject.toml allows
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/lowest
 	$(BIN)/uv pip install -q --python $(VENV)/lowest/bin/python --resolution lowest-direct -r pyproject.toml --all-extras
 	$(BIN)/uv pip install -q --python $(VENV)/lowest/bin/python --no-deps -e .
