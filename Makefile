@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long demo chart bench lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test test-long test-lowest size lock demo chart bench lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,6 +21,28 @@ test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
+
+# Those that need only what pyproject.toml lists: no other program, no page, no chart.
+WITH_OTHERS := alerts bench dashboards docs doctor e2e helm long simulate
+test-lowest: $(BIN)/uv ## run the in-process tests with the oldest versions that pyproject.toml allows
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/lowest
+	$(BIN)/uv pip install -q --python $(VENV)/lowest/bin/python --resolution lowest-direct -r pyproject.toml --all-extras
+	$(BIN)/uv pip install -q --python $(VENV)/lowest/bin/python --no-deps -e .
+	$(VENV)/lowest/bin/python -m pytest -q -n auto --dist loadfile -m "not long" $(WITH_OTHERS:%=--ignore=tests/%) $(LOWEST)
+
+size: $(VENV)/constraints.txt ## install without extras beside $(VENV), say how much that takes
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/size
+	@$(BIN)/python -m pip -q --disable-pip-version-check --python $(VENV)/size/bin/python install -c $< .
+	@echo "$$(du -sm $(VENV)/size/lib | cut -f1) MB without extras, $$(ls -d $(VENV)/size/lib/python3*/site-packages/*.dist-info | wc -l) distributions"
+
+# Pins that still fit stay. LOCK=--upgrade takes the newest.
+COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-annotate --custom-compile-command "make lock" $(LOCK)
+lock: $(BIN)/uv ## pin what is installed in the image and for tests, in requirements/
+	$(COMPILE) --extra content-rules --extra simulate -o requirements/image.txt pyproject.toml
+	$(COMPILE) --all-extras -c requirements/image.txt -o requirements/test.txt pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(COMPILE) -c requirements/test.txt -o requirements/build.txt -
 
 demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
 	@$(BIN)/python -m demo $(DEMO)
@@ -50,15 +72,25 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python3)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+# Neither the exporter nor its tests need it: it writes the lock, and finds the lowest versions.
+$(BIN)/uv: | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.13.9,<0.14'
+
+# pip knows no hash of this folder, so it may have none of the others.
+$(VENV)/constraints.txt: requirements/image.txt | $(BIN)/python
+	sed -e '/--hash/d' -e 's/ *\\$$//' $< > $@
+
+$(VENV)/installed: pyproject.toml $(VENV)/constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt -e .
 	@touch $@
 
-$(VENV)/installed-simulate: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[simulate]'
+$(VENV)/installed-simulate: pyproject.toml $(VENV)/constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[simulate]'
 	@touch $(VENV)/installed $@
 
-$(VENV)/installed-test: pyproject.toml | $(BIN)/python
+# What the lock lacks as yet comes with the second line, and a test says that it lacks it.
+$(VENV)/installed-test: pyproject.toml requirements/test.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
 	@touch $(VENV)/installed $@
 

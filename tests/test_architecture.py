@@ -28,7 +28,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "judge": {"content", "errors", "model"},
     "evaluation": {"content", "errors", "judge", "model"},
     "receivers": {"consumer", "dialects", "errors", "model", "otlp"},
-    "config": {"dialects", "errors", "judge.rules", "metrics", "model"},
+    "config": {"content_rules", "dialects", "errors", "judge.rules", "metrics", "model"},
     "engine": {
         *("config", "consumer", "content", "content_rules", "correlation", "dialects", "errors"),
         *("judge", "metrics", "model", "objectives", "otlp", "pricing", "storage", "__version__"),

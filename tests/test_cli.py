@@ -53,10 +53,14 @@ def test_a_content_rule_without_its_library_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "config.yml"
-    file.write_text("content_rules: {personal_data: 0.5, language: 0}\n")
-    for package in ("py3langid", "stdnum"):
+    file.write_text("content_rules:\n  personal_data: 0.5\n  language: 0\n  refusal: 1\n")
+    for package in ("py3langid", "phonenumbers", "stdnum"):
         monkeypatch.setitem(sys.modules, package, None)
-    for arguments in (["check", str(file)], ["serve", f"--config.file={file}"]):
+    checked = ["serve", "--config.check", f"--config.file={file}"]
+    for arguments in (["check", str(file)], checked, ["serve", f"--config.file={file}"]):
         assert main(arguments) == 2
-        told = "content_rules.personal_data: found no Python package stdnum, which it needs"
-        assert capsys.readouterr().err.startswith(f"llm-trace-exporter: {told}")
+        assert capsys.readouterr().err == (
+            f"llm-trace-exporter: {file}:2: content_rules.personal_data: found phonenumbers and "
+            "stdnum not installed; allowed: 0, or first: "
+            "pip install 'llm-trace-exporter[content-rules]'\n"
+        )

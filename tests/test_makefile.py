@@ -23,6 +23,7 @@ exit 1
 def folder(tmp_path: Path) -> Path:
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
     python = tmp_path / "python-without-ensurepip"
     python.write_text(WITHOUT_ENSUREPIP)
     python.chmod(0o755)

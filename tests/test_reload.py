@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.app.exporter import Exporter
-from llm_trace_exporter.config import Settings
+from llm_trace_exporter.config import Settings, load_config
 from llm_trace_exporter.config.content_settings import ContentRulesSettings
 from llm_trace_exporter.config.judge_settings import (
     BuiltInJudgeSettings,
@@ -26,7 +27,7 @@ from llm_trace_exporter.config.settings import (
 )
 from llm_trace_exporter.engine.ingest import Ingester
 from llm_trace_exporter.engine.wiring import engine_options
-from llm_trace_exporter.errors import ExporterError, Overloaded
+from llm_trace_exporter.errors import ConfigError, ExporterError, Overloaded
 from llm_trace_exporter.metrics.store import FamilySeries
 from llm_trace_exporter.pricing.contracts import ContractBook
 from llm_trace_exporter.server.file_watch import FileWatch
@@ -220,3 +221,16 @@ def test_a_task_that_fails_keeps_no_other_from_its_turn(
         assert total("expire") == total("checkpoint") == total("judge") == 0
     assert caplog.text.count("settle failed: TypeError") == 1
     assert caplog.text.count("security failed: TypeError") == 1
+
+
+def test_a_content_rule_that_lacks_its_library_is_refused_by_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "config.yml"
+    with running(settings_with(), lambda: load_config(file)) as exporter:
+        monkeypatch.setitem(sys.modules, "py3langid", None)
+        file.write_text("content_rules:\n  refusal: 1\n  language: 1\n")
+        with pytest.raises(ConfigError):
+            exporter.reload()
+        assert f"{file}:3: content_rules.language: found py3langid not installed" in caplog.text
+        assert exporter.core.settings.content_rules == ContentRulesSettings()

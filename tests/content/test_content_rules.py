@@ -162,7 +162,7 @@ def test_a_library_that_is_missing_is_told_before_anything_changes(
 ) -> None:
     room = Room(Settings(zero_hold_s=0))
     monkeypatch.setitem(sys.modules, "py3langid", None)
-    told = "content_rules.language: found no Python package py3langid, which it needs; allowed: 0"
+    told = "content_rules.language: found py3langid not installed; allowed: 0, or first: pip"
     with pytest.raises(ConfigError, match=told):
         room.apply(SETTINGS)
     without = replace(SETTINGS, content_rules=replace(ALL, language=0.0))

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from .. import __version__
 from ..app.exporter import Exporter
 from ..config import Settings, load_config
-from ..engine.content_consumers import check_content_rules, replaying
+from ..engine.content_consumers import replaying
 from ..engine.engine import Engine
 from ..engine.file_descriptors import raise_limit
 from ..engine.wiring import in_memory, pricing_policy, uncapped
@@ -275,12 +275,11 @@ def _has_defaults(settings: Settings, options: argparse.Namespace) -> bool:
 
 
 def _checked(settings: Settings) -> Settings:
-    """The same, whose files with secrets and whose content rules can be used.
+    """The same, whose files with secrets can be used.
 
     Raises: ConfigError with a line for each problem.
     """
     check_files(settings)
-    check_content_rules(settings)
     return settings
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..content_rules import REMEDY, missing_libraries
 from ..dialects import DEFAULT_DIMENSIONS, DIALECTS, label_key
 from ..metrics.catalogue import AIMED, FAMILIES, REQUEST
 from ..metrics.labels_and_buckets import LABELS
@@ -324,6 +325,13 @@ def _tokens(tree: dict[str, Any]) -> Iterator[Finding]:
     return token_findings(_items(_mapping(tree, "otlp"), "tokens"), dimension_labels(tree))
 
 
+def _content_rules(tree: dict[str, Any]) -> Iterator[Finding]:
+    rules = _mapping(tree, "content_rules").items()
+    shares = {rule: share for rule, share in rules if isinstance(share, int | float) and share > 0}
+    for rule, what in missing_libraries(shares):
+        yield ("content_rules", rule), what, REMEDY
+
+
 _TOGETHER: tuple[Together, ...] = (
     _caps,
     _dimensions,
@@ -336,6 +344,7 @@ _TOGETHER: tuple[Together, ...] = (
     _details,
     _judge,
     _tokens,
+    _content_rules,
 )
 
 

@@ -6,6 +6,6 @@ say. The names of the rules are the names of their judges and of their settings.
 
 from __future__ import annotations
 
-from .runner import RULES, ContentRuleRunner, missing_libraries
+from .runner import REMEDY, RULES, ContentRuleRunner, missing_libraries
 
-__all__ = ["RULES", "ContentRuleRunner", "missing_libraries"]
+__all__ = ["REMEDY", "RULES", "ContentRuleRunner", "missing_libraries"]

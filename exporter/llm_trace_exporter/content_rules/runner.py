@@ -34,17 +34,21 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "secrets": ("detect_secrets",),
     "personal_data": ("phonenumbers", "stdnum"),
 }
-"""Rule -> packages that it imports when it looks at its first text."""
+"""Rule -> packages that it imports when it looks at its first text; all of one extra."""
+
+REMEDY = "0, or first: pip install 'llm-trace-exporter[content-rules]'"
+"""What may be said of a rule that lacks a library."""
 
 
 def missing_libraries(shares: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    """Yield (rule, package) for packages of rules at work that are not installed.
+    """Yield (rule, what is not there, in words) of rules at work that lack a library.
 
-    They are large, so they are looked for and not loaded.
+    The libraries are large, so they are looked for and not loaded.
     """
     for rule, packages in LIBRARIES.items():
-        if shares.get(rule):
-            yield from ((rule, package) for package in packages if find_spec(package) is None)
+        missing = [package for package in packages if find_spec(package) is None]
+        if missing and shares.get(rule):
+            yield rule, f"{' and '.join(missing)} not installed"
 
 
 class ContentRuleRunner:

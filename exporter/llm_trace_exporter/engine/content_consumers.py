@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ..config import Settings
 from ..content import ContentBuffer, ContentConsumer, ContentDispatcher
-from ..content_rules import ContentRuleRunner, missing_libraries
+from ..content_rules import REMEDY, ContentRuleRunner, missing_libraries
 from ..errors import ConfigError, Overloaded
 from ..judge.limits import DailyBudget
 from ..judge.runner import JudgeOptions, JudgeRunner
@@ -260,9 +260,8 @@ def check_content_rules(settings: Settings) -> None:
     Raises: ConfigError with a line for each that is missing.
     """
     problems = [
-        f"content_rules.{rule}: found no Python package {package}, which it needs; "
-        "allowed: 0, or the package installed"
-        for rule, package in missing_libraries(_shares(settings))
+        f"content_rules.{rule}: found {what}; allowed: {REMEDY}"
+        for rule, what in missing_libraries(_shares(settings))
     ]
     if problems:
         raise ConfigError(problems)
