@@ -175,7 +175,7 @@ def test_a_check_looks_for_the_large_libraries_and_loads_none(tmp_path: Path) ->
     file.write_text("content_rules: {language: 1, secrets: 1, personal_data: 1}\n")
     done = command(
         "import sys",
-        "from llm_trace_exporter.cli import main",
+        "from llm_trace_exporter.cli.main import main",
         f"code = main(['check', {str(file)!r}])",
         f"print(code, [name for name in {LARGE} if name in sys.modules])",
     )
@@ -190,7 +190,7 @@ def test_without_the_large_libraries_the_other_rules_go_on(tmp_path: Path) -> No
     done = command(
         "import sys",
         f"sys.modules.update(dict.fromkeys({LARGE}))",
-        "from llm_trace_exporter.cli import main",
+        "from llm_trace_exporter.cli.main import main",
         f"sys.exit(main(['replay', '--config.file', {str(file)!r}, {str(traces)!r}]))",
     )
     assert done.returncode == 0, done.stderr

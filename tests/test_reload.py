@@ -233,4 +233,4 @@ def test_a_content_rule_that_lacks_its_library_is_refused_by_its_line(
         with pytest.raises(ConfigError):
             exporter.reload()
         assert f"{file}:3: content_rules.language: found py3langid not installed" in caplog.text
-        assert exporter.core.settings.content_rules == ContentRulesSettings()
+        assert exporter.engine.settings.content_rules == ContentRulesSettings()
