@@ -16,13 +16,15 @@ MAY_KNOW: dict[str, set[str]] = {
     "errors": set(),
     "model": set(),
     "exchange": set(),
+    "operations": set(),
+    "service_tiers": set(),
     "logs": set(),
     "background": {"errors", "model"},
     "reloading": {"errors", "metrics"},
     "outbox": {"errors", "model"},
     "pages": set(),
     "otlp": {"errors"},
-    "dialects": {"errors", "exchange", "model", "otlp.raw"},
+    "dialects": {"errors", "exchange", "model", "otlp.raw", "service_tiers"},
     "checks": {"exchange", "model"},
     "texts": {
         "dialects",
@@ -31,11 +33,12 @@ MAY_KNOW: dict[str, set[str]] = {
         "errors",
         "otlp.attributes",
         "otlp.decode",
+        "operations",
         "otlp.raw",
         "pipeline",
     },
-    "pipeline": {"model"},
-    "pricing": {"errors", "model"},
+    "pipeline": {"model", "operations"},
+    "pricing": {"errors", "model", "operations", "service_tiers"},
     "metrics": {"errors", "model", "pages"},
     "summary": {"metrics"},
     "cardinality": {"metrics"},
@@ -139,7 +142,7 @@ OUTSIDE_WORLD = {
     *("asyncio", "logging", "os", "pathlib", "random", "socket", "subprocess", "sys", "threading"),
     *("time", "urllib", "requests", "grpc", "uvicorn", "starlette", "prometheus_client"),
 }
-PURE_ROOMS = ("model", "dialects", "pipeline")
+PURE_ROOMS = ("model", "operations", "service_tiers", "dialects", "pipeline")
 """Rooms that neither wait, log, read a clock nor touch a file: values in, values out."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

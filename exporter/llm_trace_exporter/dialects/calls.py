@@ -10,6 +10,7 @@ from ..model import (
     ReportedCost,
     Tokens,
 )
+from ..service_tiers import normalize_tier
 from .finish import finish_reasons
 from .outcome import error_of, interval
 from .table import Kind, View
@@ -118,8 +119,7 @@ def _cost_parts(view: View) -> tuple[tuple[str, float], ...]:
 def _tier(view: View) -> str:
     if "service_tier" not in view.places:
         return ""
-    tier = view.text("service_tier").lower()
-    return "" if tier in ("default", "standard", "auto", "on_demand") else tier
+    return normalize_tier(view.text("service_tier"))
 
 
 def _gateway_events(view: View) -> tuple[tuple[GatewayEvent, int], ...]:

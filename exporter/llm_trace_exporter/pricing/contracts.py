@@ -14,7 +14,7 @@ from fnmatch import translate
 
 from llm_trace_exporter.pricing.policy import Contract
 from llm_trace_exporter.pricing.providers import normalize_provider
-from llm_trace_exporter.pricing.tiers import normalize_tier
+from llm_trace_exporter.service_tiers import normalize_tier
 
 
 @dataclass(frozen=True, slots=True)

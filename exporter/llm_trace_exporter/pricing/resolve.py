@@ -19,7 +19,7 @@ from llm_trace_exporter.pricing.providers import (
     label_of_catalogue_id,
     normalize_provider,
 )
-from llm_trace_exporter.pricing.tiers import normalize_tier
+from llm_trace_exporter.service_tiers import normalize_tier
 
 _API_SHAPES = frozenset({"openai"})
 """Providers that emitters also name when only the API looks like theirs."""
@@ -38,8 +38,6 @@ class Resolved:
     """None: nothing prices it."""
     local: bool
     match: Match | None
-    by_request_model: bool
-    """True when the list price was found by the model asked for, not by the one that answered."""
     contracts: tuple[Contract, ...]
 
 
@@ -67,7 +65,7 @@ def resolve(
     if not contracts:
         contracts = book.covering(provider, asked.forms, tier)
     timeline = build_timeline(match, tier, contracts, local=local)
-    return Resolved(provider, model, tier, timeline, local, match, by_request, contracts)
+    return Resolved(provider, model, tier, timeline, local, match, contracts)
 
 
 def _provider(catalogue: Catalogue, written: str, named: tuple[Spellings, ...]) -> str:

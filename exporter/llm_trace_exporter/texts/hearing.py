@@ -16,6 +16,7 @@ from ..dialects import Taker, Texts, exchange_of, texts_from
 from ..errors import DecodeError
 from ..exchange import Exchange
 from ..model import LlmCall, PricedCall, Reading, Step
+from ..operations import WORDLESS
 from ..otlp.decode import texts_of
 from ..otlp.raw import RawLog, RawSpan
 from ..pipeline import Memory
@@ -23,9 +24,6 @@ from .hold import Hold, Teller
 from .wanted import text_filter
 
 _POLL_S = 0.01
-
-WORDLESS = frozenset({"embeddings", "rerank", "moderation", "image", "audio"})
-"""Operations without a question and an answer in words."""
 
 Heard = tuple[Reading, Texts]
 """What one record said, and its texts."""
