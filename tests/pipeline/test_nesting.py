@@ -19,7 +19,8 @@ def beneath(outer: RawSpan, attrs: dict[str, Any], **more: Any) -> RawSpan:
     return raw_span(attrs, trace=outer.trace_id, parent=outer.span_id, scope="sdk", **more)
 
 
-def usage(output: Output) -> list[int | None]:
+def usage(output: Output) -> list[int]:
+    """Tokens of each call; -1 where they are not known."""
     found = calls(output)
     return sorted((c.tokens.total if c.tokens else -1) for c in found)
 
