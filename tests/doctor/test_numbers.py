@@ -25,7 +25,7 @@ def only(findings: Any) -> Finding:
 
 
 def page(ahead_s: float | None) -> Page:
-    return Page("http://x/metrics", "application/openmetrics-text", frozenset(), True, ahead_s)
+    return Page("http://x/metrics", "application/openmetrics-text", frozenset(), ahead_s)
 
 
 @pytest.mark.parametrize("by_s", [6.0, -6.0])

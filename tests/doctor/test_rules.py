@@ -150,7 +150,7 @@ def test_what_relabelling_drops() -> None:
 
 
 def test_what_the_exporter_shows_and_does_not_arrive() -> None:
-    page = Page("http://x", "", frozenset({"llm_tokens_total"}), False, None)
+    page = Page("http://x", "", frozenset({"llm_tokens_total"}), None)
     found = why("llm_tokens_total", counted("llm_tokens_total", llm_tokens_total=0), page=page)
     assert found.kind == "broken" and "does not arrive" in found.text
 

@@ -165,6 +165,6 @@ def test_exemplars(changes: dict[str, Any], level: str, part: str) -> None:
 
 
 def test_a_proxy_that_takes_accept_away() -> None:
-    page = Page("http://x/metrics", "text/plain; version=0.0.4", frozenset(), False, None)
+    page = Page("http://x/metrics", "text/plain; version=0.0.4", frozenset(), None)
     found = next(iter(scraping.exemplars(facts(page=page))))
     assert found.level == "warning" and "OpenMetrics" in found.what

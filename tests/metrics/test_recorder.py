@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.label_policy import Dimension
-from llm_trace_exporter.model import TOKEN_TYPES, CostLine, Origin, Tokens
+from llm_trace_exporter.model import TOKEN_TYPES, CostLine, Finding, Origin, Tokens
 
 NewMeter = Callable[..., Any]
 STREAM = {"streaming": True, "ttft_s": 0.3}
@@ -289,6 +289,15 @@ class TestSteps:
 
 
 class TestVerdicts:
+    def test_findings_are_as_many_as_were_found_in_as_many_calls_as_a_call_stands_for(
+        self, new_meter: NewMeter
+    ) -> None:
+        meter = new_meter()
+        found = (Finding("email", "output", 3), Finding("phone", "input"))
+        meter.verdict("fail", weight=4.0, kind="code", findings=found)
+        counted = by_label(meter, "llm_content_findings_total", "category")
+        assert counted == {"email": 12, "phone": 4}
+
     def test_all_verdicts_of_a_judge_are_born_together(self, new_meter: NewMeter) -> None:
         meter = new_meter()
         meter.verdict("fail", weight=3.0)

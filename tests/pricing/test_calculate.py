@@ -197,6 +197,19 @@ class TestFees:
         assert priced.cost == (CostLine("request", "contract", 0.002),)
         assert priced.unpriced is None
 
+    @pytest.mark.parametrize(("operation", "unpriced"), [("rerank", None), ("chat", "no_usage")])
+    def test_a_fee_beside_token_prices_is_all_of_a_call_that_has_no_tokens(
+        self, make_call: Any, operation: str, unpriced: str | None
+    ) -> None:
+        """A rerank is paid with its fee; a chat of unknown usage is not."""
+        fee = Contract(
+            "m", provider="cohere", usd_per_request=0.002, usd_per_million_tokens={"input": 1}
+        )
+        pricing = Pricing(PricingPolicy((fee,)))
+        priced = pricing.price(make_call("cohere", "m", None, operation=operation))
+        assert priced.cost == (CostLine("request", "contract", 0.002),)
+        assert priced.unpriced == unpriced
+
     def test_free_models_are_free_without_tokens_too(
         self, pricing: Pricing, make_call: Any
     ) -> None:

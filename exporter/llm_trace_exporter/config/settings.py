@@ -13,6 +13,9 @@ from datetime import date
 from typing import Literal
 
 from ..dialects.context import FEATURE_KEYS, PROMPT_NAME_KEYS, PROMPT_VERSION_KEYS, TEAM_KEYS
+from ..metrics.label_policy import DEFAULT_CAP
+from ..metrics.labels_and_buckets import BUCKETS
+from ..metrics.store import StoreOptions
 from ..model import JudgeKind
 from .content_settings import ContentRulesSettings, ContentSettings
 from .judge_settings import BuiltInJudgeSettings
@@ -24,6 +27,8 @@ NameProfile = Literal["semconv", "openlit"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 ReportedCost = Literal["trust", "ignore"]
+
+_SERIES = StoreOptions()
 
 DEFAULT_CAPS: Mapping[str, int] = {
     "service": 200,
@@ -129,7 +134,7 @@ class DimensionSettings:
     label: str
     keys: tuple[str, ...]
     """Attribute keys, the first one that has a value wins; `attr#a.b` looks into a JSON value."""
-    cap: int = 100
+    cap: int = DEFAULT_CAP
     """Distinct values."""
     inherit: bool = False
     """Whether enclosing spans lend their value to calls and steps."""
@@ -143,7 +148,7 @@ class LabelSettings:
 
     caps: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPS))
     """Distinct values by label."""
-    default_cap: int = 100
+    default_cap: int = DEFAULT_CAP
     """Distinct values of a label that `caps` does not name."""
 
 
@@ -151,9 +156,9 @@ class LabelSettings:
 class SeriesSettings:
     """How many series there may be and how long."""
 
-    max_per_family: int = 20_000
+    max_per_family: int = _SERIES.max_series_per_family
     """Label sets."""
-    idle_expiry_s: float = 86_400.0
+    idle_expiry_s: float = _SERIES.idle_expiry_s
     """Seconds without an update after which a series is dropped; 0 keeps all."""
 
 
@@ -161,34 +166,22 @@ class SeriesSettings:
 class BucketSettings:
     """Upper bounds of histograms by kind, ascending, without +Inf."""
 
-    seconds: tuple[float, ...] = (
-        0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600,
-    )  # fmt: skip
+    seconds: tuple[float, ...] = BUCKETS["seconds"]
     """Seconds."""
-    first_token_seconds: tuple[float, ...] = (
-        0.05, 0.1, 0.2, 0.4, 0.75, 1.5, 3, 6, 12, 30, 60,
-    )  # fmt: skip
+    first_token_seconds: tuple[float, ...] = BUCKETS["first_token_seconds"]
     """Seconds."""
-    per_token_seconds: tuple[float, ...] = (
-        0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1, 2,
-    )  # fmt: skip
+    per_token_seconds: tuple[float, ...] = BUCKETS["per_token_seconds"]
     """Seconds."""
-    tokens: tuple[float, ...] = (16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
-    dollars: tuple[float, ...] = (
-        0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 25,
-    )  # fmt: skip
+    tokens: tuple[float, ...] = BUCKETS["tokens"]
+    dollars: tuple[float, ...] = BUCKETS["dollars"]
     """US dollars."""
-    score: tuple[float, ...] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+    score: tuple[float, ...] = BUCKETS["score"]
     """Scores, 0-1."""
-    documents: tuple[float, ...] = (0, 1, 2, 3, 5, 8, 13, 20, 50, 100)
-    calls: tuple[float, ...] = (0, 1, 2, 3, 5, 8, 13, 20, 50, 100)
-    work_seconds: tuple[float, ...] = (
-        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
-    )  # fmt: skip
+    documents: tuple[float, ...] = BUCKETS["documents"]
+    calls: tuple[float, ...] = BUCKETS["calls"]
+    work_seconds: tuple[float, ...] = BUCKETS["work_seconds"]
     """Seconds."""
-    lag_seconds: tuple[float, ...] = (
-        1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400,
-    )  # fmt: skip
+    lag_seconds: tuple[float, ...] = BUCKETS["lag_seconds"]
     """Seconds."""
 
 
@@ -367,7 +360,7 @@ class Settings:
     otlp: OtlpSettings = OtlpSettings()
     decision_wait_s: float = 10.0
     """Seconds that a call waits for its other tellers before it is counted."""
-    zero_hold_s: float = 35.0
+    zero_hold_s: float = _SERIES.zero_hold_s
     """Seconds for which a new series is rendered as 0; 0 shows values at once."""
     lateness_s: float = 3_600.0
     """Seconds after which a record that comes in counts as late."""

@@ -6,10 +6,9 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
+from ..correlation import SLACK_NS
 from .extract import RawContent
 
-SLACK_NS = 50_000_000
-"""How much later than a call began a retrieval for it may seem to end: clocks differ a little."""
 MAX_RETRIEVALS = 32
 """Retrievals of one trace; the oldest are forgotten first."""
 _OVERHEAD_BYTES = 1_024
@@ -85,6 +84,7 @@ class ContentBuffer:
         held = self._retrievals.get(trace_id)
         if held is None:
             return []
+        # Clocks of two tellers differ a little.
         return [texts for texts in held.texts if texts.end_ns <= before_ns + SLACK_NS]
 
     def expire(self, now_s: float) -> None:

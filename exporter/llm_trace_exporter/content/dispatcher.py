@@ -15,6 +15,7 @@ from time import monotonic, sleep
 from ..correlation import Memory
 from ..errors import DecodeError
 from ..model import LlmCall, ParsedRecord, PricedCall, Step
+from ..operations import WORDLESS
 from ..otlp.decode import content_of
 from ..otlp.records import RawLog, RawSpan
 from .attribute_filter import text_filter
@@ -23,9 +24,6 @@ from .extract import ContentExtractor, RawContent, extract_content, raw_content_
 from .record import CallContent
 
 _POLL_S = 0.01
-
-WORDLESS = frozenset({"embeddings", "rerank", "moderation", "image", "audio"})
-"""Operations without a question and an answer in words."""
 
 Captured = tuple[ParsedRecord, RawContent]
 """What one record said, and its texts."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from .correlator import Correlator
 from .limits import Limits, Memory, Output
 from .memory_codec import Part, Saved, UnreadablePart, merged, relabelled, relabelled_record
+from .merge import SLACK_NS
 from .trace_summaries import TraceLimits, WholeTraces
 
 __all__ = [
+    "SLACK_NS",
     "Correlator",
     "Limits",
     "Memory",

@@ -14,9 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
+from ..operations import WORDLESS
 from .memory_codec import Move, Saved, log_by_subject, unpacked_by_subject
 
-_WORDLESS = frozenset(("embeddings", "rerank", "moderation"))
 _MAX_IN_TRACE = 500
 _MAX_SUBJECTS = 50_000
 
@@ -180,7 +180,7 @@ def common_target(calls: Iterable[EvaluationTarget]) -> EvaluationTarget | None:
     """
     found = sorted(calls, key=lambda c: (c.start_ns, c.span_id))
     found = [c for c in found if not c.subject.purpose] or found
-    found = [c for c in found if c.subject.operation not in _WORDLESS] or found
+    found = [c for c in found if c.subject.operation not in WORDLESS] or found
     if not found:
         return None
     first = found[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..model import FinishReason, GatewayEvent, LlmCall, Origin, ReportedCost, Tokens
+from ..service_tiers import normalize_tier
 from .coerce import MAX_SECONDS, instant_ns, is_made_up
 from .finish_reasons import finish_reasons
 from .outcome import error_of, interval
@@ -111,8 +112,7 @@ def _cost_parts(view: RecordView) -> tuple[tuple[str, float], ...]:
 def _tier(view: RecordView) -> str:
     if "service_tier" not in view.locations:
         return ""
-    tier = view.text("service_tier").lower()
-    return "" if tier in ("default", "standard", "auto", "on_demand") else tier
+    return normalize_tier(view.text("service_tier"))
 
 
 def _gateway_events(view: RecordView) -> tuple[tuple[GatewayEvent, int], ...]:

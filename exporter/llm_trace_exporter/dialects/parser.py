@@ -242,7 +242,7 @@ def _results(view: RecordView, kind: Kind, *, has_filed: bool) -> list[Result]:
 
 
 def _own_result(view: RecordView) -> Result | None:
-    if view.dialect.name != "trulens":
+    if not view.dialect.verdicts_by_field:
         return otel_result(view.attrs)
     name = view.text("judge")
     broke = bool(view.text("judge_error"))

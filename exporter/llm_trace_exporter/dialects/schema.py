@@ -120,6 +120,8 @@ class Dialect:
     always_streams: bool = False
     untrusted_cost: bool = False
     """Reported cost ignores discounts, and 0 means unknown."""
+    verdicts_by_field: bool = False
+    """Evaluation spans tell judge and score in the fields of this table, not as OTel does."""
     nan_is_unknown: bool = False
     """A count that is not a number says that there is none."""
     model_in_name: bool = False

@@ -24,8 +24,7 @@ def read_tokens(view: RecordView, exclusive_cache: bool) -> Tokens | None:
     read, read_apart = view.detail("cache_read")
     write, write_apart = view.detail("cache_write")
     thought, thought_apart = view.detail("reasoning")
-    audio_input = min(view.count("audio_input") or 0, total_input)
-    audio_output = min(view.count("audio_output") or 0, total_output)
+    audio_input, audio_output = view.count("audio_input") or 0, view.count("audio_output") or 0
     extra_input = view.count("tool_input") or 0
     if not (read or write or thought or audio_input or audio_output or extra_input):
         return Tokens(input=total_input, output=total_output)
@@ -39,12 +38,15 @@ def read_tokens(view: RecordView, exclusive_cache: bool) -> Tokens | None:
         uncached -= read + write
     if thought > total_output or (thought > 0 and total == total_input + total_output + thought):
         thought_apart = True
+    uncached = max(0, uncached)
+    written = total_output if thought_apart else total_output - thought
+    audio_input, audio_output = min(audio_input, uncached), min(audio_output, written)
     return Tokens(
-        input=max(0, uncached - audio_input),
+        input=uncached - audio_input,
         cache_read=read,
         cache_write=write,
-        output=max(0, total_output - (0 if thought_apart else thought) - audio_output),
+        output=written - audio_output,
         reasoning=thought,
-        audio_input=min(audio_input, max(0, uncached)),
-        audio_output=min(audio_output, max(0, total_output - (0 if thought_apart else thought))),
+        audio_input=audio_input,
+        audio_output=audio_output,
     )

@@ -131,7 +131,6 @@ class Page:
     content_type: str
     names: frozenset[str]
     """Of its samples."""
-    has_exemplars: bool
     ahead_s: float | None
     """How far its clock is before this machine's; None: it did not say."""
 

@@ -211,6 +211,5 @@ def _page(exporter: Server) -> Page:
         url=exporter.url,
         content_type=headers.get("content-type", ""),
         names=names,
-        has_exemplars=b" # {" in body,
         ahead_s=ahead_of(headers, own_s),
     )

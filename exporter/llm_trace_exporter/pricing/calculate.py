@@ -5,23 +5,17 @@ from __future__ import annotations
 from msgspec.structs import astuple
 
 from ..model import TOKEN_TYPES, CostLine, LlmCall, PricedCall, Tokens, UnpricedReason
+from ..operations import PRICED_PER_REQUEST
 from .catalogue import Catalogue, bundled_catalogue
 from .contracts import ContractBook
 from .names import MAX_LENGTH
 from .plan import Plan
 from .policy import PricingPolicy
-from .providers import normalize_provider, words
+from .providers import normalize_provider
 from .reported import reported_lines, served_from_cache
 from .resolve import Resolved, resolve
 
 _CACHE_SIZE = 4096
-
-PER_REQUEST_OPERATIONS: frozenset[str] = words(
-    "rerank moderation image image_generation image_edit image_variation generate_image audio "
-    "speech text_to_speech transcription transcribe speech_to_text translation video "
-    "generate_video video_generation ocr search"
-)
-"""Operations that have no token usage by nature."""
 
 _Lines = tuple[CostLine, ...]
 _Outcome = tuple[_Lines, UnpricedReason | None, tuple[tuple[str, int], ...]]
@@ -148,7 +142,7 @@ def _own_price(call: LlmCall, resolved: Resolved) -> _Outcome:
 
 def _without_usage(call: LlmCall, plan: Plan | None) -> _Outcome:
     """Return what is known of a call whose tokens are not: its fee, if it succeeded."""
-    by_nature = call.operation in PER_REQUEST_OPERATIONS
+    by_nature = call.operation in PRICED_PER_REQUEST
     unknown: UnpricedReason = "per_request" if by_nature else "no_usage"
     if plan is None or call.error_type:
         return (), unknown, ()

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 
+from ..service_tiers import normalize_tier
 from .policy import Contract
 from .providers import normalize_provider
-from .tiers import normalize_tier
 
 
 @dataclass(frozen=True, slots=True)

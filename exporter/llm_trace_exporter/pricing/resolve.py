@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..service_tiers import normalize_tier
 from .catalogue import Catalogue, Match
 from .contracts import ContractBook
 from .names import Spellings, signature, spellings, without_soft_ending
 from .plan import Timeline, build_timeline
 from .policy import Contract
 from .providers import catalogue_id, label_of_catalogue_id, normalize_provider
-from .tiers import normalize_tier
 
 _API_SHAPES = frozenset({"openai"})
 """Providers that emitters also name when only the API looks like theirs."""
@@ -29,8 +29,6 @@ class Resolved:
     """None: nothing prices it."""
     local: bool
     match: Match | None
-    by_request_model: bool
-    """True when the list price was found by the model asked for, not by the one that answered."""
     contracts: tuple[Contract, ...]
 
 
@@ -58,7 +56,7 @@ def resolve(
     if not contracts:
         contracts = book.covering(provider, asked.forms, tier)
     timeline = build_timeline(match, tier, contracts, local=local)
-    return Resolved(provider, model, tier, timeline, local, match, by_request, contracts)
+    return Resolved(provider, model, tier, timeline, local, match, contracts)
 
 
 def _provider(catalogue: Catalogue, written: str, named: tuple[Spellings, ...]) -> str:

@@ -61,4 +61,5 @@ DIALECT = Dialect(
         "guardrail_passed": keys(f"{_O}.guardrail.passed"),
     },
     untrusted_cost=True,
+    verdicts_by_field=True,
 )

@@ -1,0 +1,91 @@
+"""Nests at their edges: whose call is whose, and what comes too late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_trace_exporter.correlation import Correlator, Limits, Output
+from llm_trace_exporter.otlp.records import RawSpan
+from tests.correlation.test_pipeline import add, calls, fed
+from tests.spans import chat, raw_span
+
+AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper"}
+TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "ask"}
+
+
+def beneath(outer: RawSpan, attrs: dict[str, Any], **more: Any) -> RawSpan:
+    return raw_span(attrs, trace=outer.trace_id, parent=outer.span_id, scope="sdk", **more)
+
+
+def usage(output: Output) -> list[int]:
+    """Tokens of each call; -1 where they are not known."""
+    found = calls(output)
+    return sorted((c.tokens.total if c.tokens else -1) for c in found)
+
+
+def in_turn(*rounds: tuple[RawSpan, ...]) -> tuple[Output, ...]:
+    """What comes out of each round, which is settled before the next comes."""
+    pipeline = Correlator(Limits(decision_wait_s=10))
+    found = []
+    for number, records in enumerate(rounds):
+        for record in records:
+            add(pipeline, record, 100.0 * number)
+        pipeline.settle(100.0 * number + 20)
+        found.append(pipeline.drain())
+    return tuple(found)
+
+
+@pytest.mark.parametrize("between", [AGENT, TOOL])
+def test_what_a_tool_or_an_agent_called_is_a_call_of_its_own(between: dict[str, Any]) -> None:
+    outer = raw_span(chat((10, 5)))
+    step = beneath(outer, between)
+    other = beneath(step, chat((7, 3)))
+    assert usage(fed(outer, step, other)) == [10, 15]
+
+
+def test_a_call_that_tells_the_sum_of_its_agents_is_no_call_of_its_own() -> None:
+    outer = raw_span(chat((10, 5)))
+    step = beneath(outer, AGENT)
+    other = beneath(step, chat((10, 5)))
+    assert usage(fed(outer, step, other)) == [15]
+
+
+def test_usage_is_not_lent_where_several_attempts_answered() -> None:
+    """The wrapper tells the sum or one of the two: lent to either, tokens would count twice."""
+    outer = raw_span(chat((10, 5)), scope="wrapper", duration_s=5)
+    one = beneath(outer, chat((10, 5)))
+    other = beneath(outer, chat(None), start_s=2)
+    assert usage(fed(outer, one, other)) == [-1, 15]
+
+
+def test_a_wrapper_that_comes_late_is_not_counted_again() -> None:
+    outer = raw_span(chat((10, 5)), scope="wrapper", duration_s=3)
+    inner = beneath(outer, chat((10, 5)))
+    first, second = in_turn((inner,), (outer,))
+    assert (usage(first), usage(second)) == ([15], [])
+    assert second.discarded == {"late": (1, 15)}
+
+
+def test_a_call_that_comes_after_its_wrapper_is_not_counted_again() -> None:
+    outer = raw_span(chat((10, 5)), scope="wrapper", duration_s=3)
+    inner = beneath(outer, chat((10, 5)))
+    first, second = in_turn((outer,), (inner,))
+    assert (usage(first), usage(second)) == ([15], [])
+    assert second.discarded == {"late": (1, 15)}
+
+
+def test_attempts_that_failed_have_the_asker_and_not_the_answer() -> None:
+    outer = raw_span(
+        chat((10, 5), team="t", gen_ai__response__finish_reasons=["stop"], operation__cost=0.5),
+        scope="wrapper", duration_s=5, service="app",
+    )  # fmt: skip
+    failed = beneath(outer, chat(None, error__type="RateLimitError"), status=2, service="sdk")
+    answered = beneath(outer, chat((10, 5)), start_s=2, service="sdk")
+    found = {bool(c.error_type): c for c in calls(fed(outer, failed, answered))}
+    assert {c.origin.service for c in found.values()} == {"app"}
+    assert {c.origin.dimensions[1] for c in found.values()} == {"t"}
+    assert (found[True].finish_reasons, found[True].reported_cost) == ((), None)
+    assert found[True].tokens is None
+    assert found[False].finish_reasons == ("stop",)

@@ -1,0 +1,48 @@
+"""Where counts overlap, and where they cannot: every token once, at the edges as well."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_trace_exporter.dialects import Context
+from llm_trace_exporter.model import LlmCall, Tokens
+from tests.spans import chat, raw_span, read_span
+
+READ = "gen_ai.usage.cache_read.input_tokens"
+WRITE = "gen_ai.usage.cache_write.input_tokens"
+THOUGHT = "gen_ai.usage.reasoning.output_tokens"
+HEARD = "gen_ai.usage.audio.input_tokens"
+SPOKEN = "gen_ai.usage.audio.output_tokens"
+TOTAL = "gen_ai.usage.total_tokens"
+
+
+@pytest.mark.parametrize(
+    ("told", "more", "expected"),
+    [
+        # Read wholly from the cache: as many as the input are still a part of it.
+        ((100, 5), {READ: 100}, Tokens(0, cache_read=100, output=5)),
+        ((100, 5), {READ: 60, WRITE: 40}, Tokens(0, cache_read=60, cache_write=40, output=5)),
+        ((100, 5), {READ: 101}, Tokens(100, cache_read=101, output=5)),
+        ((100, 5), {READ: 60, WRITE: 41}, Tokens(100, cache_read=60, cache_write=41, output=5)),
+        ((100, 5), {WRITE: 100}, Tokens(0, cache_write=100, output=5)),
+        # Thinking that is all of the output, and more than it.
+        ((10, 30), {THOUGHT: 30}, Tokens(10, output=0, reasoning=30)),
+        ((10, 5), {THOUGHT: 30}, Tokens(10, output=5, reasoning=30)),
+        # The total says that it stands beside the output.
+        ((10, 30), {THOUGHT: 20, TOTAL: 60}, Tokens(10, output=30, reasoning=20)),
+        ((10, 30), {THOUGHT: 20, TOTAL: 40}, Tokens(10, output=10, reasoning=20)),
+        # More audio than there is of anything.
+        ((100, 5), {HEARD: 250}, Tokens(0, audio_input=100, output=5)),
+        ((100, 5), {HEARD: 80, READ: 60}, Tokens(0, cache_read=60, audio_input=40, output=5)),
+        ((100, 50), {SPOKEN: 70}, Tokens(100, output=0, audio_output=50)),
+        ((100, 50), {SPOKEN: 40, THOUGHT: 20}, Tokens(100, reasoning=20, audio_output=30)),
+        ((100, 0), {READ: 30}, Tokens(70, cache_read=30)),
+        ((0, 50), {SPOKEN: 20}, Tokens(0, output=30, audio_output=20)),
+    ],
+)  # fmt: skip
+def test_every_token_is_one(
+    told: tuple[int, int], more: dict[str, int], expected: Tokens
+) -> None:  # fmt: skip
+    reading = read_span(raw_span(chat(told) | more), Context())
+    (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
+    assert call.tokens == expected

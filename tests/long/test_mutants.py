@@ -1,0 +1,78 @@
+"""Faults in what makes a number are noticed by the tests beside it.
+
+Each run draws some faults of each module from a seed; LTE_MUTANTS=all makes all of them (an hour).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.long.mutants import Mutant, mutants, path_of
+
+pytestmark = pytest.mark.long
+
+ROOT = Path(__file__).parents[2]
+_P = "llm_trace_exporter"
+_NESTS = ("tests/correlation/test_nesting.py", "tests/correlation/test_pipeline.py")
+_PRICES = ("tests/pricing/test_calculate.py", "tests/pricing/test_policy.py")
+MODULES: dict[str, tuple[str, ...]] = {
+    f"{_P}.dialects.usage": ("tests/dialects/test_usage.py", "tests/dialects/test_read.py"),
+    f"{_P}.correlation.nesting": (*_NESTS, "tests/correlation/test_late_usage.py"),
+    f"{_P}.correlation.merge": (*_NESTS, "tests/correlation/test_late_usage.py"),
+    f"{_P}.correlation.matching": ("tests/correlation/test_pairing.py", *_NESTS),
+    f"{_P}.correlation.duplicates": (
+        *_NESTS, "tests/correlation/test_pairing.py", "tests/correlation/test_late_usage.py",
+    ),
+    f"{_P}.pricing.calculate": _PRICES,
+    f"{_P}.pricing.plan": (*_PRICES, "tests/pricing/test_catalogue.py"),
+    f"{_P}.pricing.resolve": (*_PRICES, "tests/pricing/test_labels.py"),
+    f"{_P}.metrics.label_policy": ("tests/metrics/test_labels.py", "tests/metrics/test_store.py"),
+}  # fmt: skip
+"""Module -> the fast tests beside it, those that notice most first."""
+
+EXCUSED: dict[str, dict[str, str]] = {}
+"""Module -> a fault that changes nothing anyone could see -> why."""
+
+SEED = 1
+DRAWN = 12
+"""Faults of each module."""
+
+
+def drawn(module: str, found: list[Mutant]) -> list[int]:
+    """Numbers of the faults that are tried."""
+    numbers = range(len(found))
+    if os.environ.get("LTE_MUTANTS") == "all":
+        return list(numbers)
+    return sorted(random.Random(f"{module}/{SEED}").sample(numbers, min(DRAWN, len(found))))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_fault_is_noticed(module: str) -> None:
+    found = mutants(path_of(module).read_text())
+    numbers = ",".join(map(str, drawn(module, found)))
+    command = [sys.executable, "-m", "tests.long.mutants", module, numbers, *MODULES[module]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lived = {str(found[int(number)]) for number in done.stdout.split()}
+    assert lived - EXCUSED.get(module, {}).keys() == set()
+
+
+@pytest.mark.parametrize("module", EXCUSED)
+def test_what_is_excused_is_still_there(module: str) -> None:
+    assert EXCUSED[module].keys() <= set(map(str, mutants(path_of(module).read_text())))
+
+
+def test_a_fault_is_one_change() -> None:
+    source = "def f(a, b):\n    return a < b and not b\n"
+    assert [m.after for m in mutants(source)] == [
+        "a < b or not b",
+        "not b",
+        "a < b",
+        "a <= b and (not b)",
+    ]
