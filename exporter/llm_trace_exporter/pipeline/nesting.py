@@ -168,9 +168,7 @@ def _absorb(outer: Leaf, beneath: list[Leaf]) -> None:
             target.lacking, target.late_call = target.tellers[0], outer.call
         return
     sole = len(answered) == 1
-    target.call = lend(
-        target.call, outer.call, with_usage=unknown or sole, with_cost=sole or len(beneath) == 1
-    )
+    target.call = lend(target.call, outer.call, with_usage=unknown or sole, with_cost=sole)
     for leaf in beneath:
         if leaf is not target and not leaf.late:
             leaf.call = lend(leaf.call, _asker(outer.call), with_usage=False, with_cost=False)
