@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long demo chart bench lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test test-long coverage demo chart bench lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,6 +21,14 @@ test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
 	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
+
+# Rooms on the way of a number, and the tests that start no other process.
+COUNTED := otlp dialects pipeline pricing metrics state
+IN_PROCESS := $(addprefix tests/,checks config dialects judge metrics otlp pipeline pricing scores state targets texts)
+coverage: $(VENV)/installed-test ## measure which lines and branches the tests reach; the rooms that count, the least first
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not long" --cov --cov-report= $(IN_PROCESS) $(wildcard tests/test_*.py)
+	$(BIN)/python -m coverage report --sort=cover --skip-covered --include="$(subst $() $(),$(),$(foreach r,$(COUNTED),*/$(r)/*,))"
+	$(BIN)/python -m coverage report --format=total
 
 demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
 	@$(BIN)/python -m demo $(DEMO)
