@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long test-lowest size lock demo chart bench lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test test-long test-lowest coverage size lock demo chart bench lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,14 @@ lock: $(BIN)/uv ## pin what is installed in the image and for tests, in requirem
 	$(COMPILE) --all-extras -c requirements/image.txt -o requirements/test.txt pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(COMPILE) -c requirements/test.txt -o requirements/build.txt -
+
+# Rooms on the way of a number, and the tests that start no other process.
+COUNTED := otlp dialects correlation pricing metrics storage
+IN_PROCESS := $(addprefix tests/,config content content_rules correlation dialects judge metrics objectives otlp pricing scores sources storage)
+coverage: $(VENV)/installed-test ## measure which lines and branches the tests reach; the rooms that count, the least first
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not long" --cov --cov-report= $(IN_PROCESS) $(wildcard tests/test_*.py)
+	$(BIN)/python -m coverage report --sort=cover --skip-covered --include="$(subst $() $(),$(),$(foreach r,$(COUNTED),*/$(r)/*,))"
+	$(BIN)/python -m coverage report --format=total
 
 demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
 	@$(BIN)/python -m demo $(DEMO)

@@ -9,7 +9,7 @@ import pytest
 from llm_trace_exporter.correlation import Correlator, Limits, Output
 from llm_trace_exporter.otlp.records import RawSpan
 from tests.correlation.test_pipeline import add, calls, fed
-from tests.spans import chat, raw_span
+from tests.spans import chat, raw_log, raw_span
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper"}
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "ask"}
@@ -76,12 +76,14 @@ def test_a_call_that_comes_after_its_wrapper_is_not_counted_again() -> None:
     assert second.discarded == {"late": (1, 15)}
 
 
-def test_attempts_that_failed_have_the_asker_and_not_the_answer() -> None:
+@pytest.mark.parametrize("failed_at_s", [0.0, 3.5])
+def test_attempts_that_failed_have_the_asker_and_not_the_answer(failed_at_s: float) -> None:
     outer = raw_span(
         chat((10, 5), team="t", gen_ai__response__finish_reasons=["stop"], operation__cost=0.5),
         scope="wrapper", duration_s=5, service="app",
     )  # fmt: skip
-    failed = beneath(outer, chat(None, error__type="RateLimitError"), status=2, service="sdk")
+    failed = beneath(outer, chat(None, error__type="RateLimitError"), status=2, service="sdk",
+                     start_s=failed_at_s)  # fmt: skip
     answered = beneath(outer, chat((10, 5)), start_s=2, service="sdk")
     found = {bool(c.error_type): c for c in calls(fed(outer, failed, answered))}
     assert {c.origin.service for c in found.values()} == {"app"}
@@ -89,3 +91,28 @@ def test_attempts_that_failed_have_the_asker_and_not_the_answer() -> None:
     assert (found[True].finish_reasons, found[True].reported_cost) == ((), None)
     assert found[True].tokens is None
     assert found[False].finish_reasons == ("stop",)
+
+
+def test_what_a_tool_called_has_nothing_of_the_call_around_it() -> None:
+    outer = raw_span(chat((10, 5), team="t"), scope="wrapper", duration_s=5)
+    inner = beneath(outer, chat((10, 5)))
+    tool = beneath(outer, TOOL, start_s=2)
+    other = beneath(tool, chat((7, 3)), start_s=2)
+    found = calls(fed(outer, inner, tool, other))
+    assert {c.tokens.total if c.tokens else 0: c.origin.dimensions[1] for c in found} == {
+        15: "t",
+        10: "",
+    }
+
+
+def test_a_log_record_lends_its_span_the_usage_and_the_cost_that_it_lacks() -> None:
+    span = raw_span(chat(None))
+    details = raw_log(
+        chat((10, 5), operation__cost=0.5),
+        event="gen_ai.client.inference.operation.details",
+        trace=span.trace_id, span=span.span_id,
+    )  # fmt: skip
+    for order in ((span, details), (details, span)):
+        (call,) = calls(fed(*order))
+        assert call.tokens is not None and call.tokens.total == 15
+        assert call.reported_cost is not None and call.reported_cost.total_usd == 0.5

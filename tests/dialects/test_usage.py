@@ -6,7 +6,7 @@ import pytest
 
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import LlmCall, Tokens
-from tests.spans import chat, raw_span, read_span
+from tests.spans import chat, raw_log, raw_span, read_log, read_span
 
 READ = "gen_ai.usage.cache_read.input_tokens"
 WRITE = "gen_ai.usage.cache_write.input_tokens"
@@ -46,3 +46,15 @@ def test_every_token_is_one(
     reading = read_span(raw_span(chat(told) | more), Context())
     (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
     assert call.tokens == expected
+
+
+@pytest.mark.parametrize(("total", "read"), [(112, 107), (105, 100), (None, 100), (130, 100)])
+def test_what_tools_put_in_is_input_where_the_total_says_so(total: int | None, read: int) -> None:
+    """Gemini's count of tool results: beside the input, or a part of it."""
+    attrs = {"input_token_count": 100, "output_token_count": 5, "tool_token_count": 7}
+    told = attrs if total is None else attrs | {"total_token_count": total}
+    reading = read_log(
+        raw_log(told, scope="gemini-cli", event="gemini_cli.api_response"), Context()
+    )
+    (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
+    assert call.tokens == Tokens(read, output=5)

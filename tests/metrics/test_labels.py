@@ -84,3 +84,8 @@ def test_a_lower_cap_keeps_what_is_shown_already() -> None:
     policy.set_caps({"model": 1}, 1)
     assert policy.admit("model", "c") == ("c", False)
     assert policy.admit("model", "d") == ("other", True)
+
+
+def test_a_label_that_was_never_seen_shows_nothing() -> None:
+    assert LabelPolicy({"model": 3}, default_cap=7).usage("model") == (0, 3)
+    assert LabelPolicy({"model": 3}, default_cap=7).usage("team") == (0, 7)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.model import TOKEN_TYPES, CostLine, PricedCall, Tokens
 from llm_trace_exporter.pricing import Contract, Pricing, PricingPolicy
+from llm_trace_exporter.pricing.names import MAX_LENGTH
 
 LIST_USD = 0.004
 """600 input, 400 cached, 200 output of gpt-4o."""
@@ -298,3 +299,22 @@ def test_every_dollar_and_every_token_is_accounted_for(
     if tokens is not None and sources(priced) <= {"list"}:
         lines = {line.type for line in priced.cost} | {name for name, _ in priced.unpriced_tokens}
         assert lines - {"request"} == {name for name, count in tokens.by_type() if count}
+
+
+@pytest.mark.parametrize("long", ["provider", "response_model", "request_model", "service_tier"])
+def test_one_name_that_is_too_long_is_cut_whatever_the_others_are(long: str) -> None:
+    pricing = Pricing(PricingPolicy())
+    names = {"provider": "p", "response_model": "m", "request_model": "m", "service_tier": "t"}
+    told = [names | {long: "x" * (MAX_LENGTH + size)} for size in (-1, 0, 1, 10**6)]
+    found = [pricing.resolved(*(t[n] for n in names)) for t in told]
+    assert found[1] is found[2] is found[3] and found[0] is not found[1]
+
+
+def test_what_a_gateway_had_in_store_is_free_by_type_where_usage_is_known(make_call: Any) -> None:
+    pricing = Pricing(PricingPolicy())
+    hit = {"gateway_events": (("cache_hit", 1),)}
+    known, unknown = pricing.price(make_call(**hit)), pricing.price(make_call(tokens=None, **hit))
+    assert {(line.type, line.usd) for line in known.cost} == {
+        ("input", 0.0), ("cache_read", 0.0), ("output", 0.0),
+    }  # fmt: skip
+    assert [(line.type, line.usd) for line in unknown.cost] == [("request", 0.0)]

@@ -168,9 +168,7 @@ def _absorb(outer: CallGroup, beneath: list[CallGroup]) -> None:
             target.lacking, target.late_call = target.reporters[0], outer.call
         return
     sole = len(answered) == 1
-    target.call = fill_missing(
-        target.call, outer.call, with_usage=unknown or sole, with_cost=sole or len(beneath) == 1
-    )
+    target.call = fill_missing(target.call, outer.call, with_usage=unknown or sole, with_cost=sole)
     for leaf in beneath:
         if leaf is not target and not leaf.late:
             leaf.call = fill_missing(
