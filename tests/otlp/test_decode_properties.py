@@ -30,6 +30,7 @@ from llm_trace_exporter.otlp.decode import (
 )
 from llm_trace_exporter.otlp.raw import Batch
 from tests.e2e.wire import to_otlp_json
+from tests.every import every
 from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain
 
 DECODERS = (decode_traces, decode_logs, decode_traces_json, decode_logs_json)
@@ -240,9 +241,7 @@ def test_truncated_and_flipped_bodies_raise_nothing_but_decode_errors(
             continue
 
 
-@pytest.mark.parametrize(
-    "path", sorted(CORPUS.rglob("*.traces.*")) + sorted(CORPUS.rglob("*.logs.*")), ids=str
-)
+@every(sorted(CORPUS.rglob("*.traces.*")) + sorted(CORPUS.rglob("*.logs.*")))
 def test_every_captured_request_decodes_whole(path: Path) -> None:
     name, encoding = path.name.split(".")[1:3]
     convert = {
