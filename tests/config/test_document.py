@@ -83,7 +83,7 @@ def in_range(schema: dict[str, Any]) -> list[st.SearchStrategy[Any]]:
             return []
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(values_of(SCHEMA, bad=False))
 def test_effective_configuration_loads_back(value: Any) -> None:
     found = outcome(yaml.dump(value, Dumper=_Dumper, allow_unicode=True))

@@ -183,7 +183,7 @@ def log_requests(draw: st.DrawFn) -> ExportLogsServiceRequest:
 
 
 @given(message=trace_requests())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_traces_in_json_and_protobuf_give_the_same_batch(
     message: ExportTraceServiceRequest,
 ) -> None:
@@ -225,7 +225,7 @@ def test_attributes_read_as_protobuf_reads_them(sent: list[KeyValue]) -> None:
 
 
 @given(message=trace_requests(), data=st.data())
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_truncated_and_flipped_bodies_raise_nothing_but_decode_errors(
     message: ExportTraceServiceRequest, data: st.DataObject
 ) -> None:
