@@ -16,11 +16,20 @@ help: ## say what there is
 run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve until Ctrl-C
 	$(BIN)/llm-trace-exporter serve --zero-hold=0s --replay examples/traces --summary
 
+# The exporter is started a hundred times: where nothing compiled is kept, each start compiles it.
+PYTEST := PYTHONDONTWRITEBYTECODE= LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q
+
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
-	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long"
+	$(PYTEST) -n auto --dist loadgroup -m "not long"
+
+# Rooms whose tests start no process.
+QUICK := config dialects judge metrics otlp pipeline pricing scores state targets test_*.py
+
+quick: $(VENV)/installed-test ## run the tests that start no process: while you work
+	$(PYTEST) -n auto --dist loadgroup -m "not long and not slow"
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
-	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
+	$(PYTEST) -m long
 
 demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
 	@$(BIN)/python -m demo $(DEMO)
