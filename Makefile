@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long demo chart bench lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test quick test-long demo chart bench lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,14 +22,15 @@ PYTEST := PYTHONDONTWRITEBYTECODE= LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
 	$(PYTEST) -n auto --dist loadgroup -m "not long"
 
-# Rooms whose tests start no process.
-QUICK := config dialects judge metrics otlp pipeline pricing scores state targets test_*.py
+QUICK := checks config dialects metrics pipeline pricing scores targets texts \
+  test_architecture.py test_corpus.py test_every.py test_repository.py
 
-quick: $(VENV)/installed-test ## run the tests that start no process: while you work
-	$(PYTEST) -n auto --dist loadgroup -m "not long and not slow"
+quick: $(VENV)/installed-test ## run the quick tests of what reads, counts, prices and shows: while you work
+	$(PYTEST) -n auto --dist loadgroup -m "not long and not dear" $(addprefix tests/,$(QUICK))
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
-	$(PYTEST) -m long
+	$(PYTEST) -n auto --dist loadgroup -m "long and not alone"; others=$$?; \
+	$(PYTEST) -m "long and alone" && exit $$others
 
 demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
 	@$(BIN)/python -m demo $(DEMO)

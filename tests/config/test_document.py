@@ -83,6 +83,7 @@ def in_range(schema: dict[str, Any]) -> list[st.SearchStrategy[Any]]:
             return []
 
 
+@pytest.mark.dear
 @settings(deadline=None, max_examples=60)
 @given(values_of(SCHEMA, bad=False))
 def test_effective_configuration_loads_back(value: Any) -> None:
@@ -91,6 +92,7 @@ def test_effective_configuration_loads_back(value: Any) -> None:
         assert parse_config(effective_yaml(found), "again.yml") == found
 
 
+@pytest.mark.dear
 @settings(deadline=None, max_examples=200)
 @given(values_of(SCHEMA, bad=True))
 def test_any_values_under_any_keys(value: Any) -> None:
@@ -114,6 +116,7 @@ def test_any_punctuation(text: str) -> None:
     outcome(text)
 
 
+@pytest.mark.dear
 @pytest.mark.parametrize(
     "text",
     [

@@ -57,6 +57,7 @@ def records(dialect: Dialect) -> Iterator[tuple[str, dict[str, Any]]]:
         yield event, marks | {"event.name": event}
 
 
+@pytest.mark.dear
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.name)
 def test_a_record_is_rejected_or_can_be_kept(dialect: Dialect) -> None:
     """Nothing escapes, and what is read fits into the journal.

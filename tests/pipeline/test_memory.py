@@ -39,6 +39,7 @@ def blocks() -> int:
     return sys.getallocatedblocks()
 
 
+@pytest.mark.dear
 @pytest.mark.parametrize("late_logs", [False, True])
 def test_forgotten_traces_leave_nothing_behind(late_logs: bool) -> None:
     pipeline = Pipeline(LIMITS)
@@ -70,6 +71,7 @@ def test_without_a_file_nothing_is_noted_for_one() -> None:
     assert not any(part.entries for part in pipeline.save(every=False).parts)
 
 
+@pytest.mark.dear
 def test_what_nobody_saves_is_bounded() -> None:
     """A disk that is full for long: what is noted for the next checkpoint does not pile up."""
     pipeline = Pipeline(dataclasses.replace(LIMITS, max_spans=5), tracks=True)
