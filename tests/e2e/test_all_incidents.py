@@ -22,7 +22,9 @@ from tests.e2e.troubles import ALONE, EXPORTERS_OWN, REPORTED, RUNNING, UNSHOWN
 
 def long(test: Callable[..., None]) -> Callable[..., None]:
     """Mark one that takes minutes; histories end when they are expected to be written."""
-    return pytest.mark.long(pytest.mark.alone(test))
+    for mark in (pytest.mark.long, pytest.mark.alone):
+        mark(test)
+    return test
 
 
 _WAIT_S = 40
