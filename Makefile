@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long test-lowest coverage size lock demo chart bench lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test quick test-long test-lowest coverage size lock demo chart bench lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,11 +16,21 @@ help: ## say what there is
 run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve until Ctrl-C
 	$(BIN)/llm-trace-exporter serve --zero-hold=0s --replay examples/traces --summary
 
+# The exporter is started a hundred times: where nothing compiled is kept, each start compiles it.
+PYTEST := PYTHONDONTWRITEBYTECODE= LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q
+
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
-	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long"
+	$(PYTEST) -n auto --dist loadgroup -m "not long"
+
+QUICK := config content content_rules correlation dialects metrics objectives pricing scores sources \
+  test_architecture.py test_corpus.py test_every.py test_repository.py
+
+quick: $(VENV)/installed-test ## run the quick tests of what reads, counts, prices and shows: while you work
+	$(PYTEST) -n auto --dist loadgroup -m "not long and not dear" $(addprefix tests/,$(QUICK))
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
-	LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q -m long
+	$(PYTEST) -n auto --dist loadgroup -m "long and not alone"; others=$$?; \
+	$(PYTEST) -m "long and alone" && exit $$others
 
 # Those that need only what pyproject.toml lists: no other program, no page, no chart.
 WITH_OTHERS := alerts bench dashboards docs doctor e2e helm long simulate

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.every import every
+
 PACKAGE = Path(__file__).parents[1] / "exporter" / "llm_trace_exporter"
 
 MAY_KNOW: dict[str, set[str]] = {
@@ -84,7 +86,7 @@ def imported(path: Path) -> Iterator[str]:
                 yield name
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@every(MODULES, lambda p: p.relative_to(PACKAGE))
 def test_a_room_knows_only_its_own(path: Path) -> None:
     room = room_of(path)
     for name in imported(path):

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.every import every
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "exporter" / "llm_trace_exporter"
@@ -56,19 +56,19 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@every(FILES, name_of)
 def test_no_file_holds_what_is_only_true_here(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     found = [m.group() for pattern in FORBIDDEN for m in re.finditer(pattern, text)]
     assert not found
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.suffix == ".py"], ids=name_of)
+@every([p for p in FILES if p.suffix == ".py"], name_of)
 def test_modules_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@every(MODULES, name_of)
 def test_everything_public_is_described(path: Path) -> None:
     tree = ast.parse(path.read_text())
     bare = [] if ast.get_docstring(tree) else [path.name]

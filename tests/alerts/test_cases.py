@@ -10,30 +10,39 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.alerts.pruned import write_pruned
 from tests.alerts.rules import CASE_FILES, Rule, alerts, cases
+from tests.every import every
 
 KINDS = ("firing", "boundary", "quiet")
 
 
-# Days and weeks of scenes take promtool longer than all others together.
-BY_LENGTH = [
-    pytest.param(path, marks=[pytest.mark.long] * path.stem.endswith("-long"), id=path.stem)
-    for path in CASE_FILES
-]
+by_file = pytest.mark.parametrize("path", CASE_FILES, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("path", BY_LENGTH)
-def test_promtool_agrees(promtool: str, path: Path) -> None:
+@by_file
+def test_promtool_agrees(promtool: str, path: Path, tmp_path: Path) -> None:
+    """Of each scene with the rules that have a say in it."""
+    agrees(promtool, tmp_path, write_pruned(path, tmp_path))
+
+
+@pytest.mark.long
+@by_file
+def test_promtool_agrees_with_files_as_they_are(promtool: str, path: Path) -> None:
+    agrees(promtool, path.parent, [path.name])
+
+
+def agrees(promtool: str, folder: Path, scenes: list[str]) -> None:
     run = subprocess.run(
-        [promtool, "test", "rules", path.name],
-        cwd=path.parent, check=False, capture_output=True, text=True,
+        [promtool, "test", "rules", *scenes],
+        cwd=folder, check=False, capture_output=True, text=True,
         # A quarter less time: each scene is a database of its own, gone before memory matters.
         env={**os.environ, "GOGC": "400"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("path", CASE_FILES, ids=lambda path: path.stem)
+@every(CASE_FILES, lambda path: path.stem)
 def test_what_is_recorded_comes_before_who_reads_it(path: Path) -> None:
     scenes = yaml.safe_load(path.read_text())
     files = [yaml.safe_load((path.parent / name).read_text()) for name in scenes["rule_files"]]
@@ -41,7 +50,7 @@ def test_what_is_recorded_comes_before_who_reads_it(path: Path) -> None:
     assert scenes["group_eval_order"] == [g["name"] for file in files for g in file["groups"]]
 
 
-@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.id)
+@every(alerts(), lambda rule: rule.id)
 def test_each_alert_is_tried_three_ways(rule: Rule) -> None:
     mine = {
         kind: [case for case in cases() if case.scene.startswith(f"{rule.name}: {kind}")
@@ -54,7 +63,7 @@ def test_each_alert_is_tried_three_ways(rule: Rule) -> None:
     assert any(not case.expected for case in mine["quiet"])
 
 
-@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.id)
+@every(alerts(), lambda rule: rule.id)
 def test_what_fires_has_every_label_that_it_speaks_of(rule: Rule) -> None:
     spoken = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.annotations.values())))
     for case in cases():

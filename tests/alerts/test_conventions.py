@@ -9,11 +9,10 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-import pytest
-
 from llm_trace_exporter.metrics.catalogue import FAMILY
 from tests.alerts.queries import OVER_TIME, Selector, grouping, nodes, parse, selectors
 from tests.alerts.rules import HOME, ROOT, RULE_FILES, RUNBOOKS, Rule, alerts, all_rules
+from tests.every import every
 
 SAMPLES = {sample: family for family in FAMILY.values() for sample in family.sample_names}
 RECORDED = {rule.name: rule for rule in all_rules() if not rule.is_alert}
@@ -39,8 +38,8 @@ DASHBOARDS = {
 COMPARISONS = {"==", "!=", ">", "<", ">=", "<="}
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "When to silence")
 
-each_rule = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.id)
-each_alert = pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.id)
+each_rule = every(all_rules(), lambda rule: rule.id)
+each_alert = every(alerts(), lambda rule: rule.id)
 
 
 def labels_of(name: str) -> set[str]:
@@ -62,10 +61,9 @@ def used(rule: Rule) -> list[Selector]:
     return list(selectors(parse(rule.expr)))
 
 
-@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
-def test_promtool_finds_nothing(promtool: str, path: Path) -> None:
+def test_promtool_finds_nothing(promtool: str) -> None:
     run = subprocess.run(
-        [promtool, "check", "rules", "--lint=all", "--lint-fatal", path],
+        [promtool, "check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
@@ -160,9 +158,7 @@ def is_statistic(rule: Rule) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    "rule", [rule for rule in alerts() if is_statistic(rule)], ids=lambda rule: rule.id
-)
+@every([rule for rule in alerts() if is_statistic(rule)], lambda rule: rule.id)
 def test_statistics_need_traffic(rule: Rule) -> None:
     guards = [
         node
@@ -190,7 +186,7 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == {rule.name for rule in alerts()}
 
 
-@pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.md")), ids=lambda path: path.stem)
+@every(sorted(RUNBOOKS.glob("*.md")), lambda path: path.stem)
 def test_runbook_has_the_five_parts(path: Path) -> None:
     text = path.read_text()
     assert text.startswith(f"# {path.stem}\n")
@@ -199,7 +195,7 @@ def test_runbook_has_the_five_parts(path: Path) -> None:
         assert len(part.split()) >= 8
 
 
-@pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.md")), ids=lambda path: path.stem)
+@every(sorted(RUNBOOKS.glob("*.md")), lambda path: path.stem)
 def test_queries_of_runbooks_are_of_the_catalogue(path: Path) -> None:
     queries = re.findall(r"^```promql[^\n]*\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
     assert queries

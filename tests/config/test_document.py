@@ -78,7 +78,8 @@ def in_range(schema: dict[str, Any]) -> list[st.SearchStrategy[Any]]:
             return []
 
 
-@settings(deadline=None, max_examples=200)
+@pytest.mark.dear
+@settings(deadline=None, max_examples=60)
 @given(values_of(SCHEMA, bad=False))
 def test_effective_configuration_loads_back(value: Any) -> None:
     found = outcome(yaml.dump(value, Dumper=_Dumper, allow_unicode=True))
@@ -86,6 +87,7 @@ def test_effective_configuration_loads_back(value: Any) -> None:
         assert parse_config(effective_yaml(found), "again.yml") == found
 
 
+@pytest.mark.dear
 @settings(deadline=None, max_examples=200)
 @given(values_of(SCHEMA, bad=True))
 def test_any_values_under_any_keys(value: Any) -> None:
@@ -109,6 +111,7 @@ def test_any_punctuation(text: str) -> None:
     outcome(text)
 
 
+@pytest.mark.dear
 @pytest.mark.parametrize(
     "text",
     [

@@ -13,6 +13,7 @@ from llm_trace_exporter.dialects.context import (
     TEAM_KEYS,
 )
 from llm_trace_exporter.errors import ConfigError
+from tests.every import every
 
 PERSONAL = (
     "user.id", "userId", "user_id", "USER_ID", "User-Id", "userid", "user.name", "user.full_name",
@@ -37,7 +38,7 @@ HARMLESS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("key", PERSONAL)
+@every(PERSONAL)
 def test_a_key_that_identifies_needs_a_word_for_it(key: str) -> None:
     assert identifies(key)
     entry = f"{{label: who, keys: [app.who, '{key}']}}"
@@ -51,7 +52,7 @@ def test_a_key_that_identifies_needs_a_word_for_it(key: str) -> None:
     assert (dimension.keys, dimension.identifying) == (("app.who", key), True)
 
 
-@pytest.mark.parametrize("key", HARMLESS)
+@every(HARMLESS)
 def test_other_keys_need_none(key: str) -> None:
     assert not identifies(key)
     parse_config(f"dimensions: [{{label: x, keys: ['{key}']}}]", "c.yml")

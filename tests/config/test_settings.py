@@ -21,6 +21,7 @@ from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS, LABEL
 from llm_trace_exporter.metrics.store import StoreOptions
 from llm_trace_exporter.model import TOKEN_TYPES
 from llm_trace_exporter.pricing.policy import Contract
+from tests.every import every
 
 SCHEMA = load_schema()
 KEYWORDS = {
@@ -53,7 +54,7 @@ def test_schema_is_draft_07_and_can_be_embedded() -> None:
     assert "$ref" not in json.dumps(SCHEMA)
 
 
-@pytest.mark.parametrize("path", [path for path in NODES if path])
+@every([path for path in NODES if path])
 def test_every_key_is_described(path: str) -> None:
     schema = NODES[path]
     if not path.endswith(".*") or schema["type"] == "object":
@@ -67,7 +68,7 @@ def test_every_key_is_described(path: str) -> None:
     assert schema.get("x-kind", "label") in KEYWORDS
 
 
-@pytest.mark.parametrize("path", NODES)
+@every(NODES)
 def test_defaults_and_examples_fit_their_schema(path: str) -> None:
     schema = NODES[path]
     validator = Draft7Validator(schema)
@@ -133,7 +134,7 @@ def test_contracts_are_those_of_the_pricing_room() -> None:
     assert tuple(contracts["usd_per_million_tokens"]["properties"]) == TOKEN_TYPES
 
 
-@pytest.mark.parametrize("label", sorted({*LABEL, "le", "job", "instance", "tenant", "_x"}))
+@every(sorted({*LABEL, "le", "job", "instance", "tenant", "_x"}))
 def test_labels_are_refused_as_the_store_refuses_them(label: str) -> None:
     def fails(make: Any) -> bool:
         try:

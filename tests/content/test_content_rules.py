@@ -83,6 +83,7 @@ def counted(engine: Room, *spans: Span) -> Samples:
     return Samples(engine.exposition.render().body.decode())
 
 
+@pytest.mark.dear
 def test_verdicts_and_findings_have_the_labels_of_their_call(engine: Room) -> None:
     at = counted(
         engine,
@@ -120,6 +121,7 @@ def test_rules_look_at_their_share_of_the_calls() -> None:
     assert at.total("llm_judge_verdicts_total", judge="secrets") == 0
 
 
+@pytest.mark.dear
 def test_captures_are_judged(engine: Room) -> None:
     for request in iter_requests(CORPUS / "openinference-openai", lambda _: None):
         engine.ingester.ingest_request(request.signal, request.encoding, request.body, "file")
@@ -229,6 +231,7 @@ def test_what_is_judged_across_a_reload_keeps_the_labels_of_its_call(
     room.close()
 
 
+@pytest.mark.dear
 def test_verdicts_survive_a_restart_and_texts_do_not(tmp_path: Path) -> None:
     kept = replace(SETTINGS, state=StateSettings(str(tmp_path / "state.db")))
     engine = Room(kept)

@@ -218,6 +218,7 @@ def test_nothing_brought_is_nothing_to_look_at() -> None:
     assert verdict("injection", answer="?") is None
 
 
+@pytest.mark.dear
 @pytest.mark.parametrize("rule", RULES)
 def test_no_text_makes_a_rule_slow(rule: str) -> None:
     judged(rule, user="warm up", answer="warm up", documents=("warm up",), asked_json=True)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.config.settings import LimitSettings
 from llm_trace_exporter.correlation import UnreadablePart
 from llm_trace_exporter.correlation.memory_codec import relabelled
 from llm_trace_exporter.correlation.packed_trace import freeze, head_of, shifted, thaw
@@ -16,7 +17,7 @@ from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.model import LlmCall
 from llm_trace_exporter.otlp.files import iter_requests
 from tests.spans import chat, raw_span
-from tests.storage.machine import Machine
+from tests.storage.machine import SETTLE_S, Machine
 from tests.test_corpus import CORPUS
 
 CAPTURES = ("openinference-crewai", "claude-code", "strands-agents", "traceloop-langchain")
@@ -123,10 +124,11 @@ def test_quiet_traces_freeze_and_wake_up(tmp_path: Any) -> None:
 
 def test_many_traces_freeze_sooner(tmp_path: Any) -> None:
     """Memory for what is going on is bounded, too."""
-    machine = Machine(tmp_path / "state.db")
+    limits = LimitSettings(max_spans=20_000)
+    machine = Machine(tmp_path / "state.db", Settings(decision_wait_s=SETTLE_S, limits=limits))
     for _ in range(12):
-        machine.send(*(raw_span(chat()) for _ in range(5_000)))
+        machine.send(*(raw_span(chat()) for _ in range(500)))
         machine.settle()
     table = machine.engine.ingester._correlator._table
-    assert len(table._live) <= table.max_spans // 8
-    assert len(table) == table.spans == 60_000
+    assert len(table._live) <= table.max_spans // 8 == 2_500
+    assert len(table) == table.spans == 6_000

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ def test_partners_are_those_of_comparing_all(drawn: list[tuple[str, int, int]]) 
     assert found == sorted(found)
 
 
+@pytest.mark.dear
 def test_an_outage_told_twice_is_settled_at_once() -> None:
     """Thousands of calls that time out together: comparing all of them would take a minute."""
     outage = 4_000
@@ -104,6 +106,7 @@ def test_one_id_for_everything_is_settled_at_once() -> None:
     assert len(pipeline.drain().records) == calls
 
 
+@pytest.mark.dear
 def test_thousands_of_tellers_take_no_time_and_lose_nothing() -> None:
     """More instrumentations than any service has, of one moment."""
     pipeline = Correlator(Limits(max_pending=10**6))

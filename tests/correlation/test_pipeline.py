@@ -355,6 +355,7 @@ def test_log_records_of_endless_traces_are_bounded_too() -> None:
     assert len(pipeline.drain().records) == 500
 
 
+@pytest.mark.dear
 @pytest.mark.parametrize("depth", [100, 5_000])
 def test_deep_nests_and_rings_of_parents_end(depth: int) -> None:
     """How deep spans nest, and whether a parent is its own child, is the sender's choice."""

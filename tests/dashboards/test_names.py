@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import promql_parser
-import pytest
 
 from dashboards.promql import FAMILY_OF, labels_of
 from tests.dashboards.written import ASKED, DASHBOARDS, Asked, panels, substituted
+from tests.every import every
 
 OF_PROMETHEUS = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity", "service"}),
@@ -34,7 +34,7 @@ def selectors(expr: str) -> list[Any]:
     return [n for n in nodes(parsed) if type(n).__name__ == "VectorSelector"]
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.where)
+@every(ASKED, lambda asked: asked.where)
 def test_metrics_and_labels_are_those_of_the_catalogue(asked: Asked) -> None:
     expr = substituted(asked.expr)
     found = selectors(expr)
@@ -53,7 +53,7 @@ def test_metrics_and_labels_are_those_of_the_catalogue(asked: Asked) -> None:
             assert set(node.modifier.labels) <= known
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.where)
+@every(ASKED, lambda asked: asked.where)
 def test_counters_are_only_looked_at_through_their_increase(asked: Asked) -> None:
     expr = substituted(asked.expr)
     whole = [n for n in nodes(promql_parser.parse(expr)) if type(n).__name__ == "MatrixSelector"]

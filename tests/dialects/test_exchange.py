@@ -371,6 +371,7 @@ NAMES = st.sampled_from(
 )
 
 
+@pytest.mark.dear
 @given(st.dictionaries(NAMES, VALUES | VALUES.map(lambda v: json.dumps(v, default=repr))))
 def test_nothing_that_is_sent_breaks_it(attrs: dict[str, Any]) -> None:
     said = exchange(attrs, events=(event("gen_ai.choice", message=attrs),))

@@ -280,6 +280,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.dear
 @settings(max_examples=300)
 @given(
     st.dictionaries(st.sampled_from(sorted(wanted_keys(CONTEXT.dimensions))), VALUES, max_size=25),

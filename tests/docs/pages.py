@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class Example:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
+@cache
 def examples() -> list[Example]:
     """Every fenced block of every page."""
     return [example for page in PAGES for example in examples_of(page)]

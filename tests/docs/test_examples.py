@@ -23,6 +23,7 @@ from llm_trace_exporter.config.web_file import load_web_file
 from llm_trace_exporter.receivers.scores import ROUTES
 from tests.docs.conftest import Running, Serve, Shell
 from tests.docs.pages import MARKS, ROOT, Example, examples, marked
+from tests.every import every
 from tests.server.certs import Authority, server_pair
 
 TESTED_ELSEWHERE = {
@@ -70,7 +71,7 @@ def each(found: list[Example]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("example", found, ids=[e.title for e in found])
 
 
-@each(examples())
+@every(examples(), lambda example: example.title)
 def test_it_says_what_to_do_with_it(example: Example) -> None:
     if example.page.name in TESTED_ELSEWHERE:
         folder = ROOT / TESTED_ELSEWHERE[example.page.name]
@@ -80,11 +81,12 @@ def test_it_says_what_to_do_with_it(example: Example) -> None:
     assert example.mark in MARKS[example.language], "see CONTRIBUTING.md for the marks of fences"
 
 
-@each(marked("sh", "make"))
-def test_make_knows_the_targets(example: Example, shell: Shell) -> None:
-    for line in example.text.splitlines():
-        assert line.startswith("make ")
-        shell(f"make -n {line.partition('#')[0].removeprefix('make ')}")
+def test_make_knows_the_targets(shell: Shell) -> None:
+    lines = {
+        line.partition("#")[0].strip() for e in marked("sh", "make") for line in e.text.splitlines()
+    }
+    assert all(line.split()[0] == "make" for line in lines), lines
+    shell("\n".join(f"make -n {line.removeprefix('make')}" for line in sorted(lines)))
 
 
 def test_the_readme_says_how_to_test() -> None:
@@ -175,7 +177,7 @@ def test_the_collector_takes_it(example: Example, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@each(marked("sh", "show", "env", "run", "serve"))
+@every(marked("sh", "show", "env", "run", "serve"), lambda example: example.title)
 def test_shell_examples_are_well_formed(example: Example) -> None:
     done = subprocess.run(
         ["bash", "-n"], input=example.text, text=True, capture_output=True, check=False
@@ -183,7 +185,7 @@ def test_shell_examples_are_well_formed(example: Example) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@each(marked("python", "show"))
+@every(marked("python", "show"), lambda example: example.title)
 def test_python_examples_are_well_formed(example: Example) -> None:
     ast.parse(example.text)
 
@@ -205,7 +207,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-@each([e for e in examples() if e.language in PARSERS])
+@every([e for e in examples() if e.language in PARSERS], lambda example: example.title)
 def test_data_examples_parse(example: Example) -> None:
     assert PARSERS[example.language](example.text)
 

@@ -11,6 +11,7 @@ from llm_trace_exporter.doctor.promql import Matcher, Need, Selector, needs, of_
 from tests.alerts.queries import nodes
 from tests.alerts.rules import Rule, all_rules
 from tests.dashboards.written import ASKED, Asked, substituted
+from tests.every import every
 
 OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
@@ -28,12 +29,12 @@ def parsed(expr: str) -> set[Selector]:
     return found
 
 
-@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: f"{rule.file}-{rule.id}")
+@every(all_rules(), lambda rule: f"{rule.file}-{rule.id}")
 def test_of_every_rule(rule: Rule) -> None:
     assert set(selectors(needs(rule.expr))) == parsed(rule.expr)
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.where)
+@every(ASKED, lambda asked: asked.where)
 def test_of_every_panel(asked: Asked) -> None:
     expr = substituted(asked.expr)
     assert set(selectors(needs(expr))) == parsed(expr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from tests.e2e.scenes import BY_ENVIRONMENT, OF_FEATURES, Scene, history, merged
 from tests.e2e.test_judge import send, span
 from tests.e2e.troubles import ALONE, EXPORTERS_OWN, REPORTED, RUNNING, UNSHOWN
 
-long = pytest.mark.long
+
+def long(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark one that takes minutes; histories end when they are expected to be written."""
+    for mark in (pytest.mark.long, pytest.mark.alone):
+        mark(test)
+    return test
+
+
 _WAIT_S = 40
 """With all of these environments a round of the rules takes a while."""
 

@@ -26,7 +26,7 @@ from tests.server.certs import Authority
 from tests.spans import chat
 from tests.strangers import left, strangers
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 NUMBER = 2_000
 WITHIN_S = 1.0

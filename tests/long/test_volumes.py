@@ -26,7 +26,7 @@ from tests.long.budget import rounds
 from tests.long.bystander import SERVICE, Bystander, resident_mb
 from tests.spans import START_NS, chat
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 MB = 1024 * 1024
 MAX_REQUEST = 32 * MB

@@ -7,12 +7,11 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from llm_trace_exporter.metrics.catalogue import FAMILIES, FAMILY, REQUEST
 from llm_trace_exporter.metrics.family import Family
 from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS, LABEL
 from llm_trace_exporter.reference.metrics import main, render_reference
+from tests.every import every
 
 UNITS = ("seconds", "tokens", "usd", "USD", "bytes", "ratio")
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -25,7 +24,7 @@ def test_names_are_unique_with_and_without_suffix() -> None:
     assert len(set(samples)) == len(samples)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+@every(FAMILIES, lambda f: f.name)
 def test_family_is_well_formed(family: Family) -> None:
     prefix = "gen_ai" if family.profiles else "llm"
     assert re.fullmatch(rf"{prefix}_[a-z0-9]+(_[a-z0-9]+)*(_USD)?", family.name)
@@ -41,7 +40,7 @@ def test_family_is_well_formed(family: Family) -> None:
     assert family.base_name in family.query
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+@every(FAMILIES, lambda f: f.name)
 def test_unit_is_a_base_unit_and_ends_the_name(family: Family) -> None:
     named = [unit for unit in UNITS if family.base_name.endswith("_" + unit)]
     assert ([family.unit] if family.unit else []) == named
@@ -59,7 +58,7 @@ def test_nothing_that_identifies_a_person_or_a_request_is_a_label() -> None:
     assert not words & {part for family in FAMILIES for part in family.labels}
 
 
-@pytest.mark.parametrize("bounds", BUCKETS.values(), ids=BUCKETS)
+@every(BUCKETS.values())
 def test_buckets_ascend(bounds: tuple[float, ...]) -> None:
     assert list(bounds) == sorted(set(bounds))
 

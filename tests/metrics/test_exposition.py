@@ -155,6 +155,7 @@ class TestFormats:
 
 
 class TestLabelValues:
+    @pytest.mark.dear
     @settings(max_examples=60, deadline=None)
     @given(value=st.text(st.characters(), max_size=20) | st.text('\\"\nn{},= #', max_size=8))
     def test_any_value_survives_both_formats(self, new_meter: NewMeter, value: str) -> None:
@@ -225,6 +226,7 @@ class TestExemplars:
 
 
 class TestWeights:
+    @pytest.mark.dear
     @settings(max_examples=30, deadline=None)
     @given(st.lists(st.floats(1, 50), min_size=1, max_size=10))
     def test_bucket_counts_are_whole_and_counters_exact(
@@ -330,6 +332,7 @@ class TestWork:
         assert b"".join(pieces) == page.body
         assert stream.content_type == page.content_type
 
+    @pytest.mark.dear
     def test_scrapes_while_records_come_in_are_consistent(self, new_meter: NewMeter) -> None:
         meter = new_meter(default_cap=1000)
         stop = threading.Event()

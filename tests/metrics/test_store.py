@@ -140,6 +140,7 @@ class TestLimits:
         limit = meter.total("llm_exporter_series_limit", family=REQUESTS)
         assert limit == 6 <= held <= 6 + 12
 
+    @pytest.mark.dear
     def test_a_million_label_sets_take_bounded_room(self, new_meter: NewMeter) -> None:
         meter = new_meter(max_series_per_family=50, default_cap=20)
         for i in range(20_000):
@@ -156,6 +157,7 @@ class TestLimits:
         assert not meter.recorder._calls.by_key
         assert meter.total(REQUESTS, service="x" * 128, outcome="ok") == 1
 
+    @pytest.mark.dear
     @settings(max_examples=30, deadline=None)
     @given(
         calls=st.lists(
@@ -176,6 +178,7 @@ class TestLimits:
 
 
 class TestMonotony:
+    @pytest.mark.dear
     @settings(max_examples=25, deadline=None)
     @given(
         steps=st.lists(

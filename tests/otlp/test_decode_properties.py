@@ -30,6 +30,7 @@ from llm_trace_exporter.otlp.decode import (
 )
 from llm_trace_exporter.otlp.records import Batch
 from tests.e2e.wire import to_otlp_json
+from tests.every import every
 from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain
 
 DECODERS = (decode_traces, decode_logs, decode_traces_json, decode_logs_json)
@@ -182,7 +183,7 @@ def log_requests(draw: st.DrawFn) -> ExportLogsServiceRequest:
 
 
 @given(message=trace_requests())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_traces_in_json_and_protobuf_give_the_same_batch(
     message: ExportTraceServiceRequest,
 ) -> None:
@@ -224,7 +225,7 @@ def test_attributes_read_as_protobuf_reads_them(sent: list[KeyValue]) -> None:
 
 
 @given(message=trace_requests(), data=st.data())
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_truncated_and_flipped_bodies_raise_nothing_but_decode_errors(
     message: ExportTraceServiceRequest, data: st.DataObject
 ) -> None:
@@ -240,9 +241,7 @@ def test_truncated_and_flipped_bodies_raise_nothing_but_decode_errors(
             continue
 
 
-@pytest.mark.parametrize(
-    "path", sorted(CORPUS.rglob("*.traces.*")) + sorted(CORPUS.rglob("*.logs.*")), ids=str
-)
+@every(sorted(CORPUS.rglob("*.traces.*")) + sorted(CORPUS.rglob("*.logs.*")))
 def test_every_captured_request_decodes_whole(path: Path) -> None:
     name, encoding = path.name.split(".")[1:3]
     convert = {

@@ -99,6 +99,7 @@ def test_nearly_every_model_has_a_name() -> None:
     assert len(MODELS) > 0.97 * sum(len(provider.models) for provider in PROVIDERS)
 
 
+@pytest.mark.dear
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
 def test_every_model_costs_what_the_catalogue_says(
     provider: Provider, pricing: Pricing, make_call: Any
@@ -156,6 +157,7 @@ def test_any_usage_at_any_time_costs_what_the_catalogue_says(
     assert ours == pytest.approx(reference(provider, ref, tokens, at, tier), rel=1e-9)
 
 
+@pytest.mark.dear
 def test_finds_what_the_catalogues_own_lookup_finds() -> None:
     catalogue = bundled_catalogue()
     ids = {model.id for _, model, _ in MODELS} | {ref for _, _, ref in MODELS}

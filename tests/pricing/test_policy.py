@@ -182,6 +182,7 @@ def test_a_pattern_has_classes_and_single_characters(make_call: Any) -> None:
     assert cost(make_call, contract, model="gpt-4.1") != 7
 
 
+@pytest.mark.dear
 def test_thousands_of_contracts_find_the_one(make_call: Any) -> None:
     many = [Contract(f"m-{i}*", usd_per_request=i) for i in range(1000, 4000)]
     exact = [Contract(f"n-{i}", usd_per_request=i) for i in range(1000, 4000)]

@@ -220,6 +220,7 @@ KEYS = (
 )
 
 
+@pytest.mark.dear
 @given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), JSON, max_size=6))
 def test_nothing_that_is_sent_breaks_it(item: dict[str, Any]) -> None:
     for read in (read_verdicts, read_feedback, read_langfuse, read_langfuse_event, read_langsmith):

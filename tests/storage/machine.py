@@ -95,15 +95,19 @@ class Machine:
 
     def shown(self) -> Samples:
         """What a scrape shows."""
-        return Samples(self.engine.exposition.render("", []).body.decode())
+        return self._shown()
+
+    def _shown(self, *names: str) -> Samples:
+        """What a scrape of these families shows."""
+        return Samples(self.engine.exposition.render("", names).body.decode())
 
     def total(self, name: str, **labels: str) -> float:
         """Sum of a family on a scrape."""
-        return self.shown().total(name, **labels)
+        return self._shown(name).total(name, **labels)
 
     def calls(self) -> tuple[float, float]:
         """(requests, tokens) on a scrape."""
-        at = self.shown()
+        at = self._shown("llm_requests_total", "llm_tokens_total")
         return at.total("llm_requests_total"), at.total("llm_tokens_total")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
