@@ -60,7 +60,7 @@ class ContentBuffer:
         return self._size
 
     def put_call(self, reporter: Reporter, texts: RawContent, now_s: float) -> None:
-        """Hold what one teller of a call wrote."""
+        """Hold what one reporter of a call wrote."""
         self._put(self._calls, reporter, texts, now_s)
 
     def put_retrieval(self, trace_id: bytes, texts: RawContent, now_s: float) -> None:
@@ -71,7 +71,7 @@ class ContentBuffer:
             self._shrink(held, 1)
 
     def pop(self, reporters: Iterable[Reporter]) -> list[RawContent]:
-        """What the tellers of a call wrote, in their order; it is forgotten with this."""
+        """What the reporters of a call wrote, in their order; it is forgotten with this."""
         found: list[RawContent] = []
         for reporter in reporters:
             held = self._calls.pop(reporter, None)

@@ -47,7 +47,7 @@ class ScoreItem:
 def to_record(
     told: ScoreItem, dialect: str, tenant: str, context: Context, now_ns: int, raw: bytes
 ) -> ParsedRecord | None:
-    """A reading as of a log record; None for a rating that says nothing.
+    """A parsed record as of a log record; None for a rating that says nothing.
 
     Args:
         told: What was said.
@@ -153,7 +153,7 @@ def span_id_of(value: object) -> bytes:
 def time_ns_of(value: object) -> int:
     """Unix nanoseconds from ISO 8601 or Unix seconds; 0 where it is not told.
 
-    Raises: Unusable for what is neither.
+    Raises: InvalidItem for what is neither.
     """
     if value is None:
         return 0
@@ -175,7 +175,7 @@ def time_ns_of(value: object) -> int:
 def text_of(item: Mapping[str, Any], key: str, limit: int = 256) -> str:
     """A short text; empty where there is none.
 
-    Raises: Unusable for what is no text, or too long a one.
+    Raises: InvalidItem for what is no text, or too long a one.
     """
     value = item.get(key)
     if value is None:

@@ -67,7 +67,7 @@ class Read:
 
 
 class Scorer(Protocol):
-    """Takes readings; called from worker threads."""
+    """Takes parsed records; called from worker threads."""
 
     def ingest_scores(self, read: Callable[[Context, int], Read], tenant: Tenant) -> Read:
         """Read under the configuration in force, commit, count.
@@ -75,7 +75,7 @@ class Scorer(Protocol):
         `read` gets the configuration and the time, Unix nanoseconds; it may be called again where
         the configuration is replaced meanwhile.
 
-        Raises: Overloaded to be asked again later; Unusable or DecodeError from `read`.
+        Raises: Overloaded to be asked again later; InvalidItem or DecodeError from `read`.
         """
         ...
 
@@ -278,7 +278,7 @@ def _taken(
     now_ns: int,
     readings: list[ParsedRecord],
 ) -> str:
-    """The id of an item that is taken; its reading, where it says something, is added."""
+    """The id of an item that is taken; its record, where it says something, is added."""
     told = route.read(item)
     if told is None:
         return ""
@@ -292,7 +292,7 @@ def _taken(
 def _content(item: Mapping[str, Any]) -> bytes:
     """What tells an item from another.
 
-    Raises: Unusable where it is nested too deeply.
+    Raises: InvalidItem where it is nested too deeply.
     """
     try:
         return json.dumps(item, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")
