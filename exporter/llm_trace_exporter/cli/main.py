@@ -336,7 +336,7 @@ def _outranked(settings: Settings, options: argparse.Namespace) -> Settings:
             if value is not None:
                 listener = replace(getattr(settings.otlp, name), **{key: value})
                 settings = replace(settings, otlp=replace(settings.otlp, **{name: listener}))
-    for name in ("zero_hold_s", "settle_s"):
+    for name in ("zero_hold_s", "decision_wait_s"):
         if getattr(options, name, None) is not None:
             settings = replace(settings, **{name: getattr(options, name)})
     log = settings.log

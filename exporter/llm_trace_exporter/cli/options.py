@@ -48,7 +48,7 @@ def add_serve_options(serve: argparse.ArgumentParser) -> None:
             help=f"address of OTLP/{name}; empty: off (default {default})",
         )  # fmt: skip
     serve.add_argument(
-        "--decision-wait", dest="settle_s", type=duration_to(600), metavar="DURATION",
+        "--decision-wait", dest="decision_wait_s", type=duration_to(600), metavar="DURATION",
         help="how long a call waits for its other reporting spans (default 10s)",
     )  # fmt: skip
     serve.add_argument(
