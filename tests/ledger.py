@@ -25,7 +25,7 @@ class Fact:
 
     kind: Literal["call", "tool", "agent", "verdict", "rating"]
     key: str
-    """Two tellers of one thing agree on it."""
+    """Two reporters of one thing agree on it."""
     trace: bytes
     value: str = "ok"
     """Outcome of a call or step; else the verdict or rating."""

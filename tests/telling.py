@@ -43,7 +43,7 @@ _APART_NS = 60_000_000_000
 
 
 class Reporter:
-    """Requests without end, from a seed; two tellers of different names share no id."""
+    """Requests without end, from a seed; two reporters of different names share no id."""
 
     def __init__(self, seed: int, name: str = "shop", models: int = MODELS) -> None:
         self._chance = random.Random(f"{name}/{seed}")

@@ -104,7 +104,7 @@ COUNTED = Row(
                "a clock was wrong, or an end is missing.",
                "rate of llm_exporter_implausible_values_total", "reqps",
                Query(rate(_P + "implausible_values_total", by="field"), "{{field}}"), width=8),
-        series("Waiting calls", "Of what may wait for its last tellers.",
+        series("Waiting calls", "Of what may wait for its last reporting spans.",
                "llm_exporter_pending_calls / limit", "percentunit",
                Query(_used("pending_calls", "instance"), "{{instance}}"), width=8),
         series("Forgotten too early", "Entries dropped for want of room: a late copy may count "
@@ -138,7 +138,7 @@ LIMITS = Row(
               ranged("Bytes of the limit", _used("request_bytes_in_flight", "instance, source"),
                      "percentunit", *BAD_ABOVE_1),
               width=12, no_value="no receiver"),
-        bars("Connections", "Of those that a listener may have; gRPC does not tell.",
+        bars("Connections", "Of those that a listener may have; gRPC does not report its own.",
              "llm_exporter_connections / llm_exporter_connections_limit", "percentunit",
              _used("connections", "source"), "{{source}}", BAD_ABOVE_1, most=1),
         series("Connections closed", "A few idle ones are everyday life. Many for want of room, or "

@@ -1,4 +1,4 @@
-"""The records: all that crosses from the dialects into the pipeline.
+"""The records: all that crosses from the dialects into `correlation`.
 
 A dialect reads attributes and writes these; nothing after it sees an attribute key. Every record
 is frozen, and none of the garbage collector's business, as it cannot hold itself. The state file
@@ -336,7 +336,7 @@ Role = Literal["call", "tool", "agent", "evaluator", "other"]
 
 Precedence = Literal["primary", "supplement", "fallback"]
 """Whether a call or step counts, only adds facts to one that does, or counts where its group
-(see Reading.group) sends no spans."""
+(see ParsedRecord.group) sends no spans."""
 
 
 class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):

@@ -16,12 +16,12 @@ CONTEXT = Context()
 LENT = Limits(decision_wait_s=10, inherited=(0,), inherit_wait_s=60)
 
 
-def add(pipeline: Correlator, *spans: RawSpan, at_s: float) -> list[LlmCall | Step]:
+def add(correlator: Correlator, *spans: RawSpan, at_s: float) -> list[LlmCall | Step]:
     """Take spans in; what settles."""
     for span in spans:
-        pipeline.add(read_span(span, CONTEXT), at_s)
-    pipeline.settle(at_s)
-    return [r for r in pipeline.drain().records if isinstance(r, LlmCall | Step)]
+        correlator.add(read_span(span, CONTEXT), at_s)
+    correlator.settle(at_s)
+    return [r for r in correlator.drain().records if isinstance(r, LlmCall | Step)]
 
 
 def family(root: dict[str, Any], **more: Any) -> tuple[RawSpan, RawSpan, RawSpan]:
@@ -38,59 +38,59 @@ def family(root: dict[str, Any], **more: Any) -> tuple[RawSpan, RawSpan, RawSpan
 @pytest.mark.parametrize("root_at_s", [0.0, 9.0, 30.0, 59.0])
 def test_calls_wait_for_what_the_root_lends(root_at_s: float) -> None:
     root, agent, call = family({})
-    pipeline = Correlator(LENT)
-    found = add(pipeline, call, agent, at_s=0)
-    found += add(pipeline, root, at_s=root_at_s)
+    correlator = Correlator(LENT)
+    found = add(correlator, call, agent, at_s=0)
+    found += add(correlator, root, at_s=root_at_s)
     for at_s in (20.0, 40.0, 70.0, 80.0):
-        found += add(pipeline, at_s=max(at_s, root_at_s))
+        found += add(correlator, at_s=max(at_s, root_at_s))
     assert [type(r) for r in found] == [LlmCall, Step]
     assert {r.origin.dimensions for r in found} == {("refunds", "", "", "")}
 
 
 def test_not_for_ever() -> None:
     _, agent, call = family({})
-    pipeline = Correlator(LENT)
-    add(pipeline, call, agent, at_s=0)
-    assert add(pipeline, at_s=59) == []
-    found = add(pipeline, at_s=70)
+    correlator = Correlator(LENT)
+    add(correlator, call, agent, at_s=0)
+    assert add(correlator, at_s=59) == []
+    found = add(correlator, at_s=70)
     assert {r.origin.dimensions[0] for r in found} == {""}
     assert len(found) == 2
 
 
 def test_a_value_of_its_own_needs_no_waiting() -> None:
     root, agent, call = family({}, feature="search")
-    pipeline = Correlator(LENT)
-    add(pipeline, call, at_s=0)
-    (found,) = add(pipeline, agent, root, at_s=10)
+    correlator = Correlator(LENT)
+    add(correlator, call, at_s=0)
+    (found,) = add(correlator, agent, root, at_s=10)
     assert found.origin.dimensions[0] == "search"
 
 
 def test_the_nearest_span_lends_first() -> None:
     root, agent, call = family({})
     agent.attrs["feature"] = "sub-agent"
-    pipeline = Correlator(LENT)
-    found = add(pipeline, root, agent, call, at_s=0) + add(pipeline, at_s=10)
+    correlator = Correlator(LENT)
+    found = add(correlator, root, agent, call, at_s=0) + add(correlator, at_s=10)
     assert {r.origin.dimensions[0] for r in found if isinstance(r, LlmCall)} == {"sub-agent"}
 
 
 def test_the_root_lends_across_spans_that_were_not_sent() -> None:
     root, _, call = family({})
-    pipeline = Correlator(LENT)
-    found = add(pipeline, root, call, at_s=0) + add(pipeline, at_s=10)
+    correlator = Correlator(LENT)
+    found = add(correlator, root, call, at_s=0) + add(correlator, at_s=10)
     assert [r.origin.dimensions[0] for r in found] == ["refunds"]
 
 
 def test_nothing_is_lent_unless_asked() -> None:
     root, agent, call = family({})
-    pipeline = Correlator(Limits(decision_wait_s=10))
-    found = add(pipeline, root, agent, call, at_s=0) + add(pipeline, at_s=10)
+    correlator = Correlator(Limits(decision_wait_s=10))
+    found = add(correlator, root, agent, call, at_s=0) + add(correlator, at_s=10)
     assert {r.origin.dimensions for r in found} == {("", "", "", "")}
 
 
 def test_a_flood_does_not_wait() -> None:
-    pipeline = Correlator(
+    correlator = Correlator(
         Limits(decision_wait_s=10, inherited=(0,), inherit_wait_s=3600, max_pending=100)
     )
-    found = add(pipeline, *(family({})[2] for _ in range(500)), at_s=0)
+    found = add(correlator, *(family({})[2] for _ in range(500)), at_s=0)
     assert len(found) >= 400
-    assert pipeline.waiting <= 100
+    assert correlator.waiting <= 100

@@ -42,17 +42,17 @@ def blocks() -> int:
 @pytest.mark.dear
 @pytest.mark.parametrize("late_logs", [False, True])
 def test_forgotten_traces_leave_nothing_behind(late_logs: bool) -> None:
-    pipeline = Correlator(LIMITS)
+    correlator = Correlator(LIMITS)
 
     def pass_through(round_number: int) -> int:
         now_s = 10.0 * round_number
         for number in range(50):
             for reading in of_trace(number):
                 late = late_logs and reading.signal == "log"
-                pipeline.add(reading, now_s + 0.5 * late)
+                correlator.add(reading, now_s + 0.5 * late)
         for wait_s in (1.0, 2.0, 9.0):
-            pipeline.settle(now_s + wait_s)
-        return len(pipeline.drain().records)
+            correlator.settle(now_s + wait_s)
+        return len(correlator.drain().records)
 
     told = [pass_through(n) for n in range(3)]
     before = blocks()
@@ -63,25 +63,25 @@ def test_forgotten_traces_leave_nothing_behind(late_logs: bool) -> None:
 
 
 def test_without_a_file_nothing_is_noted_for_one() -> None:
-    pipeline = Correlator(LIMITS)
+    correlator = Correlator(LIMITS)
     for number in range(25):
         for reading in of_trace(number):
-            pipeline.add(reading, 0.0)
-    pipeline.settle(1.0)
-    assert not any(part.entries for part in pipeline.save(every=False).parts)
+            correlator.add(reading, 0.0)
+    correlator.settle(1.0)
+    assert not any(part.entries for part in correlator.save(every=False).parts)
 
 
 @pytest.mark.dear
 def test_what_nobody_saves_is_bounded() -> None:
     """A disk that is full for long: what is noted for the next checkpoint does not pile up."""
-    pipeline = Correlator(dataclasses.replace(LIMITS, max_spans=5), tracks=True)
+    correlator = Correlator(dataclasses.replace(LIMITS, max_spans=5), tracks=True)
 
     def pass_through(round_number: int) -> None:
         for number in range(1_000):
-            pipeline.add(read_span(raw_span(chat(), scope=str(number)), CONTEXT), 10.0)
+            correlator.add(read_span(raw_span(chat(), scope=str(number)), CONTEXT), 10.0)
             if number % 100 == 0:
-                pipeline.settle(10.0 * round_number + 9)
-                pipeline.drain()
+                correlator.settle(10.0 * round_number + 9)
+                correlator.drain()
 
     pass_through(1)
     before = blocks()

@@ -14,14 +14,14 @@ def test_an_id_that_comes_again_later_is_another_call() -> None:
     attrs = chat((10, 5), gen_ai__response__id="chatcmpl-123")
     first, second = (raw_span(attrs, start_s=start_s) for start_s in (0, 300))
     assert len(calls(fed(first, second))) == 2
-    pipeline = Correlator(Limits(decision_wait_s=1))
+    correlator = Correlator(Limits(decision_wait_s=1))
     for now_s, span in ((0.0, first), (300.0, second)):
-        add(pipeline, span, now_s)
-        pipeline.settle(now_s + 1)
-    assert len(calls(pipeline.drain())) == 2
+        add(correlator, span, now_s)
+        correlator.settle(now_s + 1)
+    assert len(calls(correlator.drain())) == 2
 
 
-def test_three_tellers_of_one_call_are_one_call() -> None:
+def test_three_reporters_of_one_call_are_one_call() -> None:
     """A third instrumentation joins the pair of the other two."""
     spans = [
         raw_span(chat((10, 5)), scope=scope, start_s=0.1 * i, duration_s=2 - 0.3 * i)
@@ -46,7 +46,7 @@ def test_an_answer_after_told_failures_is_a_call() -> None:
     assert sorted(c.error_type for c in found) == ["", "rate_limited"]
 
 
-def test_the_unsampled_teller_gives_the_weight() -> None:
+def test_the_unsampled_reporter_gives_the_weight() -> None:
     """A gateway sends a tenth of what its client sends whole: the client tells the rest itself."""
     outer, inner = nest(chat((10, 5)), chat((10, 5)))
     inner.resource.attrs["service.name"] = "gateway"

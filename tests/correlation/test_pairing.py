@@ -81,41 +81,41 @@ def test_partners_are_those_of_comparing_all(drawn: list[tuple[str, int, int]]) 
 def test_an_outage_told_twice_is_settled_at_once() -> None:
     """Thousands of calls that time out together: comparing all of them would take a minute."""
     outage = 4_000
-    pipeline = Correlator(Limits(max_pending=10**6))
+    correlator = Correlator(Limits(max_pending=10**6))
     for number in range(outage):
         for scope in ("framework", "sdk"):
             attrs = chat(None, error__type="APITimeoutError")
             span = raw_span(attrs, scope=scope, start_s=number * 1e-3, duration_s=60)
-            pipeline.add(read_span(span, CONTEXT), 0.0)
+            correlator.add(read_span(span, CONTEXT), 0.0)
     started_s = time.perf_counter()
-    pipeline.settle_all()
+    correlator.settle_all()
     assert time.perf_counter() - started_s < 15
-    assert len(pipeline.drain().records) == outage
+    assert len(correlator.drain().records) == outage
 
 
 def test_one_id_for_everything_is_settled_at_once() -> None:
     """A server that gives every answer the same id."""
     calls = 6_000
-    pipeline = Correlator(Limits(max_pending=10**6))
+    correlator = Correlator(Limits(max_pending=10**6))
     for number in range(calls):
         attrs = chat((10, 5), gen_ai__response__id="resp_1")
-        pipeline.add(read_span(raw_span(attrs, start_s=number * 2), CONTEXT), 0.0)
+        correlator.add(read_span(raw_span(attrs, start_s=number * 2), CONTEXT), 0.0)
     started_s = time.perf_counter()
-    pipeline.settle_all()
+    correlator.settle_all()
     assert time.perf_counter() - started_s < 5
-    assert len(pipeline.drain().records) == calls
+    assert len(correlator.drain().records) == calls
 
 
 @pytest.mark.dear
-def test_thousands_of_tellers_take_no_time_and_lose_nothing() -> None:
+def test_thousands_of_reporters_take_no_time_and_lose_nothing() -> None:
     """More instrumentations than any service has, of one moment."""
-    pipeline = Correlator(Limits(max_pending=10**6))
+    correlator = Correlator(Limits(max_pending=10**6))
     for number in range(3_000):
         span = raw_span(chat(None, error__type="timeout"), scope=f"scope{number}", duration_s=60)
-        pipeline.add(read_span(span, CONTEXT), 0.0)
+        correlator.add(read_span(span, CONTEXT), 0.0)
     started_s = time.perf_counter()
-    pipeline.settle_all()
+    correlator.settle_all()
     assert time.perf_counter() - started_s < 15
-    output = pipeline.drain()
+    output = correlator.drain()
     rest = sum(n for n, _ in output.discarded.values())
     assert len(output.records) + rest == 3_000

@@ -1,4 +1,4 @@
-"""Counting once: nesting, copies, settling, late tellers, bounds."""
+"""Counting once: nesting, copies, settling, late reporters, bounds."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def fed(
     *records: RawSpan | RawLog, limits: Limits | None = None, context: Context = CONTEXT
 ) -> Output:
     """What comes out when everything came in before anything was settled."""
-    pipeline = Correlator(limits or Limits())
+    correlator = Correlator(limits or Limits())
     for record in records:
-        add(pipeline, record, 0.0, context)
-    pipeline.settle_all()
-    return pipeline.drain()
+        add(correlator, record, 0.0, context)
+    correlator.settle_all()
+    return correlator.drain()
 
 
 def add(
-    pipeline: Correlator, record: RawSpan | RawLog, now_s: float, context: Context = CONTEXT
+    correlator: Correlator, record: RawSpan | RawLog, now_s: float, context: Context = CONTEXT
 ) -> None:
     """Read and add one record."""
     if isinstance(record, RawSpan):
-        pipeline.add(read_span(record, context), now_s)
+        correlator.add(read_span(record, context), now_s)
     else:
-        pipeline.add(read_log(record, context), now_s)
+        correlator.add(read_log(record, context), now_s)
 
 
 def calls(output: Output) -> list[LlmCall]:
@@ -58,7 +58,7 @@ def nest(outer: dict[str, Any], inner: dict[str, Any], **more: Any) -> tuple[Raw
 
 @pytest.mark.parametrize("inner_first", [True, False])
 def test_the_innermost_numbers_win_and_facts_are_merged(inner_first: bool) -> None:
-    """In either order: the SDK's tokens, the wrapper's cost, both tellers' facts."""
+    """In either order: the SDK's tokens, the wrapper's cost, both reporters' facts."""
     outer, inner = nest(
         chat((99, 99), operation__cost=0.5, gen_ai__response__finish_reasons=["stop"], team="t"),
         chat((10, 5), gen_ai__response__time_to_first_chunk=0.2),
@@ -151,7 +151,7 @@ def test_failures_of_one_instrumentation_are_never_copies() -> None:
 
 
 def test_calls_with_other_usage_or_other_ids_are_no_copies() -> None:
-    """Without a shared id, two tellers must agree on what was used."""
+    """Without a shared id, two reporters must agree on what was used."""
     one = raw_span(chat((10, 5)), scope="a")
     other = raw_span(chat((11, 5)), scope="b")
     assert len(calls(fed(one, other))) == 2
@@ -225,36 +225,36 @@ def test_a_model_without_usage_or_generation_beneath_is_a_call_of_unknown_usage(
     assert (calls(nothing), nothing.discarded) == ([], {"not_llm": (1, 0)})
 
 
-def test_calls_wait_for_their_tellers_and_late_ones_are_discarded() -> None:
+def test_calls_wait_for_their_reporters_and_late_ones_are_discarded() -> None:
     """Within the window order does not matter; after it what comes is told as late."""
-    pipeline = Correlator(Limits(decision_wait_s=10))
+    correlator = Correlator(Limits(decision_wait_s=10))
     outer, inner = nest(chat((99, 99)), chat((10, 5)))
-    add(pipeline, outer, 0.0)
-    pipeline.settle(9.9)
-    assert (pipeline.drain().records, pipeline.waiting) == ([], 1)
-    add(pipeline, inner, 9.9)
-    pipeline.settle(10.0)
-    (call,) = calls(pipeline.drain())
+    add(correlator, outer, 0.0)
+    correlator.settle(9.9)
+    assert (correlator.drain().records, correlator.waiting) == ([], 1)
+    add(correlator, inner, 9.9)
+    correlator.settle(10.0)
+    (call,) = calls(correlator.drain())
     assert call.tokens is not None and call.tokens.total == 15
-    assert pipeline.waiting == 0
+    assert correlator.waiting == 0
 
     late_outer, applied_inner = nest(chat((99, 99)), chat((10, 5)))
-    add(pipeline, applied_inner, 20.0)
-    pipeline.settle(31.0)
-    assert len(calls(pipeline.drain())) == 1
-    add(pipeline, late_outer, 32.0)
-    pipeline.settle(50.0)
-    output = pipeline.drain()
+    add(correlator, applied_inner, 20.0)
+    correlator.settle(31.0)
+    assert len(calls(correlator.drain())) == 1
+    add(correlator, late_outer, 32.0)
+    correlator.settle(50.0)
+    output = correlator.drain()
     assert (calls(output), output.discarded) == ([], {"late": (1, 198)})
 
 
 def test_late_copies_by_id_are_discarded() -> None:
     """The response id of what was counted is remembered."""
-    pipeline = Correlator(Limits(decision_wait_s=1))
+    correlator = Correlator(Limits(decision_wait_s=1))
     for now_s in (0.0, 100.0):
-        add(pipeline, raw_span(chat(gen_ai__response__id="r"), scope=f"s{now_s}"), now_s)
-        pipeline.settle(now_s + 1)
-    output = pipeline.drain()
+        add(correlator, raw_span(chat(gen_ai__response__id="r"), scope=f"s{now_s}"), now_s)
+        correlator.settle(now_s + 1)
+    output = correlator.drain()
     assert (len(calls(output)), output.discarded) == (1, {"late": (1, 15)})
 
 
@@ -319,40 +319,40 @@ def test_one_result_told_twice_counts_once() -> None:
 
 def test_memory_is_bounded_and_nothing_is_lost_by_it() -> None:
     """Traces are forgotten, calls settled early; every call still counts once."""
-    pipeline = Correlator(Limits(max_spans=50, max_pending=20, max_remembered=10))
+    correlator = Correlator(Limits(max_spans=50, max_pending=20, max_remembered=10))
     for number in range(500):
-        add(pipeline, raw_span(chat(gen_ai__response__id=f"r{number}")), float(number) / 1000)
-        pipeline.settle(float(number) / 1000)
-    assert pipeline.waiting <= 20
-    assert pipeline.memories.usage["spans"].held <= 50
-    assert pipeline.memories.usage["traces"].evicted > 0
-    pipeline.settle_all()
-    assert len(calls(pipeline.drain())) == 500
-    memories = pipeline.memories.usage
+        add(correlator, raw_span(chat(gen_ai__response__id=f"r{number}")), float(number) / 1000)
+        correlator.settle(float(number) / 1000)
+    assert correlator.waiting <= 20
+    assert correlator.memories.usage["spans"].held <= 50
+    assert correlator.memories.usage["traces"].evicted > 0
+    correlator.settle_all()
+    assert len(calls(correlator.drain())) == 500
+    memories = correlator.memories.usage
     assert memories["response_ids"].held == memories["response_ids"].limit == 10
     assert memories["response_ids"].evicted == 490
-    pipeline.reconfigure(Limits(max_spans=5, max_remembered=3), {}, lambda values: values)
-    add(pipeline, raw_span(chat(gen_ai__response__id="last")), 1.0)
-    pipeline.settle_all()
-    pipeline.settle(1.0)
-    assert pipeline.memories.usage["spans"].held <= 5
-    assert pipeline.memories.usage["response_ids"].held == 3
+    correlator.reconfigure(Limits(max_spans=5, max_remembered=3), {}, lambda values: values)
+    add(correlator, raw_span(chat(gen_ai__response__id="last")), 1.0)
+    correlator.settle_all()
+    correlator.settle(1.0)
+    assert correlator.memories.usage["spans"].held <= 5
+    assert correlator.memories.usage["response_ids"].held == 3
 
 
 def test_log_records_of_endless_traces_are_bounded_too() -> None:
     """Log records may name traces whose spans never come."""
-    pipeline = Correlator(Limits(max_spans=50))
+    correlator = Correlator(Limits(max_spans=50))
     for number in range(500):
         log = raw_log(
             {"gen_ai.evaluation.name": f"j{number}", "gen_ai.evaluation.score.label": "pass"},
             event="gen_ai.evaluation.result",
             trace=trace_id(),
         )
-        add(pipeline, log, float(number))
-        pipeline.settle(float(number))
-    assert pipeline.memories.usage["traces"].held <= 50
-    pipeline.settle_all()
-    assert len(pipeline.drain().records) == 500
+        add(correlator, log, float(number))
+        correlator.settle(float(number))
+    assert correlator.memories.usage["traces"].held <= 50
+    correlator.settle_all()
+    assert len(correlator.drain().records) == 500
 
 
 @pytest.mark.dear

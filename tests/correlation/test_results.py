@@ -36,27 +36,27 @@ def asked(trace: bytes, model: str = "gpt-4o", **more: Any) -> RawSpan:
     return raw_span({**chat(), **ASKED, "gen_ai.request.model": model}, trace=trace, **more)
 
 
-def add(pipeline: Correlator, *records: RawSpan | RawLog, at_s: float) -> None:
+def add(correlator: Correlator, *records: RawSpan | RawLog, at_s: float) -> None:
     """Take records in, and settle what is due."""
     for record in records:
         read: Any = read_span if isinstance(record, RawSpan) else read_log
-        pipeline.add(read(record, CONTEXT), at_s)
-    pipeline.settle(at_s)
+        correlator.add(read(record, CONTEXT), at_s)
+    correlator.settle(at_s)
 
 
-def results(pipeline: Correlator) -> list[Verdict | Feedback]:
+def results(correlator: Correlator) -> list[Verdict | Feedback]:
     """The results that came out since the last time."""
-    output = pipeline.drain()
+    output = correlator.drain()
     return [r for r in output.records if isinstance(r, Verdict | Feedback)]
 
 
 def test_a_verdict_takes_over_the_labels_of_its_call() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Correlator()
-    add(pipeline, judged(trace, call.span_id, at_s=31.0), call, at_s=0)
-    add(pipeline, at_s=10)
-    (verdict,) = results(pipeline)
+    correlator = Correlator()
+    add(correlator, judged(trace, call.span_id, at_s=31.0), call, at_s=0)
+    add(correlator, at_s=10)
+    (verdict,) = results(correlator)
     assert verdict.subject is not None
     assert verdict.subject.request_model == "gpt-4o"
     assert verdict.origin.service == "shop"
@@ -70,31 +70,31 @@ def test_a_verdict_takes_over_the_labels_of_its_call() -> None:
 def test_whichever_comes_first_and_however_late(verdict_at_s: float, call_at_s: float) -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Correlator()
+    correlator = Correlator()
     told: list[tuple[float, RawSpan | RawLog]] = [
         (call_at_s, call),
         (verdict_at_s, judged(trace, call.span_id)),
     ]
     told.sort(key=lambda one: one[0])
     for at_s, record in told:
-        add(pipeline, record, at_s=at_s)
-    seen: list[Verdict | Feedback] = results(pipeline)
+        add(correlator, record, at_s=at_s)
+    seen: list[Verdict | Feedback] = results(correlator)
     for at_s in (60.0, 70.0, 80.0, 90_000.0):
         if at_s >= told[-1][0]:
-            add(pipeline, at_s=at_s)
-            seen += results(pipeline)
+            add(correlator, at_s=at_s)
+            seen += results(correlator)
     (verdict,) = seen
     assert verdict.origin.service == "shop"
 
 
 def test_a_subject_that_never_comes_is_waited_for_and_counted() -> None:
-    pipeline = Correlator(Limits(evaluation_wait_s=60))
-    add(pipeline, judged(trace_id(), b"nowhere."), at_s=0)
-    add(pipeline, at_s=59)
-    assert not results(pipeline)
-    assert pipeline.waiting == 1
-    add(pipeline, at_s=69)
-    output = pipeline.drain()
+    correlator = Correlator(Limits(evaluation_wait_s=60))
+    add(correlator, judged(trace_id(), b"nowhere."), at_s=0)
+    add(correlator, at_s=59)
+    assert not results(correlator)
+    assert correlator.waiting == 1
+    add(correlator, at_s=69)
+    output = correlator.drain()
     (verdict,) = output.records
     assert isinstance(verdict, Verdict)
     assert verdict.subject is None
@@ -108,13 +108,13 @@ def test_nothing_is_missing_where_a_guard_let_no_call_happen(
 ) -> None:
     trace = trace_id()
     guard = {"gen_ai.operation.name": "apply_guardrail", "gen_ai.guardrail.name": "injection"}
-    pipeline = Correlator(Limits(evaluation_wait_s=60))
+    correlator = Correlator(Limits(evaluation_wait_s=60))
     blocked = raw_span({**guard, "gen_ai.guardrail.status": "failed"}, trace=trace)
-    add(pipeline, blocked, at_s=0)
+    add(correlator, blocked, at_s=0)
     if with_stray:
-        add(pipeline, judged(trace_id(), b"nowhere."), at_s=0)
-    add(pipeline, at_s=70)
-    output = pipeline.drain()
+        add(correlator, judged(trace_id(), b"nowhere."), at_s=0)
+    add(correlator, at_s=70)
+    output = correlator.drain()
     assert [r.subject for r in output.records if isinstance(r, Verdict)] == [None] * (
         1 + with_stray
     )
@@ -122,10 +122,10 @@ def test_nothing_is_missing_where_a_guard_let_no_call_happen(
 
 
 def test_a_result_that_names_nothing_is_not_waited_for() -> None:
-    pipeline = Correlator()
-    add(pipeline, judged(b""), at_s=0)
-    add(pipeline, at_s=10)
-    output = pipeline.drain()
+    correlator = Correlator()
+    add(correlator, judged(b""), at_s=0)
+    add(correlator, at_s=10)
+    output = correlator.drain()
     assert len(output.records) == 1
     assert output.missing == {"unnamed": 1}
 
@@ -133,31 +133,31 @@ def test_a_result_that_names_nothing_is_not_waited_for() -> None:
 def test_a_subject_is_forgotten_by_age() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Correlator(Limits(evaluation_target_age_s=100, max_age_s=50))
-    add(pipeline, call, at_s=0)
-    add(pipeline, at_s=10)
-    add(pipeline, at_s=111)
-    add(pipeline, judged(trace, call.span_id), at_s=112)
-    add(pipeline, at_s=180)
-    assert pipeline.drain().missing == {"unknown": 1}
-    assert pipeline.subjects.count == 0
+    correlator = Correlator(Limits(evaluation_target_age_s=100, max_age_s=50))
+    add(correlator, call, at_s=0)
+    add(correlator, at_s=10)
+    add(correlator, at_s=111)
+    add(correlator, judged(trace, call.span_id), at_s=112)
+    add(correlator, at_s=180)
+    assert correlator.drain().missing == {"unknown": 1}
+    assert correlator.subjects.count == 0
 
 
 def test_subjects_are_bounded_in_number() -> None:
-    pipeline = Correlator(Limits(max_subjects=100))
+    correlator = Correlator(Limits(max_subjects=100))
     for _ in range(300):
-        add(pipeline, asked(trace_id()), at_s=0)
-    add(pipeline, at_s=10)
-    assert pipeline.subjects.count <= 100
-    assert pipeline.subjects.evicted == 200
+        add(correlator, asked(trace_id()), at_s=0)
+    add(correlator, at_s=10)
+    assert correlator.subjects.count <= 100
+    assert correlator.subjects.evicted == 200
 
 
 def test_one_long_trace_is_bounded() -> None:
     trace = trace_id()
-    pipeline = Correlator(Limits(max_subjects=10_000))
-    add(pipeline, *(asked(trace) for _ in range(3_000)), at_s=0)
-    add(pipeline, at_s=10)
-    assert pipeline.subjects.count <= 1_000
+    correlator = Correlator(Limits(max_subjects=10_000))
+    add(correlator, *(asked(trace) for _ in range(3_000)), at_s=0)
+    add(correlator, at_s=10)
+    assert correlator.subjects.count <= 1_000
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_a_whole_trace_has_the_labels_that_its_calls_agree_on(
     models: tuple[str, ...], model: str
 ) -> None:
     trace = trace_id()
-    pipeline = Correlator()
-    add(pipeline, *(asked(trace, m) for m in models), judged(trace), at_s=0)
-    add(pipeline, at_s=10)
-    (verdict,) = results(pipeline)
+    correlator = Correlator()
+    add(correlator, *(asked(trace, m) for m in models), judged(trace), at_s=0)
+    add(correlator, at_s=10)
+    (verdict,) = results(correlator)
     assert verdict.subject is not None
     assert verdict.subject.request_model == model
     assert verdict.origin.dimensions == ("refunds", "", "answer", "7")
@@ -181,10 +181,10 @@ def test_what_has_no_words_was_not_judged() -> None:
     trace = trace_id()
     embedding = asked(trace, "text-embedding-3-small")
     embedding.attrs["gen_ai.operation.name"] = "embeddings"
-    pipeline = Correlator()
-    add(pipeline, embedding, asked(trace, "gpt-4o"), judged(trace), at_s=0)
-    add(pipeline, at_s=10)
-    (verdict,) = results(pipeline)
+    correlator = Correlator()
+    add(correlator, embedding, asked(trace, "gpt-4o"), judged(trace), at_s=0)
+    add(correlator, at_s=10)
+    (verdict,) = results(correlator)
     assert verdict.subject is not None
     assert verdict.subject.request_model == "gpt-4o"
 
@@ -195,10 +195,10 @@ def test_an_agents_verdict_is_about_the_calls_within_it() -> None:
                      trace=trace)  # fmt: skip
     within = asked(trace, "gpt-4o", parent=agent.span_id)
     beside = asked(trace, "claude-sonnet-4")
-    pipeline = Correlator()
-    add(pipeline, agent, within, beside, judged(trace, agent.span_id), at_s=0)
-    add(pipeline, at_s=10)
-    (verdict,) = results(pipeline)
+    correlator = Correlator()
+    add(correlator, agent, within, beside, judged(trace, agent.span_id), at_s=0)
+    add(correlator, at_s=10)
+    (verdict,) = results(correlator)
     assert verdict.subject is not None
     assert verdict.subject.request_model == "gpt-4o"
 
@@ -208,40 +208,40 @@ def test_an_evaluators_own_span_is_not_what_it_judges() -> None:
     call = asked(trace)
     evaluator = raw_span({"openinference.span.kind": "EVALUATOR"}, trace=trace, parent=call.span_id)
     judges_call = asked(trace, "gpt-4o-mini", parent=evaluator.span_id)
-    pipeline = Correlator()
-    add(pipeline, call, evaluator, judges_call, judged(trace, evaluator.span_id), at_s=0)
-    add(pipeline, at_s=10)
-    (verdict,) = results(pipeline)
+    correlator = Correlator()
+    add(correlator, call, evaluator, judges_call, judged(trace, evaluator.span_id), at_s=0)
+    add(correlator, at_s=10)
+    (verdict,) = results(correlator)
     assert verdict.subject is not None
     assert verdict.subject.request_model == "gpt-4o"
 
 
 def test_an_answers_id_names_its_call() -> None:
     call = raw_span({**chat(), "gen_ai.response.id": "resp-1"}, service="evaluator")
-    pipeline = Correlator()
-    add(pipeline, call, judged(b"", attrs={"gen_ai.response.id": "resp-1"}), at_s=0)
-    add(pipeline, at_s=10)
-    (verdict,) = results(pipeline)
+    correlator = Correlator()
+    add(correlator, call, judged(b"", attrs={"gen_ai.response.id": "resp-1"}), at_s=0)
+    add(correlator, at_s=10)
+    (verdict,) = results(correlator)
     assert verdict.subject is not None
 
 
 def test_a_flood_of_results_is_let_out_early() -> None:
-    pipeline = Correlator(Limits(max_pending=100))
-    add(pipeline, *(judged(trace_id(), b"nowhere.") for _ in range(500)), at_s=0)
-    assert pipeline.waiting <= 100
-    assert len(results(pipeline)) == 400
+    correlator = Correlator(Limits(max_pending=100))
+    add(correlator, *(judged(trace_id(), b"nowhere.") for _ in range(500)), at_s=0)
+    assert correlator.waiting <= 100
+    assert len(results(correlator)) == 400
 
 
 def test_new_dimensions_keep_the_values_that_they_had() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Correlator()
-    add(pipeline, call, at_s=0)
-    pipeline.settle_all()
-    pipeline.reconfigure(Limits(), {}, lambda values: (values[3], values[0]))
-    add(pipeline, judged(trace, call.span_id), at_s=1)
-    pipeline.settle_all()
-    (verdict,) = results(pipeline)
+    correlator = Correlator()
+    add(correlator, call, at_s=0)
+    correlator.settle_all()
+    correlator.reconfigure(Limits(), {}, lambda values: (values[3], values[0]))
+    add(correlator, judged(trace, call.span_id), at_s=1)
+    correlator.settle_all()
+    (verdict,) = results(correlator)
     assert verdict.subject is not None
     assert verdict.subject.dimensions == ("7", "refunds")
 
@@ -263,11 +263,11 @@ def test_a_human_and_a_machine_on_one_subject_are_compared(
         trace=trace,
     )
     told: list[RawSpan | RawLog] = [judged(trace, person.span_id, label=machine), person]
-    pipeline = Correlator(human_names={"faithful": ("thumbs",)})
-    add(pipeline, call, *(told[::-1] if human_first else told), at_s=0)
-    add(pipeline, judged(trace, person.span_id, label=machine, at_s=7.0), at_s=1)
-    pipeline.settle_all()
-    (agreement,) = [r for r in pipeline.drain().records if isinstance(r, Agreement)]
+    correlator = Correlator(human_names={"faithful": ("thumbs",)})
+    add(correlator, call, *(told[::-1] if human_first else told), at_s=0)
+    add(correlator, judged(trace, person.span_id, label=machine, at_s=7.0), at_s=1)
+    correlator.settle_all()
+    (agreement,) = [r for r in correlator.drain().records if isinstance(r, Agreement)]
     assert agreement.agrees is agrees
     assert agreement.verdict.judge == "faithful"
     assert agreement.verdict.subject is not None
@@ -276,9 +276,9 @@ def test_a_human_and_a_machine_on_one_subject_are_compared(
 def test_verdicts_of_machines_are_not_compared_with_each_other() -> None:
     trace = trace_id()
     call = asked(trace)
-    pipeline = Correlator()
-    add(pipeline, call, judged(trace, call.span_id), at_s=0)
-    add(pipeline, judged(trace, call.span_id, label="pass"), at_s=0)
-    pipeline.settle_all()
-    records = pipeline.drain().records
+    correlator = Correlator()
+    add(correlator, call, judged(trace, call.span_id), at_s=0)
+    add(correlator, judged(trace, call.span_id, label="pass"), at_s=0)
+    correlator.settle_all()
+    records = correlator.drain().records
     assert [type(r) for r in records if not isinstance(r, LlmCall)] == [Verdict, Verdict]

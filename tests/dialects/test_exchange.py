@@ -309,7 +309,7 @@ def test_bodies_of_log_events_tell_messages() -> None:
     assert extract_content([taken]).answer == "hello"
 
 
-def test_the_first_teller_that_knows_a_part_tells_it() -> None:
+def test_the_first_reporter_that_knows_a_part_tells_it() -> None:
     inner, outer = (
         TAKER.extract(raw_span(attrs))
         for attrs in (

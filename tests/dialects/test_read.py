@@ -18,7 +18,7 @@ CONTEXT = Context()
 
 
 def call_of(reading: ParsedRecord) -> LlmCall:
-    """The one call of a reading."""
+    """The one call of a parsed record."""
     (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
     return call
 

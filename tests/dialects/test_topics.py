@@ -1,4 +1,4 @@
-"""What is skipped where a record tells nothing of a topic reads nothing but that topic."""
+"""What is skipped where a record tells nothing of a group reads nothing but that group."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ ROOT = Path(room.__file__).parent
 READS = {"text", "raw", "count", "detail", "usd", "number", "flag"}
 FUNCTIONS = {
     function.name: function
-    for name in ("calls", "outcome", "usage", "read")
+    for name in ("calls", "outcome", "usage", "parser")
     for function in ast.parse((ROOT / f"{name}.py").read_text()).body
     if isinstance(function, ast.FunctionDef)
 }
 
 
 def gate_of(statement: ast.stmt) -> str | None:
-    """The topic without which a function ends at this statement."""
+    """The group without which a function ends at this statement."""
     if isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return):
         for test in ast.walk(statement.test):
-            if isinstance(test, ast.Compare) and "view.told" in ast.unparse(test):
+            if isinstance(test, ast.Compare) and "view.groups" in ast.unparse(test):
                 return str(ast.literal_eval(test.left))
     return None
 
@@ -43,27 +43,27 @@ def facts_of(node: ast.AST) -> Iterator[str]:
 
 
 GATED = [
-    (function.name, topic, number)
+    (function.name, group, number)
     for function in FUNCTIONS.values()
     for number, statement in enumerate(function.body)
-    if (topic := gate_of(statement)) is not None
+    if (group := gate_of(statement)) is not None
 ]
-# Asked for beside their topic: without it, they change nothing.
+# Asked for beside their group: without it, they change nothing.
 ALSO = {"read_tokens": {"total"}, "_exclusive": {"provider"}}
 
 
-def test_every_topic_is_a_gate() -> None:
-    assert {topic for _, topic, _ in GATED} == FIELD_GROUPS.keys()
+def test_every_group_is_a_gate() -> None:
+    assert {group for _, group, _ in GATED} == FIELD_GROUPS.keys()
 
 
-@pytest.mark.parametrize(("name", "topic", "number"), GATED)
-def test_behind_a_gate_only_its_topic_is_read(name: str, topic: str, number: int) -> None:
+@pytest.mark.parametrize(("name", "group", "number"), GATED)
+def test_behind_a_gate_only_its_group_is_read(name: str, group: str, number: int) -> None:
     behind = FUNCTIONS[name].body[number + 1 :]
     asked = {fact for statement in behind for fact in facts_of(statement)}
-    assert asked - ALSO.get(name, set()) <= FIELD_GROUPS[topic]
-    assert name == "_exclusive" or asked & FIELD_GROUPS[topic]
+    assert asked - ALSO.get(name, set()) <= FIELD_GROUPS[group]
+    assert name == "_exclusive" or asked & FIELD_GROUPS[group]
 
 
-@pytest.mark.parametrize("topic", FIELD_GROUPS)
-def test_facts_of_a_topic_are_written_somewhere(topic: str) -> None:
-    assert FIELD_GROUPS[topic] <= {fact for table in TABLES.values() for fact in table}
+@pytest.mark.parametrize("group", FIELD_GROUPS)
+def test_facts_of_a_group_are_written_somewhere(group: str) -> None:
+    assert FIELD_GROUPS[group] <= {fact for table in TABLES.values() for fact in table}

@@ -210,7 +210,7 @@ def test_check_of_a_good_configuration(tmp_path: Path) -> None:
 
 
 BAD = """\
-settel: 5s
+decision_wiat: 5s
 zero_hold: soon
 labels:
   caps: {model: -1}

@@ -275,7 +275,7 @@ def test_one_trace_of_fifty_thousand(beset: Exporter) -> None:
     assert time.monotonic() - started_s < 90
 
 
-def test_two_tellers_of_very_many(beset: Exporter) -> None:
+def test_two_reporters_of_very_many(beset: Exporter) -> None:
     """Everything may be a copy of everything: no time that grows with the square."""
     calls = 20_000
     started_s = time.monotonic()

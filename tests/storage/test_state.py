@@ -96,7 +96,7 @@ def test_crashes_lose_and_double_nothing(
 
 
 def test_waiting_calls_go_on_waiting_after_an_orderly_end(settings: Settings) -> None:
-    """A teller that comes after the restart still joins its call."""
+    """A reporter that comes after the restart still joins its call."""
     engine = Engine(settings)
     (first, *rest) = list(iter_requests(CORPUS / "otel-genai-openai", lambda _: None))
     send(engine, first)

@@ -36,7 +36,7 @@ DRAIN_S = 10.0
 
 
 class Exporter:
-    """The running exporter: listeners, the clockwork, reload. Implements `web.Admin`."""
+    """The running exporter: listeners, the clockwork, reload. Implements `admin.Admin`."""
 
     def __init__(self, settings: Settings, load: Callable[[], Settings] = Settings) -> None:
         """Prepare; nothing listens before `start`.

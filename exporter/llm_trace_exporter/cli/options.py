@@ -49,7 +49,7 @@ def add_serve_options(serve: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     serve.add_argument(
         "--decision-wait", dest="decision_wait_s", type=duration_to(600), metavar="DURATION",
-        help="how long a call waits for its other tellers (default 10s)",
+        help="how long a call waits for its other reporting spans (default 10s)",
     )  # fmt: skip
     serve.add_argument(
         "--zero-hold", dest="zero_hold_s", type=duration_to(3600), metavar="DURATION",

@@ -359,7 +359,7 @@ class Settings:
     web: WebSettings = WebSettings()
     otlp: OtlpSettings = OtlpSettings()
     decision_wait_s: float = 10.0
-    """Seconds that a call waits for its other tellers before it is counted."""
+    """Seconds that a call waits for its other reporting spans before it is counted."""
     zero_hold_s: float = _SERIES.zero_hold_s
     """Seconds for which a new series is rendered as 0; 0 shows values at once."""
     lateness_s: float = 3_600.0

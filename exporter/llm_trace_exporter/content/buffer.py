@@ -59,7 +59,7 @@ class ContentBuffer:
         return self._size
 
     def put_call(self, reporter: Reporter, texts: RawContent, now_s: float) -> None:
-        """Hold what one teller of a call wrote."""
+        """Hold what one reporter of a call wrote."""
         self._put(self._calls, reporter, texts, now_s)
 
     def put_retrieval(self, trace_id: bytes, texts: RawContent, now_s: float) -> None:
@@ -70,7 +70,7 @@ class ContentBuffer:
             self._shrink(held, 1)
 
     def pop(self, reporters: Iterable[Reporter]) -> list[RawContent]:
-        """What the tellers of a call wrote, in their order; it is forgotten with this."""
+        """What the reporters of a call wrote, in their order; it is forgotten with this."""
         found: list[RawContent] = []
         for reporter in reporters:
             held = self._calls.pop(reporter, None)
@@ -84,7 +84,7 @@ class ContentBuffer:
         held = self._retrievals.get(trace_id)
         if held is None:
             return []
-        # Clocks of two tellers differ a little.
+        # Clocks of two reporters differ a little.
         return [texts for texts in held.texts if texts.end_ns <= before_ns + SLACK_NS]
 
     def expire(self, now_s: float) -> None:

@@ -1,6 +1,6 @@
-"""From readings to listeners: who told what is held until its call settles, then handed out.
+"""From parsed records to content consumers: texts wait until their call settles, then go out.
 
-Listeners run on a thread of their own behind a bounded queue: ingestion never waits for them.
+Consumers run on a thread of their own behind a bounded queue: ingestion never waits for them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class ContentConsumer:
     """Someone who wants to know what was said in settled calls."""
 
     consume: Callable[[PricedCall, CallContent], None]
-    """Called on the listeners' thread, one call at a time."""
+    """Called on the consumers' thread, one call at a time."""
     selects: Callable[[PricedCall], bool] = lambda _: True
     """Whether a settled call is wanted: called while others wait, so it must be quick."""
     may_select: Callable[[LlmCall], bool] = lambda _: True
-    """Whether a call could be picked once it is settled, as one of its tellers tells it. Texts of
+    """Whether a call could be picked once it is settled, as one of its reporters tells it. Texts of
     calls that nobody could pick are not even decoded."""
     may_select_trace: Callable[[bytes], bool] = lambda _: True
     """Whether calls of a trace could be picked: what was retrieved for them is kept then."""
@@ -71,17 +71,17 @@ class ContentDispatcher:
         max_chars: int,
         failed: Callable[[Exception], None],
     ) -> None:
-        """Start listening.
+        """Start the thread.
 
         Args:
-            listeners: Who listens.
-            hold: Where texts wait; its bounds are also those of what waits for the listeners.
+            consumers: Who gets what was said.
+            hold: Where texts wait; its bounds are also those of what waits for the consumers.
             max_chars: Where each text is cut.
-            failed: Told what a listener raised; nobody else hears less for it.
+            failed: Called with what a consumer raised; nobody else gets less for it.
         """
         self.buffer = hold
         self.passed_over = 0
-        """Calls that came too fast for the listeners."""
+        """Calls that came too fast for the consumers."""
         self._consumers = tuple(consumers)
         self._max_chars = max_chars
         self._failed = failed
@@ -178,14 +178,14 @@ class ContentDispatcher:
         self._queue.put_nowait(waiting)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until the listeners have heard everything; whether they did in time."""
+        """Wait until the consumers have had everything; whether they did in time."""
         deadline_s = monotonic() + timeout_s
         while self._queue.unfinished_tasks and monotonic() < deadline_s:
             sleep(_POLL_S)
         return not self._queue.unfinished_tasks
 
     def close(self, timeout_s: float) -> None:
-        """Let the listeners hear the rest, as far as there is time, and end."""
+        """Give the consumers the rest, as far as there is time, and end."""
         self.flush(timeout_s)
         self._closing = True
         with suppress(queue.Full):  # a full queue is seen to end as well

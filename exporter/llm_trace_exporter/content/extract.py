@@ -168,7 +168,7 @@ def extract_content(
     """What was said in one call.
 
     Args:
-        tellers: The texts of everyone who told the call; the first that has a part tells it.
+        reporters: The texts of everyone who told the call; the first that has a part tells it.
         retrievals: The texts of what was retrieved for it.
         max_chars: Where each text is cut.
     """

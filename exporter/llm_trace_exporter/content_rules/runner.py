@@ -81,7 +81,7 @@ class ContentRuleRunner:
         return self.may_select(priced.call)
 
     def may_select(self, call: LlmCall) -> bool:
-        """The same, of a call as one of its tellers tells it."""
+        """The same, of a call as one of its reporters tells it."""
         return _place(call) < self._most
 
     def may_select_trace(self, trace_id: bytes) -> bool:

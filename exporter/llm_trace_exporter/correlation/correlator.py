@@ -1,4 +1,4 @@
-"""Readings in, what counts out: each call, step, verdict and rating once.
+"""Parsed records in, what counts out: each call, step, verdict and rating once.
 
 A call is applied once, when all its reporters have had their say: `decision_wait` after it came,
 or when everything is settled at shutdown and at the end of a replay. Until then it waits in the
@@ -46,7 +46,7 @@ class Correlator:
 
         Args:
             limits: How long and how much is waited for and remembered.
-            humans: Judge -> further names under which people judge the same; all lower case.
+            human_names: Judge -> further names under which people judge the same; all lower case.
             tracks: Whether to note what changes, for `save`.
         """
         self.limits = limits = limits or Limits()
@@ -137,14 +137,14 @@ class Correlator:
         return merged((self.memories.save(every=every), self._waiting.save(), self._joiner.save()))
 
     def restore(self, part: Part, move: Move | None, ahead_s: float) -> bool:
-        """Remember what a part holds, into an empty pipeline; the parts in their order.
+        """Remember what a part holds, into an empty correlator; the parts in their order.
 
         Args:
             part: One of those that `save` gave.
             move: Where the dimensions had other labels then.
             ahead_s: How far this process's clock is ahead of the one that saved it.
 
-        Returns: Whether it is one of the pipeline's.
+        Returns: Whether it is one of the correlator's.
 
         Raises: UnreadablePart.
         """
@@ -307,7 +307,7 @@ class Correlator:
         return record
 
     def _discard_others(self, leaf: CallGroup) -> None:
-        """Note what the tellers of a call wrote beyond the call itself."""
+        """Note what the reporters of a call wrote beyond the call itself."""
         call, reporters = leaf.call, leaf.reporters
         counted = call.tokens.total if call.tokens else 0
         if len(reporters) == 1 and reporters[0].reported_tokens <= counted:

@@ -18,17 +18,17 @@ from .nesting import CallGroup
 from .trace import Content, Report
 
 _K = TypeVar("_K")
-_Teller = tuple[str, str]
+_Reporter = tuple[str, str]
 """Signal and scope."""
 
 
 class CopyIndex:
-    """Tellers that wait, by the two ways in which copies find each other."""
+    """Reporters that wait, by the two ways in which copies find each other."""
 
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], dict[int, Report]] = {}
-        # Content -> who tells it -> tellers by identity.
-        self._by_content: dict[Content, dict[_Teller, dict[int, Report]]] = {}
+        # Content -> who tells it -> reporters by identity.
+        self._by_content: dict[Content, dict[_Reporter, dict[int, Report]]] = {}
 
     def add(self, pending: Report, call: LlmCall) -> None:
         """Remember who tells a call and waits."""
@@ -37,10 +37,10 @@ class CopyIndex:
             self._by_id.setdefault(link, {})[id(pending)] = pending
         pending.content = content_of(call)
         group = self._by_content.setdefault(pending.content, {})
-        group.setdefault(_teller(call), {})[id(pending)] = pending
+        group.setdefault(_reporter(call), {})[id(pending)] = pending
 
     def remove(self, pending: Report, call: LlmCall) -> None:
-        """Forget a teller who waits no longer."""
+        """Forget a reporter who waits no longer."""
         content, pending.content = pending.content, None
         if content is None:
             return
@@ -48,7 +48,7 @@ class CopyIndex:
             _discard(self._by_id, (call.origin.service, call.response_id), pending)
         group = self._by_content.get(content)
         if group is not None:
-            _discard(group, _teller(call), pending)
+            _discard(group, _reporter(call), pending)
             if not group:
                 del self._by_content[content]
 
@@ -73,10 +73,10 @@ class CopyIndex:
 
 def _partners(due: list[Report], waiting: list[Report]) -> Iterator[Report]:
     """The nearest of those waiting of other instrumentations whose time fits one that is due."""
-    told = timelines(waiting, lambda p: _teller(_call(p)), _call)
+    told = timelines(waiting, lambda p: _reporter(_call(p)), _call)
     for pending in due:
         call = _call(pending)
-        own = _teller(call)
+        own = _reporter(call)
         for reporter, timeline in told.items():
             if reporter != own:
                 for at in (*timeline.before(call), *timeline.after(call)):
@@ -122,7 +122,7 @@ def _merge_by_id(leaves: list[CallGroup]) -> list[CallGroup]:
 
 
 def _at_one_time(leaves: list[CallGroup]) -> list[list[CallGroup]]:
-    """Leaves with one id, by the moment: ids come again where servers count or draw them."""
+    """Groups with one id, by the moment: ids come again where servers count or draw them."""
     if len(leaves) == 1:
         return [leaves]
     moments: list[list[CallGroup]] = []
@@ -148,7 +148,7 @@ def _merge_by_content(leaves: list[CallGroup]) -> list[CallGroup]:
             found.append(group[0])
             continue
         before, paired = len(group) + 1, group
-        # A third teller joins a pair in the next round.
+        # A third reporter joins a pair in the next round.
         while len(paired) < before:
             before, paired = len(paired), _paired(paired)
         found.extend(paired)
@@ -156,7 +156,7 @@ def _merge_by_content(leaves: list[CallGroup]) -> list[CallGroup]:
 
 
 def _paired(leaves: list[CallGroup]) -> list[CallGroup]:
-    """Partners with the least time between them first; each leaf has one partner at most."""
+    """Partners with the least time between them first; each group has one partner at most."""
     if len({scope for leaf in leaves for scope in leaf.scopes}) < 2:
         return leaves
     told = timelines(leaves, lambda leaf: frozenset(leaf.scopes), lambda leaf: leaf.call)
@@ -169,7 +169,7 @@ def _paired(leaves: list[CallGroup]) -> list[CallGroup]:
 
 
 def _merged(group: list[CallGroup]) -> CallGroup:
-    """One leaf of several copies: the tightest interval tells best, logs only add."""
+    """One group of several copies: the tightest interval tells best, logs only add."""
     if len(group) == 1:
         return group[0]
     best, *others = sorted(group, key=_rank)
@@ -193,7 +193,7 @@ def _rank(leaf: CallGroup) -> tuple[bool, bool, bool, int, int, bytes]:
     )
 
 
-def _teller(call: LlmCall) -> _Teller:
+def _reporter(call: LlmCall) -> _Reporter:
     return call.origin.signal, call.origin.scope
 
 

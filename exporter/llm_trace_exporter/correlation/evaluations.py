@@ -217,7 +217,7 @@ class HumanAgreement:
         """Compare each judge with people's verdicts under its own name.
 
         Args:
-            humans: Judge -> further names under which people judge the same; all lower case.
+            human_names: Judge -> further names under which people judge the same; all lower case.
             limit: Subjects remembered.
             tracks: Whether to note what changes, for `save`.
         """

@@ -87,7 +87,7 @@ def timelines(
     reporter_of: Callable[[T], K],
     call_of: Callable[[T], LlmCall],
 ) -> dict[K, Timeline[T]]:
-    """A lane for each instrumentation, the first MAX_TELLERS of them."""
+    """A timeline for each instrumentation, the first MAX_REPORTERS of them."""
     by_reporter: dict[K, list[T]] = {}
     for item in items:
         reporter = reporter_of(item)

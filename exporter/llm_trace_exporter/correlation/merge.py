@@ -1,4 +1,4 @@
-"""One call told more than once: which teller's numbers win, and what the others add."""
+"""One call told more than once: which reporter's numbers win, and what the others add."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model import ErrorType, GatewayEvent, LlmCall, Tokens
 
 
 def fill_missing(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost: bool) -> LlmCall:
-    """The inner teller's call with what only the outer one knows.
+    """The inner reporter's call with what only the outer one knows.
 
     The inner numbers win. An outer span knows better who asked (service, dimensions), and often
     alone knows the cost, the finish reason or the first token.
@@ -50,7 +50,7 @@ def fill_missing(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost:
         service_tier=inner.service_tier or outer.service_tier,
         gateway_events=_events(inner, outer),
         purpose=inner.purpose or outer.purpose,
-        # Where one teller is sampled and the other is not, the other tells the rest as well.
+        # Where one reporter is sampled and the other is not, the other tells the rest as well.
         weight=min(inner.weight, outer.weight),
     )
 
@@ -84,7 +84,7 @@ def first_non_empty(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[st
 
 
 def _split(usage: Tokens, other: Tokens | None) -> Tokens:
-    """The same totals with the finer split, where only the other teller has one."""
+    """The same totals with the finer split, where only the other reporter has one."""
     if (
         other is not None
         and usage.input_all == other.input_all
@@ -131,7 +131,7 @@ class Interval:
 
 
 def same_model(one: LlmCall, other: LlmCall) -> bool:
-    """Whether two tellers may mean one model: one may know only the name that was asked for."""
+    """Whether two reporters may mean one model: one may know only the name that was asked for."""
     names = {one.request_model, one.response_model} - {""}
     others = {other.request_model, other.response_model} - {""}
     if not names or not others:
@@ -164,7 +164,7 @@ def may_be_copies(one: LlmCall, other: LlmCall) -> bool:
 
 
 def _same_outcome(one: str, other: str) -> bool:
-    """Whether two tellers may mean one outcome: one may not know why a call failed."""
+    """Whether two reporters may mean one outcome: one may not know why a call failed."""
     return one == other or (bool(one) and bool(other) and "other" in (one, other))
 
 
@@ -186,7 +186,7 @@ def overlap(one: Timed, other: Timed) -> bool:
 
 
 SLACK_NS = 50_000_000
-"""Clocks of two tellers in one process are read this far apart at most."""
+"""Clocks of two reporters in one process are read this far apart at most."""
 
 
 def _same_usage(one: Tokens | None, other: Tokens | None) -> bool:

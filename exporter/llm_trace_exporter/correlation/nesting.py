@@ -27,12 +27,12 @@ class CallGroup(Struct, eq=False, gc=False):
 
     @property
     def reported_tokens(self) -> int:
-        """Tokens that all tellers together wrote."""
+        """Tokens that all reporters together wrote."""
         return sum(reporter.reported_tokens for reporter in self.reporters)
 
     @property
     def waits(self) -> bool:
-        """Whether some teller is not settled yet."""
+        """Whether some reporter is not settled yet."""
         return not self.reporters[0].settled or any(not t.settled for t in self.reporters)
 
 
@@ -48,7 +48,7 @@ class _CallNode(Struct, eq=False):
 
 
 def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
-    """The calls of every nest that holds one of the due tellers.
+    """The calls of every nest that holds one of the due reporters.
 
     Without recursion: how deep calls nest is the sender's choice.
     """
@@ -108,7 +108,7 @@ def _outermost(twigs: Iterable[_CallNode]) -> list[_CallNode]:
 
 
 def _resolve(top: _CallNode) -> list[CallGroup]:
-    """Leaves at and beneath a teller, with its facts lent to them; the innermost first."""
+    """Groups at and beneath a reporter, with its facts lent to them; the innermost first."""
     if not top.inner:
         return _leaves_at(top)
     order = [top]
@@ -157,7 +157,7 @@ def _is_separate_call(outer: LlmCall, beneath: list[CallGroup]) -> bool:
 
 
 def _absorb(outer: CallGroup, beneath: list[CallGroup]) -> None:
-    """Merge an enclosing teller into the call it tells; of several, into the one that answered."""
+    """Merge an enclosing reporter into its call; of several, into the one that answered."""
     answered = [leaf for leaf in beneath if not leaf.call.error_type] or beneath
     target = max(answered, key=lambda leaf: (leaf.call.end_ns, leaf.call.origin.span_id))
     target.reporters.extend(outer.reporters)
@@ -190,7 +190,7 @@ def _caller_only(outer: LlmCall) -> LlmCall:
 
 
 def with_details(leaves: Iterable[CallGroup]) -> list[CallGroup]:
-    """Leaves with log records that name their span merged in."""
+    """Groups with log records that name their span merged in."""
     found = list(leaves)
     if all(leaf.reporters[0].signal == "span" for leaf in found):
         return found

@@ -26,7 +26,7 @@ class EvaluationTarget(Struct, frozen=True, gc=False):
 
     trace_id: bytes
     span_id: bytes
-    """Of any of its tellers."""
+    """Of any of its reporters."""
     subject: Subject
     start_ns: int
     end_ns: int
@@ -48,7 +48,7 @@ class Subjects:
     """Calls by trace; not safe for threads."""
 
     def __init__(self, limit: int, max_age_s: float, *, tracks: bool = False) -> None:
-        """Remember at most `limit` tellers of calls for `max_age_s` each.
+        """Remember at most `limit` reporters of calls for `max_age_s` each.
 
         `tracks` notes what is added, for `save`.
         """

@@ -108,7 +108,7 @@ class Trace(Struct, eq=False, gc=False):
                 pending.unmeasured = relabelled(pending.unmeasured, move)
 
     def forget_settled(self) -> None:
-        """Keep but the newest of what is settled: a late teller may still ask for it."""
+        """Keep but the newest of what is settled: a late reporter may still ask for it."""
         for told in (self.calls, self.steps):
             if len(told) > 2 * MAX_SETTLED_IN_TRACE:
                 old = told[:-MAX_SETTLED_IN_TRACE]

@@ -31,7 +31,7 @@ class AttributeLayout:
     facts: Fields
     """Only the places that are there."""
     groups: frozenset[str]
-    """The topics of these facts."""
+    """The groups of these facts."""
     environment: Places
     dimensions: tuple[tuple[int, Places], ...]
     """(number of the dimension, places) of those that are there."""
@@ -74,7 +74,7 @@ class AttributeLayouts:
             dialect=dialect,
             facts=facts,
             groups=frozenset(
-                topic for topic, about in FIELD_GROUPS.items() if about & facts.keys()
+                group for group, about in FIELD_GROUPS.items() if about & facts.keys()
             ),
             environment=_places(attrs, ENVIRONMENT),
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),

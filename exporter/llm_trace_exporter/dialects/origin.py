@@ -81,7 +81,7 @@ def origin_of(
         record.parent_span_id if isinstance(record, RawSpan) else b"",
         signal,
         dialect.name,
-        _teller(record, dialect),
+        _reporter(record, dialect),
         sender.service or text(attrs.get("service.name")) or "unknown_service",
         _best(attrs, shape.environment, sender.environment),
         dimensions,
@@ -127,7 +127,7 @@ def _read(attrs: Attributes, key: AttributeKey) -> str:
     return text(inside(parse_object(value), key.path) if key.path else value)
 
 
-def _teller(record: RawSpan | RawLog, dialect: Dialect) -> str:
+def _reporter(record: RawSpan | RawLog, dialect: Dialect) -> str:
     if dialect.reporters_by_name and isinstance(record, RawSpan):
         return f"{record.scope.name} {record.name}"[:128]
     return record.scope.name[:128]

@@ -1,4 +1,4 @@
-"""Raw spans and log records in, readings out. The only door of this room."""
+"""Raw spans and log records in, parsed records out: what `engine` calls of this room."""
 
 from __future__ import annotations
 

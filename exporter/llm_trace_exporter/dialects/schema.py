@@ -82,8 +82,8 @@ Fields = Mapping[str, tuple[AttributeKey, ...]]
 """Fact -> where it may be written, in reading order."""
 
 FIELD_GROUPS: Mapping[str, frozenset[str]] = {
-    topic: frozenset(facts.split())
-    for topic, facts in {
+    group: frozenset(facts.split())
+    for group, facts in {
         "usage_details": "cache_read cache_write reasoning audio_input audio_output tool_input",
         "failure": "http_status error_type error_text level success",
         "streaming": "streaming ttft ttft_if_streaming first_token_at operation",

@@ -30,10 +30,10 @@ class Aggregator:
         self.traces = traces
         self.budgets = Budgets()
         self.dispatcher: ContentDispatcher | None = None
-        """Who hears of settled calls."""
+        """Hands out what was said in settled calls."""
 
     def count(self, output: Output, unix_s: float) -> None:
-        """Count what came out of the pipeline at a moment."""
+        """Count what came out of the correlator at a moment."""
         for place, record in enumerate(output.records):
             if isinstance(record, LlmCall):
                 priced = self.pricing.price(record)

@@ -67,7 +67,7 @@ _NOBODY = Listeners()
 
 
 class ContentConsumers:
-    """Starts, exchanges and ends the listeners; one caller at a time."""
+    """Starts, replaces and ends the content consumers; one caller at a time."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The engine as the receivers see it: a request comes in, what it says is counted.
 
 Two locks. The outer one makes entries of the journal and what follows from them one sequence; it
-is held while the disk is waited for. The inner one, the store's, guards pipeline and store
+is held while the disk is waited for. The inner one, the store's, guards correlator and store
 together, so a request is applied whole or not at all and a scrape between two requests sees sums
 that belong together, without waiting for the disk. Decoding happens outside of both.
 """
@@ -85,7 +85,7 @@ class Ingester:
         """Wire up the rooms.
 
         Args:
-            humans: Judge -> further names under which people judge the same; all lower case.
+            human_names: Judge -> further names under which people judge the same; all lower case.
             lateness_s: Age from which a record that comes in is late.
             journal: Where requests are written before they are acknowledged.
             clock: Monotonic seconds.
@@ -305,9 +305,9 @@ class Ingester:
                 self._traces.relabel(moved)
 
     def dispatch_to(self, dispatcher: ContentDispatcher | None) -> ContentDispatcher | None:
-        """Let others hear what is said in calls from now on; None: nobody does.
+        """Hand out what is said in calls from now on; None: to nobody.
 
-        Texts are read off the wire only while somebody listens. Returns who listened before.
+        Texts are read off the wire only while somebody wants them. Returns the dispatcher before.
         """
         with self.paused():
             before, self._aggregator.dispatcher = self._aggregator.dispatcher, dispatcher

@@ -32,7 +32,7 @@ class Case:
 
 
 class Collector:
-    """Keeps the calls that it hears of; one caller at a time."""
+    """Keeps the calls that it is given; one caller at a time."""
 
     def __init__(self, most: int | None = None) -> None:
         """Keep `most` of them; None: all."""

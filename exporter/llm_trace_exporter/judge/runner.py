@@ -189,9 +189,9 @@ class JudgeRunner:
                 self._counts.eligible(rule.name, n)
 
     def may_select(self, call: LlmCall) -> bool:
-        """Whether a rule could choose a call, as one of its tellers tells it.
+        """Whether a rule could choose a call, as one of its reporters tells it.
 
-        What only another teller may know could match: who asked, the model, a dimension that is
+        What only another reporter may know could match: who asked, the model, a dimension that is
         empty here.
         """
         origin = call.origin

@@ -237,7 +237,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _traces(
         "llm_trace_tokens", "histogram", "tokens", (),
-        "Tokens per trace, all types together; traces whose answered calls all tell their usage.",
+        "Tokens per trace, all types together; traces whose answered calls all report their usage.",
         "histogram_quantile(0.95, sum by (le, root) (rate(llm_trace_tokens_bucket[1h])))",
         buckets="tokens",
     ),

@@ -1,4 +1,4 @@
-"""The families that the exporter tells about itself; a part of the catalogue."""
+"""The families that the exporter reports about itself; a part of the catalogue."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
     ),
     _exporter(
         "connections", "gauge", "", ("source",),
-        "Open connections of the HTTP listeners; gRPC does not tell.",
+        "Open connections of the HTTP listeners; gRPC reports none.",
         "llm_exporter_connections / llm_exporter_connections_limit",
     ),
     _exporter(
@@ -170,7 +170,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
     ),
     _exporter(
         "pending_calls", "gauge", "", (),
-        "Calls, steps and results that wait for their last tellers before they are counted.",
+        "Calls, steps and results that wait for their last reporting spans before they count.",
         "llm_exporter_pending_calls / llm_exporter_pending_calls_limit",
     ),
     _exporter(

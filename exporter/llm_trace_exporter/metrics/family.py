@@ -50,7 +50,7 @@ class Family:
     with_dimensions: bool = False
     """Whether the configured dimensions follow the labels."""
     buckets: str = ""
-    """Key into `vocabulary.BUCKETS`; histograms only."""
+    """Key into `labels_and_buckets.BUCKETS`; histograms only."""
     exemplars: bool = False
     """Whether its samples can carry a trace id."""
     reasons: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The families that the built-in judge tells about its own work; a part of the catalogue."""
+"""The families that the built-in judge reports about its own work; a part of the catalogue."""
 
 from __future__ import annotations
 

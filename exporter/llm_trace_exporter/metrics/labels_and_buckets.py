@@ -115,7 +115,7 @@ LABELS: tuple[Label, ...] = (
     _open(
         "source",
         "For feedback, the name under which the emitter files it; for what the exporter "
-        "receives, the way in: otlp_http, otlp_grpc, replay, ...",
+        "receives, the way in: otlp_http, otlp_grpc, file, ...",
     ),
     _open("service_name", "As `service`, under OpenTelemetry's name.", "service"),
     _open("deployment_environment", "As `environment`, likewise.", "environment"),

@@ -51,7 +51,7 @@ class StoreOptions:
     default_cap: int = DEFAULT_CAP
     """Distinct values of a label that `caps` does not name."""
     buckets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Upper bounds by kind of `vocabulary.BUCKETS`, where they differ from the defaults."""
+    """Upper bounds by kind of `labels_and_buckets.BUCKETS`, where they differ from the defaults."""
     max_series_per_family: int = 20_000
     """Label sets."""
     zero_hold_s: float = 35.0

@@ -1,6 +1,6 @@
 """OTLP/gRPC: TraceService, LogsService and MetricsService on grpcio's asyncio server.
 
-Messages pass as bytes, so that both receivers share one sink. The methods are declared as taking
+Messages pass as bytes, so that both receivers share a consumer. The methods are declared as taking
 a stream, which is the same on the wire: a call is then seen before its message has arrived, and
 can be turned away, timed out and counted.
 

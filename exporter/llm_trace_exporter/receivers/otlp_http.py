@@ -38,7 +38,7 @@ class HttpReceiver:
     """The application; `close` it after its server has stopped.
 
     Bodies are read within `max_request_bytes` (compressed and decompressed) and `read_timeout_s`,
-    and handed to the sink in a worker thread.
+    and handed to the consumer in a worker thread.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Lanes for work that takes long: whoever asks for the same page shares it.
 
 A page takes a worker's time whether or not somebody waits for it. However many ask, there is one
-rendering under way in a lane, and behind it one for each kind of page.
+rendering in flight in a lane, and behind it one for each kind of page.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def span_id_of(value: object) -> bytes:
 def time_ns_of(value: object) -> int:
     """Unix nanoseconds from ISO 8601 or Unix seconds; 0 where it is not told.
 
-    Raises: Unusable for what is neither.
+    Raises: InvalidItem for what is neither.
     """
     if value is None:
         return 0
@@ -169,7 +169,7 @@ def time_ns_of(value: object) -> int:
 def text_of(item: Mapping[str, Any], key: str, limit: int = 256) -> str:
     """A short text; empty where there is none.
 
-    Raises: Unusable for what is no text, or too long a one.
+    Raises: InvalidItem for what is no text, or too long a one.
     """
     value = item.get(key)
     if value is None:

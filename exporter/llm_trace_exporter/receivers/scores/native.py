@@ -27,7 +27,7 @@ _STARS: Mapping[int, Rating] = {
 def read_verdicts(item: Mapping[str, Any]) -> ScoreItem:
     """One verdict.
 
-    Raises: Unusable when it is none.
+    Raises: InvalidItem when it is none.
     """
     _require("verdict", item)
     if not {"verdict", "label", "score"} & item.keys():
@@ -44,7 +44,7 @@ def read_verdicts(item: Mapping[str, Any]) -> ScoreItem:
 def read_feedback(item: Mapping[str, Any]) -> ScoreItem:
     """One rating.
 
-    Raises: Unusable when it is none.
+    Raises: InvalidItem when it is none.
     """
     _require("feedback", item)
     if ("rating" in item) == ("stars" in item):

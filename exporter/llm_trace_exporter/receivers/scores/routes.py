@@ -252,7 +252,7 @@ def _taken(
     now_ns: int,
     readings: list[ParsedRecord],
 ) -> str:
-    """The id of an item that is taken; its reading, where it says something, is added."""
+    """The id of an item that is taken; its record, where it says something, is added."""
     told = route.read(item)
     if told is None:
         return ""
@@ -266,7 +266,7 @@ def _taken(
 def _content(item: Mapping[str, Any]) -> bytes:
     """What tells an item from another.
 
-    Raises: Unusable where it is nested too deeply.
+    Raises: InvalidItem where it is nested too deeply.
     """
     try:
         return json.dumps(item, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")

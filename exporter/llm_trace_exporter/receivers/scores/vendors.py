@@ -22,7 +22,7 @@ _LANGSMITH_KINDS: Mapping[str, JudgeKind] = {
 def read_langfuse(item: Mapping[str, Any]) -> ScoreItem:
     """One score of Langfuse.
 
-    Raises: Unusable when it is none.
+    Raises: InvalidItem when it is none.
     """
     value = item.get("value")
     if item.get("dataType") == "BOOLEAN" and isinstance(value, int | float):
@@ -46,7 +46,7 @@ def read_langfuse(item: Mapping[str, Any]) -> ScoreItem:
 def read_langfuse_event(event: Mapping[str, Any]) -> ScoreItem | None:
     """The score in an event of a batch; None for events of other things.
 
-    Raises: Unusable when it is none.
+    Raises: InvalidItem when it is none.
     """
     if event.get("type") != "score-create":
         return None
@@ -59,7 +59,7 @@ def read_langfuse_event(event: Mapping[str, Any]) -> ScoreItem | None:
 def read_langsmith(item: Mapping[str, Any]) -> ScoreItem:
     """One feedback of LangSmith.
 
-    Raises: Unusable when it is none.
+    Raises: InvalidItem when it is none.
     """
     source = item.get("feedback_source")
     kind = text_of(source, "type") if isinstance(source, dict) else ""
