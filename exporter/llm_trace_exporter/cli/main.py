@@ -1,60 +1,30 @@
 """The command line: `llm-trace-exporter`. Thin: options in, exit codes out.
 
 Exit codes: 0 done, 1 failed while running, 2 the command line or configuration cannot be used.
+
+What a command needs is loaded when it is asked for: all of it takes a CPU most of a second, which
+every probe of `healthcheck` would pay.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from .. import __version__
-from ..app.exporter import Exporter
-from ..config import Settings, load_config
-from ..engine.content_consumers import replaying
-from ..engine.engine import Engine
-from ..engine.file_descriptors import raise_limit
-from ..engine.wiring import in_memory, pricing_policy, uncapped
 from ..errors import ConfigError, ExporterError
-from ..pricing import Pricing, explain, render, tokens_from_totals
-from ..server import check_files
-from ..sources.file_replay import replay
-from . import doctor as doctor_command
-from . import simulate as simulate_command
-from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
-from .evaluate import add_options, evaluate
-from .healthcheck import add_options as add_health_options
-from .healthcheck import run as healthcheck
-from .log_format import set_up_logging
-from .options import add_config_option, add_price_options, add_serve_options
-from .summary import render_summary, summarise
-
-_logger = logging.getLogger(__name__)
 
 _FAILED, _UNUSABLE = 1, 2
-_ENDS = {signal.SIGTERM, signal.SIGINT}
-_SIGNALS = {*_ENDS, signal.SIGHUP}
-_T = TypeVar("_T")
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+Run = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    options = _parser(given).parse_args(given)
     try:
         code: int = options.run(options)
     except ConfigError as error:
@@ -72,287 +42,114 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _serve(options: argparse.Namespace) -> int:
-    # Before there are threads, which inherit it: signals then wait until they are asked for.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        return _run_server(options)
-    finally:
-        # Whoever asked once more for the end has got it.
-        while _SIGNALS & signal.sigpending():
-            signal.sigwait(_SIGNALS)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _run_server(options: argparse.Namespace) -> int:
-    settings = _guarded(options)
-    if options.config_check:
-        return _say_valid(options.config_file, has_defaults=_has_defaults(settings, options))
-    set_up_logging(settings.log.level, settings.log.format)
-    raise_limit()
-    exporter = Exporter(settings, lambda: _reloaded(options, exporter.engine.settings))
-    _logger.info("starting llm-trace-exporter %s", __version__)
-    if options.config_file and _has_defaults(settings, options):
-        _logger.warning("%s: nothing but defaults", options.config_file)
-    try:
-        exporter.start()
-        _relax_collector()
-        _replay_and_wait(exporter, options)
-    finally:
-        exporter.stop()
-    return 0
-
-
-def _replay_and_wait(exporter: Exporter, options: argparse.Namespace) -> None:
-    if options.replay:
-        _feed(exporter.engine, options.replay, is_ending=lambda: bool(_ENDS & signal.sigpending()))
-    if options.summary:
-        _print_summary(exporter.engine)
-        _print_addresses(exporter)
-    while (number := signal.sigwait(_SIGNALS)) not in _ENDS:
-        _reload(exporter)
-    _logger.info("%s: draining", signal.Signals(number).name)
-
-
-def _relax_collector() -> None:
-    """Records die by reference count; looking for cycles among many of them costs a quarter."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-
-
-def _reload(exporter: Exporter) -> None:
-    with suppress(ExporterError):  # the exporter has logged it
-        exporter.reload()
-
-
-def _replay(options: argparse.Namespace) -> int:
-    engine = Engine(replace(_settings(options), zero_hold_s=0.0))
-    _feed(engine, options.paths)
-    if options.summary:
-        _print_summary(engine)
-        return 0
-    accept = "application/openmetrics-text" if options.openmetrics else ""
-    sys.stdout.buffer.write(engine.exposition.render(accept).body)
-    sys.stdout.buffer.flush()
-    return 0
-
-
-def _feed(
-    engine: Engine, paths: Sequence[str], is_ending: Callable[[], bool] = lambda: False
-) -> None:
-    """Count the requests of files under the content rules; the judge's model is not asked.
-
-    Whoever listened before goes on listening after it.
-
-    Raises: ExporterError when a path holds no OTLP.
-    """
-    rooms = (
-        engine.ingester,
-        engine.store,
-        lambda: engine.pricing,
-        engine.settings,
-        engine.background,
-    )
-    with replaying(*rooms) as listening:
-        replay(paths, engine.ingester, _note, is_ending=is_ending, progress=_shown)
-        listening.settle_all()
-
-
-def _note(text: str) -> None:
-    print(f"llm-trace-exporter: {text}", file=sys.stderr)
-
-
-def _shown(requests: Iterable[_T]) -> Iterator[_T]:
-    """The same requests, with a progress bar where a person looks on."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from requests
-        return
-    columns = (TextColumn("[progress.description]{task.description}"), BarColumn(),
-               MofNCompleteColumn(), TextColumn("requests"))  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("replaying", total=None)
-        for request in requests:
-            yield request
-            progress.advance(task)
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    settings = in_memory(_settings(options))
-    engine = Engine(settings)
-
-    def feed() -> None:
-        replay(options.paths, engine.ingester, _note, progress=_shown)
-        engine.ingester.settle_all()
-
-    return evaluate(options, settings, engine.ingester, engine.pricing, feed, _console())
-
-
-def _cardinality(options: argparse.Namespace) -> int:
-    settings = replace(_settings(options), zero_hold_s=0.0)
-    caps = {**settings.labels.caps, **{d.label: d.cap for d in settings.dimensions}}
-    engine = Engine(uncapped(settings))
-    _feed(engine, options.paths)
-    console = _console()
-    console.print(render_families(cost_of_families(engine.store)), end="\n\n")
-    console.print(render_labels(cost_of_labels(engine.store, caps, settings.labels.default_cap)))
-    return 0
-
-
-def _check(options: argparse.Namespace) -> int:
-    settings = _checked(load_config(options.file))
-    return _say_valid(options.file, has_defaults=settings == Settings())
-
-
-def _say_valid(path: Path | None, *, has_defaults: bool) -> int:
-    note = " (nothing but defaults)" if path and has_defaults else ""
-    print(f"{path or 'defaults'}: configuration is valid{note}")
-    return 0
-
-
-def _price(options: argparse.Namespace) -> int:
-    tokens = tokens_from_totals(
-        input_all=options.input,
-        output_all=options.output,
-        cached=options.cached,
-        cache_write=options.cache_write,
-        reasoning=options.reasoning,
-        audio_input=options.audio_input,
-        audio_output=options.audio_output,
-    )
-    pricing = Pricing(pricing_policy(_settings(options)))
-    explanation = explain(
-        pricing, options.provider, options.model, tokens, tier=options.tier, at=options.at
-    )
-    print("\n".join(render(explanation)))
-    return 0 if explanation.total_usd is not None else _FAILED
-
-
-def _version(_: argparse.Namespace) -> int:
-    print(f"llm-trace-exporter {__version__} (python {sys.version.split()[0]})")
-    return 0
-
-
-def _console() -> Console:
-    """Standard output; wide enough for a table where it is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
-
-
-def _print_summary(engine: Engine) -> None:
-    _console().print(render_summary(summarise(engine.store)))
-
-
-def _print_addresses(exporter: Exporter) -> None:
-    lines = [""]
-    for purpose, address in exporter.listeners():
-        scheme = "" if purpose == "OTLP/gRPC" else f"{exporter.scheme(purpose)}://"
-        path = "/metrics" if purpose == "metrics" else ""
-        lines.append(f"{purpose:<10} {scheme}{address}{path}")
-    print("\n".join([*lines, "", "serving until Ctrl-C"]), flush=True)
-
-
-def _guarded(options: argparse.Namespace) -> Settings:
-    """The configuration of a server, with the files that guard it."""
-    return _checked(_settings(options))
-
-
-def _reloaded(options: argparse.Namespace, in_force: Settings) -> Settings:
-    """The configuration of a running server, read anew.
-
-    A file that says nothing is most likely one that somebody is writing: it is taken only where it
-    changes nothing, or where it may.
-    """
-    allows_empty = options.config_allow_empty or _has_defaults(in_force, options)
-    settings = load_config(options.config_file, allows_empty=allows_empty)
-    return _checked(_outranked(settings, options))
-
-
-def _has_defaults(settings: Settings, options: argparse.Namespace) -> bool:
-    """Whether settings are those of an empty file."""
-    return settings == _outranked(Settings(), options)
-
-
-def _checked(settings: Settings) -> Settings:
-    """The same, whose files with secrets can be used.
-
-    Raises: ConfigError with a line for each problem.
-    """
-    check_files(settings)
-    return settings
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    """The configuration file, with what the command line says on top."""
-    return _outranked(load_config(options.config_file), options)
-
-
-def _outranked(settings: Settings, options: argparse.Namespace) -> Settings:
-    """Settings with what the command line says on top."""
-    if getattr(options, "web_listen_address", None):
-        web = replace(settings.web, listen_addresses=tuple(options.web_listen_address))
-        settings = replace(settings, web=web)
-    if getattr(options, "web_config_file", None) is not None:
-        settings = replace(settings, web=replace(settings.web, config_file=options.web_config_file))
-    if getattr(options, "web_enable_lifecycle", False):
-        settings = replace(settings, web=replace(settings.web, enable_lifecycle=True))
-    for name in ("http", "grpc"):
-        for key in ("listen_address", "config_file"):
-            value = getattr(options, f"otlp_{name}_{key}", None)
-            if value is not None:
-                listener = replace(getattr(settings.otlp, name), **{key: value})
-                settings = replace(settings, otlp=replace(settings.otlp, **{name: listener}))
-    for name in ("zero_hold_s", "decision_wait_s"):
-        if getattr(options, name, None) is not None:
-            settings = replace(settings, **{name: getattr(options, name)})
-    log = settings.log
-    return replace(
-        settings,
-        log=replace(
-            log,
-            level=getattr(options, "log_level", None) or log.level,
-            format=getattr(options, "log_format", None) or log.format,
-        ),
-    )
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """All commands, with the options of the one that is asked for."""
     parser = argparse.ArgumentParser(
         prog="llm-trace-exporter", description="LLM traces in over OTLP, Prometheus metrics out."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add_serve_options(_command(commands, "serve", _serve, "receive OTLP and serve metrics"))
-    replay = _command(commands, "replay", _replay, "count recorded OTLP and print the metrics")
-    replay.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for stdin")
-    replay.add_argument("--summary", action="store_true", help="print a table per model instead")
-    replay.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0")
-    add_config_option(replay)
-    text = "tell how many series recorded OTLP would make"
-    cardinality = _command(commands, "cardinality", _cardinality, text)
-    cardinality.add_argument("paths", nargs="+", metavar="PATH", help="as for replay")
-    add_config_option(cardinality)
-    evaluation = _command(commands, "evaluate", _evaluate, "ask the judge's rules of recorded OTLP")
-    add_options(evaluation)
-    add_config_option(evaluation)
-    check = _command(commands, "check", _check, "validate a configuration file")
-    check.add_argument("file", type=Path, metavar="FILE")
-    text = "ask servers whether they are well"
-    add_health_options(_command(commands, "healthcheck", healthcheck, text))
-    add_price_options(_command(commands, "price", _price, "explain the price of one call"))
-    text = "send made-up traffic, or write its history"
-    simulate = _command(commands, "simulate", simulate_command.run, text)
-    simulate_command.add_options(simulate)
-    text = "ask a Prometheus what keeps metrics, rules and panels from working"
-    doctor_command.add_options(_command(commands, "doctor", doctor_command.run, text))
-    _command(commands, "version", _version, "print the version")
+    asked = next((argument for argument in given if not argument.startswith("-")), "")
+    for name, (declare, text) in _COMMANDS.items():
+        about = text[0].upper() + text[1:] + "."
+        command = commands.add_parser(name, help=text, description=about)
+        if name == asked:
+            command.set_defaults(run=declare(command))
     return parser
 
 
-def _command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    command.set_defaults(run=run)
-    return command
+def _serve(command: argparse.ArgumentParser) -> Run:
+    from .commands import serve
+    from .options import add_serve_options
+
+    add_serve_options(command)
+    return serve
+
+
+def _replay(command: argparse.ArgumentParser) -> Run:
+    from .commands import replay
+    from .options import add_config_option
+
+    command.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for stdin")
+    command.add_argument("--summary", action="store_true", help="print a table per model instead")
+    command.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0")
+    add_config_option(command)
+    return replay
+
+
+def _cardinality(command: argparse.ArgumentParser) -> Run:
+    from .commands import cardinality
+    from .options import add_config_option
+
+    command.add_argument("paths", nargs="+", metavar="PATH", help="as for replay")
+    add_config_option(command)
+    return cardinality
+
+
+def _evaluate(command: argparse.ArgumentParser) -> Run:
+    from .commands import evaluate
+    from .evaluate import add_options
+    from .options import add_config_option
+
+    add_options(command)
+    add_config_option(command)
+    return evaluate
+
+
+def _check(command: argparse.ArgumentParser) -> Run:
+    from .commands import check
+
+    command.add_argument("file", type=Path, metavar="FILE")
+    return check
+
+
+def _healthcheck(command: argparse.ArgumentParser) -> Run:
+    from .healthcheck import add_options, run
+
+    add_options(command)
+    return run
+
+
+def _price(command: argparse.ArgumentParser) -> Run:
+    from .commands import price
+    from .options import add_price_options
+
+    add_price_options(command)
+    return price
+
+
+def _simulate(command: argparse.ArgumentParser) -> Run:
+    from .simulate import add_options, run
+
+    add_options(command)
+    return run
+
+
+def _doctor(command: argparse.ArgumentParser) -> Run:
+    from .doctor import add_options, run
+
+    add_options(command)
+    return run
+
+
+def _version(_: argparse.ArgumentParser) -> Run:
+    def run(_: argparse.Namespace) -> int:
+        print(f"llm-trace-exporter {__version__} (python {sys.version.split()[0]})")
+        return 0
+
+    return run
+
+
+_COMMANDS: Mapping[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
+    "serve": (_serve, "receive OTLP and serve metrics"),
+    "replay": (_replay, "count recorded OTLP and print the metrics"),
+    "cardinality": (_cardinality, "tell how many series recorded OTLP would make"),
+    "evaluate": (_evaluate, "ask the judge's rules of recorded OTLP"),
+    "check": (_check, "validate a configuration file"),
+    "healthcheck": (_healthcheck, "ask servers whether they are well"),
+    "price": (_price, "explain the price of one call"),
+    "simulate": (_simulate, "send made-up traffic, or write its history"),
+    "doctor": (_doctor, "ask a Prometheus what keeps metrics, rules and panels from working"),
+    "version": (_version, "print the version"),
+}
+"""Name -> what declares its options and returns what runs it, and what is said of it."""
