@@ -29,7 +29,8 @@ zero_hold: 0s
 judge:
   endpoint: {{url: "http://127.0.0.1:9/v1", model: gpt-4o-mini, provider: openai}}
   rules:
-    - {{name: good, question: "Is it?", sees: [user, answer, tool_results], sample: [{{rate: {}}}]}}
+    - {{name: good, question: "Is it?", inputs: [user, answer, tool_results],
+       sample: [{{rate: {}}}]}}
 """
 
 

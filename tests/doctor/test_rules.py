@@ -101,7 +101,7 @@ def why(expr: str, counts: dict[Selector, int], **changes: Any) -> Reason:
         ("llm_requests_total", "sleeps", "no call was counted"),
         ("llm_budget_spent_usd", "sleeps", "no budgets"),
         ("llm_judge_runs_total", "sleeps", "built-in judge is off"),
-        ("llm_judge_verdicts_total", "sleeps", "no judge has told"),
+        ("llm_judge_verdicts_total", "sleeps", "no verdict has come"),
         ("gen_ai_client_token_usage_sum", "sleeps", "name profile is off"),
         ("llm_exporter_state_errors_total", "quiet", "nothing of the kind"),
         ("llm_unpriced_requests_total", "quiet", "nothing of the kind"),

@@ -54,7 +54,7 @@ def test_answers_that_get_worse_are_seen_above_the_baseline(tmp_path: Path) -> N
     query = " ".join(of_page("promql", "", "baseline").split()).replace("[15m]", "[1m]")
     with serving(judged) as server:
         run(
-            *("judge", "--rules", str(rules), "--endpoint", server.url, *MODEL),
+            *("evaluate", "--rules", str(rules), "--endpoint", server.url, *MODEL),
             *("--baseline-out", str(baseline), str(recorded)),
         )
         config = yaml.safe_load(of_page("yaml", "config", "sample:").replace(ENDPOINT, server.url))

@@ -83,7 +83,7 @@ def test_a_changed_file_is_applied_and_nothing_lost(tmp_path: Path, reload: Relo
         assert yaml.safe_load(exporter.get("/config").text)["dimensions"] == []
 
 
-BROKEN = "decision_wait: 10m\nzero_hold: 0s\npricng: {}\nsettle: later\n"
+BROKEN = "decision_wait: 10m\nzero_hold: 0s\npricng: {}\ndecision_wait: later\n"
 
 
 def test_a_broken_file_keeps_the_old_configuration(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from ..metrics.catalogue import FAMILIES
 from ..metrics.family import Family
-from ..metrics.judge_families import JUDGE_FAMILIES
 from .facts import Facts, Missing
 from .promql import Matcher, Need, Selector, selectors
 from .questions import OUR_NAME
@@ -38,36 +37,6 @@ class Reason:
 
 
 ALIVE = Reason("alive")
-_OF_JUDGE = {name: "the built-in judge is off (`judge`)"
-             for family in JUDGE_FAMILIES for name in family.sample_names}  # fmt: skip
-_SLEEPS: tuple[tuple[str, str], ...] = (
-    ("llm_budget_", "no budgets are configured (`budgets`)"),
-    ("llm_judge_baseline_", "no judge has a baseline (`judges.by_name.NAME."
-     "baseline_failure_ratio`)"),
-    ("llm_judge_agreement_", "nothing was judged by both a judge and a human"),
-    ("llm_judge_", "no judge has told anything"),
-    ("llm_feedback_", "no user has rated an answer"),
-    ("llm_content_findings_", "no content rule has found anything (`content_rules`)"),
-    ("llm_guardrail_", "no guardrail is traced"),
-    ("llm_tool_calls_", "no tool is traced"),
-    ("llm_retriev", "no retrieval is traced"),
-    ("llm_step_", "no step of a pipeline is traced"),
-    ("llm_trace", "no trace is complete yet"),
-    ("llm_gateway_", "no retry, fallback or cache of a gateway is traced"),
-    ("llm_model_routing_", "no call tells both the model asked for and the one that answered"),
-    ("llm_request_time_", "no streaming call tells its first token"),
-    ("llm_finish_reasons_", "no call tells why it ended"),
-    ("llm_cost_", "no call could be priced"),
-    ("llm_request_cost_", "no call could be priced"),
-    ("llm_exporter_token_requests_", "senders have no tokens (`otlp.tokens`)"),
-    ("llm_exporter_security_", "no web configuration and no token is in use"),
-    ("llm_exporter_state_bytes", "no state file is configured (`state.path`)"),
-    ("llm_exporter_state_commit_", "no state file is configured (`state.path`)"),
-    ("llm_exporter_log_records_", "no log record has come"),
-    ("gen_ai_", "the name profile is off (`compat`)"),
-)  # fmt: skip
-"""First words of a family -> what it waits for. Families about failures are not here."""
-
 _ALWAYS = frozenset({"llm_requests_total", "llm_request_duration_seconds", "llm_tokens_total"})
 
 
@@ -115,11 +84,8 @@ def _absent(name: str, family: Family, facts: Facts) -> Reason:
             f"the exporter shows {name}, and it does not arrive",
             "look at metric_relabel_configs, write_relabel_configs and limits of the scrape",
         )
-    if name in _OF_JUDGE:
-        return Reason("sleeps", _OF_JUDGE[name])
-    for start, text in _SLEEPS:
-        if name.startswith(start):
-            return Reason("sleeps", text)
+    if family.absent_when:
+        return Reason("sleeps", family.absent_when)
     if family.name in _ALWAYS:
         return Reason("sleeps", "no call was counted yet")
     return Reason("quiet", "nothing of the kind has happened")

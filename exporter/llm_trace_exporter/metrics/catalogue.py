@@ -33,32 +33,42 @@ BOTH: tuple[Profile, ...] = ("semconv", "openlit")
 def _requests(
     name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
     *, buckets: str = "", exemplars: bool = False, reasons: tuple[str, ...] = (),
+    absent_when: str = "",
 ) -> Family:  # fmt: skip
-    labels = REQUEST + own
     return Family(
-        name, kind, "Requests", unit, labels, text, query, True, buckets, exemplars, reasons
-    )
+        name, kind, "Requests", unit, REQUEST + own, text, query, True, buckets, exemplars, reasons,
+        absent_when=absent_when,
+    )  # fmt: skip
 
 
 def _steps(
     name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
-    *, buckets: str = "", exemplars: bool = False,
+    *, absent_when: str, buckets: str = "", exemplars: bool = False,
 ) -> Family:  # fmt: skip
-    return Family(name, kind, "Steps", unit, STEP + own, text, query, True, buckets, exemplars)
+    return Family(
+        name, kind, "Steps", unit, STEP + own, text, query, True, buckets, exemplars,
+        absent_when=absent_when,
+    )  # fmt: skip
 
 
 def _traces(
     name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
     *, buckets: str = "", exemplars: bool = False,
 ) -> Family:  # fmt: skip
-    return Family(name, kind, "Traces", unit, TRACE + own, text, query, True, buckets, exemplars)
+    return Family(
+        name, kind, "Traces", unit, TRACE + own, text, query, True, buckets, exemplars,
+        absent_when="no trace is complete yet",
+    )  # fmt: skip
 
 
 def _quality(
     name: str, kind: MetricType, unit: str, own: tuple[str, ...], text: str, query: str,
-    *, buckets: str = "", exemplars: bool = False,
+    *, absent_when: str, buckets: str = "", exemplars: bool = False,
 ) -> Family:  # fmt: skip
-    return Family(name, kind, "Quality", unit, QUALITY + own, text, query, True, buckets, exemplars)
+    return Family(
+        name, kind, "Quality", unit, QUALITY + own, text, query, True, buckets, exemplars,
+        absent_when=absent_when,
+    )  # fmt: skip
 
 
 def _profiled(
@@ -68,7 +78,7 @@ def _profiled(
     labels = PROFILE + own
     return Family(
         name, "histogram", "Profiles", unit, labels, text, query,
-        buckets=buckets, profiles=profiles,
+        buckets=buckets, profiles=profiles, absent_when="the name profile is off (`compat`)",
     )  # fmt: skip
 
 
@@ -92,6 +102,7 @@ FAMILIES: tuple[Family, ...] = (
         "histogram_quantile(0.95, sum by (le, model) "
         "(rate(llm_request_time_to_first_token_seconds_bucket[5m])))",
         buckets="first_token_seconds",
+        absent_when="no streaming call reports its first token",
     ),
     _requests(
         "llm_request_time_per_output_token_seconds", "histogram", "seconds", (),
@@ -100,6 +111,7 @@ FAMILIES: tuple[Family, ...] = (
         "histogram_quantile(0.5, sum by (le, model) "
         "(rate(llm_request_time_per_output_token_seconds_bucket[5m])))",
         buckets="per_token_seconds",
+        absent_when="no streaming call reports its first token",
     ),
     _requests(
         "llm_tokens_total", "counter", "tokens", ("type",),
@@ -125,6 +137,7 @@ FAMILIES: tuple[Family, ...] = (
         "llm_cost_usd_total", "counter", "usd", ("type", "cost_source"),
         "US dollars spent, by token type and by where the price came from.",
         "sum by (service, model) (increase(llm_cost_usd_total[1d]))",
+        absent_when="no call could be priced",
     ),
     _requests(
         "llm_request_cost_usd", "histogram", "usd", (),
@@ -132,6 +145,7 @@ FAMILIES: tuple[Family, ...] = (
         "sum by (service) (rate(llm_request_cost_usd_sum[1h])) "
         "/ sum by (service) (rate(llm_request_cost_usd_count[1h]))",
         buckets="dollars", exemplars=True,
+        absent_when="no call could be priced",
     ),
     _requests(
         "llm_unpriced_requests_total", "counter", "", ("reason",),
@@ -158,17 +172,20 @@ FAMILIES: tuple[Family, ...] = (
         'sum by (model) (rate(llm_finish_reasons_total{reason="length"}[15m])) '
         "/ sum by (model) (rate(llm_finish_reasons_total[15m]))",
         reasons=FINISH_REASONS,
+        absent_when="no call reports a finish reason",
     ),
     Family(
         "llm_model_routing_total", "counter", "Requests", "",
         (*ROUTE, "request_model", "response_model"),
         "Answered calls by the model that was asked for and the model that answered; both known.",
         "sum by (request_model, response_model) (rate(llm_model_routing_total[1h]))",
+        absent_when="no call reports both the model asked for and the one that answered",
     ),
     _requests(
         "llm_gateway_events_total", "counter", "", ("event",),
         "What gateways and SDKs did besides the call itself: retries, fallbacks, cache hits.",
         "sum by (service, event) (rate(llm_gateway_events_total[5m]))",
+        absent_when="no retry, fallback or cache of a gateway is traced",
     ),
     _steps(
         "llm_step_duration_seconds", "histogram", "seconds", ("step", "name", "outcome"),
@@ -176,12 +193,14 @@ FAMILIES: tuple[Family, ...] = (
         "histogram_quantile(0.95, sum by (le, step, name) "
         "(rate(llm_step_duration_seconds_bucket[5m])))",
         buckets="seconds", exemplars=True,
+        absent_when="no step of a pipeline is traced",
     ),
     _steps(
         "llm_tool_calls_total", "counter", "", ("tool", "outcome", "error_type"),
         "Tools that were executed, MCP tools included.",
         'sum by (tool) (rate(llm_tool_calls_total{outcome="error"}[5m])) '
         "/ sum by (tool) (rate(llm_tool_calls_total[5m]))",
+        absent_when="no tool is traced",
     ),
     _steps(
         "llm_retrieved_documents", "histogram", "", ("name",),
@@ -189,6 +208,7 @@ FAMILIES: tuple[Family, ...] = (
         'sum by (name) (rate(llm_retrieved_documents_bucket{le="0.0"}[15m])) '
         "/ sum by (name) (rate(llm_retrieved_documents_count[15m]))",
         buckets="documents",
+        absent_when="no retrieval is traced",
     ),
     _steps(
         "llm_retrieval_top_score", "histogram", "", ("name",),
@@ -196,11 +216,13 @@ FAMILIES: tuple[Family, ...] = (
         "histogram_quantile(0.1, sum by (le, name) "
         "(rate(llm_retrieval_top_score_bucket[1h])))",
         buckets="score", exemplars=True,
+        absent_when="no retrieval is traced",
     ),
     _steps(
         "llm_guardrail_checks_total", "counter", "", ("guardrail", "action"),
         "Guardrail checks by what the guardrail did.",
         'sum by (guardrail) (rate(llm_guardrail_checks_total{action="block"}[5m]))',
+        absent_when="no guardrail is traced",
     ),
     _traces(
         "llm_traces_total", "counter", "", ("outcome",),
@@ -247,18 +269,21 @@ FAMILIES: tuple[Family, ...] = (
         'sum by (judge) (rate(llm_judge_verdicts_total{verdict="fail"}[1h])) '
         '/ sum by (judge) (rate(llm_judge_verdicts_total{verdict=~"pass|fail"}[1h]))',
         exemplars=True,
+        absent_when="no verdict has come",
     ),
     _quality(
         "llm_judge_score", "histogram", "", ("judge", "kind"),
         "Numeric scores scaled to 0-1 by the judge's declared range; others are left out.",
         "histogram_quantile(0.1, sum by (le, judge) (rate(llm_judge_score_bucket[1h])))",
         buckets="score", exemplars=True,
+        absent_when="no verdict has come",
     ),
     _quality(
         "llm_judge_lag_seconds", "histogram", "seconds", ("judge",),
         "Time from the end of the judged work to its verdict, in seconds.",
         "histogram_quantile(0.95, sum by (le, judge) (rate(llm_judge_lag_seconds_bucket[1h])))",
         buckets="lag_seconds",
+        absent_when="no verdict has come",
     ),
     _quality(
         "llm_content_findings_total", "counter", "", ("detector", "category", "direction"),
@@ -266,6 +291,7 @@ FAMILIES: tuple[Family, ...] = (
         "attempts at injection; direction is what the model was sent (input) or answered (output).",
         "sum by (detector, category) "
         '(rate(llm_content_findings_total{direction="output"}[15m]))',
+        absent_when="no content rule has found anything (`content_rules`)",
     ),
     Family(
         "llm_judge_baseline_failure_ratio", "gauge", "Quality", "ratio", ("judge",),
@@ -274,12 +300,14 @@ FAMILIES: tuple[Family, ...] = (
         '/ sum by (judge) (rate(llm_judge_verdicts_total{verdict=~"pass|fail"}[1h])) '
         "> 2 * max by (judge) (llm_judge_baseline_failure_ratio)",
         expires=False,
+        absent_when="no judge has a baseline (`judges.by_name.NAME.baseline_failure_ratio`)",
     ),
     _quality(
         "llm_judge_agreement_total", "counter", "", ("judge", "agrees"),
         "Verdicts of a judge that a human gave on the same subject, too; whether the two agree.",
         'sum by (judge) (rate(llm_judge_agreement_total{agrees="true"}[1d])) '
         "/ sum by (judge) (rate(llm_judge_agreement_total[1d]))",
+        absent_when="nothing was judged by both a judge and a human",
     ),
     *JUDGE_FAMILIES,
     _quality(
@@ -287,6 +315,7 @@ FAMILIES: tuple[Family, ...] = (
         "Feedback of end users.",
         'sum by (service) (rate(llm_feedback_total{rating="negative"}[1h])) '
         "/ sum by (service) (rate(llm_feedback_total[1h]))",
+        absent_when="no user has rated an answer",
     ),
     Family(
         "llm_slo_target", "gauge", "Targets", "", ("slo", *AIMED),
@@ -300,24 +329,28 @@ FAMILIES: tuple[Family, ...] = (
         "US dollars that may be spent in a period, as configured.",
         "llm_budget_limit_usd",
         expires=False,
+        absent_when="no budgets are configured (`budgets`)",
     ),
     Family(
         "llm_budget_spent_usd", "gauge", "Targets", "usd", ("budget", "period"),
         "US dollars spent since the period began; counted while the budget was configured.",
         "sum by (budget) (llm_budget_spent_usd) / max by (budget) (llm_budget_limit_usd)",
         expires=False,
+        absent_when="no budgets are configured (`budgets`)",
     ),
     Family(
         "llm_budget_forecast_usd", "gauge", "Targets", "usd", ("budget", "period"),
         "US dollars that the period will end with, at the pace of the last day or week.",
         "sum by (budget) (llm_budget_forecast_usd) > max by (budget) (llm_budget_limit_usd)",
         expires=False,
+        absent_when="no budgets are configured (`budgets`)",
     ),
     Family(
         "llm_budget_elapsed_ratio", "gauge", "Targets", "ratio", ("budget", "period"),
         "How much of the period is over, 0-1.",
         "max by (budget) (llm_budget_elapsed_ratio)",
         expires=False,
+        absent_when="no budgets are configured (`budgets`)",
     ),
     _profiled(
         "gen_ai_client_token_usage", "", ("gen_ai_token_type",),

@@ -8,12 +8,12 @@ from .labels_and_buckets import DISCARD_REASONS, STATE_ERRORS, UNJOINED_REASONS
 
 def _exporter(
     name: str, kind: MetricType, unit: str, labels: tuple[str, ...], text: str, query: str,
-    *, buckets: str = "", reasons: tuple[str, ...] = (),
+    *, buckets: str = "", reasons: tuple[str, ...] = (), absent_when: str = "",
 ) -> Family:  # fmt: skip
     full = "llm_exporter_" + name
     return Family(
         full, kind, "Exporter", unit, labels, text, query,
-        buckets=buckets, reasons=reasons, expires=False,
+        buckets=buckets, reasons=reasons, expires=False, absent_when=absent_when,
     )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "log_records_received_total", "counter", "", ("source", "dialect"),
         "Log records taken in, by the convention that read them.",
         "sum by (dialect) (rate(llm_exporter_log_records_received_total[5m]))",
+        absent_when="no log record has come",
     ),
     _exporter(
         "metrics_requests_total", "counter", "", ("source",),
@@ -47,6 +48,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "token_requests_total", "counter", "", ("token",),
         "Requests let in, by the token of their sender.",
         "sum by (token) (rate(llm_exporter_token_requests_total[5m]))",
+        absent_when="senders have no tokens (`otlp.tokens`)",
     ),
     _exporter(
         "requests_in_flight", "gauge", "", ("source",),
@@ -142,6 +144,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "histogram_quantile(0.99, sum by (le) "
         "(rate(llm_exporter_state_commit_duration_seconds_bucket[5m])))",
         buckets="work_seconds",
+        absent_when="no state file is configured (`state.path`)",
     ),
     _exporter(
         "state_writable", "gauge", "", (),
@@ -159,6 +162,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "state_bytes", "gauge", "bytes", (),
         "Size of the state file and its companions; 0 when state is in memory.",
         "max(llm_exporter_state_bytes)",
+        absent_when="no state file is configured (`state.path`)",
     ),
     _exporter(
         "state_errors_total", "counter", "", ("reason",),
@@ -243,6 +247,7 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "security_last_reload_successful", "gauge", "", ("part",),
         "Whether certificates, users or tokens could be used when they last changed: 1 or 0.",
         "llm_exporter_security_last_reload_successful == 0",
+        absent_when="no web configuration and no token is in use",
     ),
     _exporter(
         "config_last_reload_successful", "gauge", "", (),

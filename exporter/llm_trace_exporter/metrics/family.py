@@ -59,6 +59,11 @@ class Family:
     """Whether a series that is not updated for the idle time is dropped."""
     profiles: tuple[Profile, ...] = ()
     """The name profiles that show it; empty: it is always there."""
+    absent_when: str = ""
+    """Why a healthy exporter may have no series of it: "no budgets are configured (`budgets`)".
+
+    Empty where it is there from the first call on, or counts what should not happen.
+    """
 
     @property
     def lasts(self) -> bool:

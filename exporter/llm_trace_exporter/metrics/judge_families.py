@@ -11,7 +11,7 @@ def _work(
 ) -> Family:  # fmt: skip
     return Family(
         "llm_judge_" + name, kind, "Quality", unit, labels, text, query,
-        buckets=buckets, expires=False,
+        buckets=buckets, expires=False, absent_when="the built-in judge is off (`judge`)",
     )  # fmt: skip
 
 

@@ -85,6 +85,8 @@ def _family(family: Family) -> str:
     lines.append(f"- Labels: {_joined(labels) or 'none'}")
     if family.reasons:
         lines.append(f"- `reason`: {_joined([f'`{r}`' for r in family.reasons])}")
+    if family.absent_when:
+        lines.append(f"- Absent: {family.absent_when}")
     return "\n".join(lines) + f"\n\n```promql\n{family.query}\n```\n"
 
 
