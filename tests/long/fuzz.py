@@ -274,7 +274,7 @@ def dialects() -> Target:
         edits |= data.draw(st.dictionaries(st.sampled_from(own_keys), values, max_size=4))
         scope = data.draw(st.sampled_from([span.scope.name, *dialect.scopes]))
         event = data.draw(st.sampled_from(["", *dialect.logs]))
-        attrs = {**span.attrs, **dict.fromkeys(dialect.marks[:1], "x"), **edits}
+        attrs = {**span.attrs, **dict.fromkeys(dialect.detect_by[:1], "x"), **edits}
         read = []
         with suppress(RejectedRecord):
             read.append(reader.span(msgspec.structs.replace(span, attrs=attrs)))
