@@ -65,6 +65,13 @@ EXCUSED: dict[str, dict[str, str]] = {
     },
     f"{_P}.correlation.matching": {
         "Timeline.__init__: 0 -> 1": "without calls there is nothing to look at",
+        "Timeline.__init__: max((c.end_ns - c.start_ns for c in self.calls), default=0)"
+        " -> max((c.end_ns + c.start_ns for c in self.calls), default=0)": (
+            "bounds the work: those of long ago are looked at and are no copies"
+        ),
+        "Timeline.__init__: list(range(len(told) + 1)) -> list(range(len(told) + 2))": (
+            "nobody comes to the place behind the end"
+        ),
     },
     f"{_P}.correlation.duplicates": {
         f"content_of: {_USED} -> {_USED.replace('False', 'True')}": (
