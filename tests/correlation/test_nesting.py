@@ -45,6 +45,18 @@ def test_what_a_tool_or_an_agent_called_is_a_call_of_its_own(between: dict[str, 
     assert usage(fed(outer, step, other)) == [10, 15]
 
 
+def test_what_a_judge_called_is_a_call_of_its_own() -> None:
+    outer = raw_span(chat((10, 5)), scope="sdk")
+    judge = beneath(outer, {"openinference.span.kind": "EVALUATOR"})
+    assert usage(fed(outer, judge, beneath(judge, chat((7, 3))))) == [10, 15]
+
+
+def test_a_wrapper_of_other_numbers_is_known_through_the_spans_between() -> None:
+    outer = raw_span(chat((99, 99)))
+    http = beneath(outer, {"http.method": "POST"})
+    assert usage(fed(outer, http, beneath(http, chat((10, 5))))) == [15]
+
+
 def test_a_call_that_tells_the_sum_of_its_agents_is_no_call_of_its_own() -> None:
     outer = raw_span(chat((10, 5)))
     step = beneath(outer, AGENT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Verdict
+from llm_trace_exporter.otlp.records import RawSpan
 from tests.correlation.test_pipeline import add, calls, fed, nest
 from tests.spans import chat, raw_log, raw_span, trace_id
 
@@ -19,6 +20,44 @@ def test_an_id_that_comes_again_later_is_another_call() -> None:
         add(correlator, span, now_s)
         correlator.settle(now_s + 1)
     assert len(calls(correlator.drain())) == 2
+
+
+def test_an_id_comes_again_when_clocks_cannot_explain_it() -> None:
+    attrs = chat((10, 5), gen_ai__response__id="chatcmpl-123")
+    for start_s, number, told in ((1.05, 1, {"rollup": (1, 15)}), (1.051, 2, {})):
+        output = fed(raw_span(attrs), raw_span(attrs, start_s=start_s))
+        assert (len(calls(output)), output.discarded) == (number, told)
+
+
+def test_a_copy_by_id_that_has_waited_less_is_heard() -> None:
+    """The tighter one came second: its numbers are the call's."""
+    correlator = Correlator(Limits(decision_wait_s=10))
+    attrs = {"gen_ai.response.id": "msg_1"}
+    add(correlator, raw_span(chat((10, 13)) | attrs, scope="wrapper", duration_s=2), 0.0)
+    add(correlator, raw_span(chat((10, 12)) | attrs, scope="sdk", start_s=0.1), 5.0)
+    correlator.settle(10.0)
+    output = correlator.drain()
+    assert [c.tokens.total for c in calls(output) if c.tokens] == [22]
+    assert output.discarded == {"rollup": (1, 23)}
+    assert correlator.waiting == 0
+
+
+def test_what_a_gateway_had_in_store_after_a_retry_is_a_call_although_the_id_repeats() -> None:
+    hit = {"gen_ai.response.cache_hit": True, "gen_ai.request.retry_count": 1}
+    attrs = chat((1, 1), gen_ai__response__id="r")
+    assert len(calls(fed(raw_span(attrs), raw_span(attrs | hit)))) == 2
+
+
+def test_nests_of_two_services_are_two_calls_whatever_they_say() -> None:
+    def nested(service: str) -> list[RawSpan]:
+        outer = raw_span(chat(), scope=f"{service}-wrapper", service=service)
+        within = raw_span(
+            chat(), trace=outer.trace_id, parent=outer.span_id, scope=service, service=service
+        )
+        return [outer, within]
+
+    found = calls(fed(*nested("a"), *nested("b")))
+    assert sorted(c.origin.service for c in found) == ["a", "b"]
 
 
 def test_three_reporters_of_one_call_are_one_call() -> None:

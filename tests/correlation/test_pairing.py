@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.correlation import Correlator, Limits
-from llm_trace_exporter.correlation.matching import closest_pairs, timelines
+from llm_trace_exporter.correlation.matching import Timeline, closest_pairs, timelines
 from llm_trace_exporter.correlation.merge import Interval, may_be_copies
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import LlmCall
@@ -28,8 +28,11 @@ class Told:
     call: LlmCall
 
 
-def told(reporter: str, start_ms: int, length_ms: int) -> Told:
-    span = raw_span(chat(), scope=reporter, start_s=start_ms / 1e3, duration_s=length_ms / 1e3)
+def told(reporter: str, start_ms: int, length_ms: int, output_tokens: int = 5) -> Told:
+    span = raw_span(
+        chat((10, output_tokens)),
+        scope=reporter, start_s=start_ms / 1e3, duration_s=length_ms / 1e3,
+    )  # fmt: skip
     (call,) = read_span(span, CONTEXT).records
     assert isinstance(call, LlmCall)
     return Told(reporter, call)
@@ -75,6 +78,53 @@ def test_partners_are_those_of_comparing_all(drawn: list[tuple[str, int, int]]) 
     if len(set(distances)) == len(distances):
         assert sorted(found) == sorted(by_comparing_all(calls))
     assert found == sorted(found)
+
+
+def line(*calls: Told) -> Timeline[Told]:
+    return Timeline(calls, lambda t: t.call)
+
+
+def test_neighbours_are_the_eight_nearest_before_and_after() -> None:
+    neighbours = line(*(told("a", 5 * number, 1000) for number in range(40)))
+    call = told("b", 102, 1000).call
+    assert list(neighbours.after(call)) == list(range(21, 29))
+    assert list(neighbours.before(call)) == list(range(20, 12, -1))
+
+
+def test_what_found_its_partner_is_passed_over() -> None:
+    neighbours = line(*(told("a", 5 * number, 1000) for number in range(6)))
+    call = told("b", -1, 1000).call
+    for at in (0, 2, 3, 5):
+        neighbours.take(at)
+    assert list(neighbours.after(call)) == [1, 4]
+    assert [neighbours.is_taken(at) for at in range(6)] == [True, False, True, True, False, True]
+
+
+@pytest.mark.parametrize(("strangers", "found"), [(63, True), (64, False)])
+def test_a_partner_is_looked_for_at_sixty_four_places(strangers: int, found: bool) -> None:
+    between = [told("a", 100, 900, output_tokens=9) for _ in range(strangers)]
+    after = line(*between, told("a", 101, 900))
+    assert bool(list(after.after(told("b", 99, 900).call))) is found
+    before = line(told("a", 99, 900), *between)
+    assert bool(list(before.before(told("b", 101, 900).call))) is found
+
+
+def test_a_long_call_is_found_behind_a_short_one() -> None:
+    neighbours = line(told("a", 0, 10_000), told("a", 9_000, 10), told("a", 9_300, 1))
+    assert list(neighbours.before(told("b", 9_500, 100).call)) == [0]
+
+
+def test_clocks_may_be_a_little_apart() -> None:
+    assert list(line(told("a", 150, 0)).after(told("b", 0, 100).call)) == [0]
+    assert list(line(told("a", 0, 100)).before(told("b", 150, 0).call)) == [0]
+
+
+def test_a_service_has_sixteen_instrumentations_at_most() -> None:
+    calls = [told(f"scope{number % 20}", number, 10) for number in range(40)]
+    found = timelines(calls, lambda t: t.reporter, lambda t: t.call)
+    assert {reporter: len(told.items) for reporter, told in found.items()} == {
+        f"scope{number}": 2 for number in range(16)
+    }
 
 
 @pytest.mark.dear

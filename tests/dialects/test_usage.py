@@ -31,6 +31,9 @@ TOTAL = "gen_ai.usage.total_tokens"
         # The total says that it stands beside the output.
         ((10, 30), {THOUGHT: 20, TOTAL: 60}, Tokens(10, output=30, reasoning=20)),
         ((10, 30), {THOUGHT: 20, TOTAL: 40}, Tokens(10, output=10, reasoning=20)),
+        ((10, 30), {THOUGHT: 1, TOTAL: 41}, Tokens(10, output=30, reasoning=1)),
+        # A total of one more says nothing of tools that nobody told of.
+        ((100, 5), {READ: 30, TOTAL: 106}, Tokens(70, cache_read=30, output=5)),
         # More audio than there is of anything.
         ((100, 5), {HEARD: 250}, Tokens(0, audio_input=100, output=5)),
         ((100, 5), {HEARD: 80, READ: 60}, Tokens(0, cache_read=60, audio_input=40, output=5)),
@@ -58,3 +61,16 @@ def test_what_tools_put_in_is_input_where_the_total_says_so(total: int | None, r
     )
     (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
     assert call.tokens == Tokens(read, output=5)
+
+
+def test_what_tools_put_in_is_told_apart_from_thinking() -> None:
+    attrs = {
+        "input_token_count": 100, "output_token_count": 5, "tool_token_count": 7,
+        "thoughts_token_count": 3, "total_token_count": 115,
+    }  # fmt: skip
+    reading = read_log(
+        raw_log(attrs, scope="gemini-cli", event="gemini_cli.api_response"), Context()
+    )
+    (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
+    assert call.tokens is not None and call.tokens.input == 107
+    assert call.tokens.reasoning == 3

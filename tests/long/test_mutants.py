@@ -22,13 +22,30 @@ _P = "llm_trace_exporter"
 _NESTS = ("tests/correlation/test_nesting.py", "tests/correlation/test_pipeline.py")
 _PRICES = ("tests/pricing/test_calculate.py", "tests/pricing/test_policy.py")
 MODULES: dict[str, tuple[str, ...]] = {
+    f"{_P}.dialects.usage": ("tests/dialects/test_usage.py", "tests/dialects/test_read.py"),
     f"{_P}.correlation.nesting": (*_NESTS, "tests/correlation/test_late_usage.py"),
+    f"{_P}.correlation.merge": (
+        "tests/correlation/test_merge.py", *_NESTS, "tests/correlation/test_late_usage.py",
+    ),
+    f"{_P}.correlation.matching": ("tests/correlation/test_pairing.py", *_NESTS),
+    f"{_P}.correlation.duplicates": (
+        "tests/correlation/test_one_or_two.py", *_NESTS,
+        "tests/correlation/test_pairing.py", "tests/correlation/test_late_usage.py",
+    ),
     f"{_P}.pricing.calculate": (*_PRICES, "tests/pricing/test_catalogue.py"),
-}
+    f"{_P}.pricing.plan": (
+        "tests/pricing/test_plan.py", *_PRICES, "tests/pricing/test_catalogue.py",
+    ),
+    f"{_P}.pricing.resolve": (*_PRICES, "tests/pricing/test_labels.py"),
+    f"{_P}.metrics.label_policy": ("tests/metrics/test_labels.py", "tests/metrics/test_store.py"),
+}  # fmt: skip
 """Module -> the fast tests beside it, those that notice most first."""
 
 _CUT = "value[:8 * MAX_LENGTH].encode('utf-8', 'replace').decode('utf-8')"
 _STORED = "list(self.cache)[:_CACHE_SIZE // 4]"
+_DROPPED = "with_usage and (not inner.error_type) and (inner.tokens is None)"
+_USED = "(service, False, usage.input_all, usage.output_all)"
+_THOUGHT = "total == total_input + total_output + thought)"
 _SPANS = "all((leaf.reporters[0].signal == 'span' for leaf in found))"
 EXCUSED: dict[str, dict[str, str]] = {
     f"{_P}.correlation.nesting": {
@@ -36,6 +53,38 @@ EXCUSED: dict[str, dict[str, str]] = {
         f"with_details: {_SPANS} -> {_SPANS.replace('==', '!=')}": "a short cut: no logs, no work",
         "_outermost: id(twig) not in top_of and twig.outer is not None and (id(twig) not in path)"
         " -> twig.outer is not None and id(twig) not in path": "the way is walked again: slower",
+    },
+    f"{_P}.correlation.merge": {
+        f"fill_missing: {_DROPPED} and outer.error_type -> {_DROPPED}": "neither has an error then",
+        "first_non_empty: True -> False": "they are known to be as long",
+        "_fineness: sum((1 for _, count in usage.by_type() if count))"
+        " -> sum((2 for _, count in usage.by_type() if count))": "it is compared only",
+        "_events: max(count, merged.get(event, 0)) -> max(count, merged.get(event, 1))": (
+            "what is told came once at least"
+        ),
+    },
+    f"{_P}.correlation.matching": {
+        "Timeline.__init__: 0 -> 1": "without calls there is nothing to look at",
+        "Timeline.__init__: max((c.end_ns - c.start_ns for c in self.calls), default=0)"
+        " -> max((c.end_ns + c.start_ns for c in self.calls), default=0)": (
+            "bounds the work: those of long ago are looked at and are no copies"
+        ),
+        "Timeline.__init__: list(range(len(told) + 1)) -> list(range(len(told) + 2))": (
+            "nobody comes to the place behind the end"
+        ),
+    },
+    f"{_P}.correlation.duplicates": {
+        f"content_of: {_USED} -> {_USED.replace('False', 'True')}": (
+            "counts are what tells it from a failure, which has none"
+        ),
+    },
+    f"{_P}.dialects.usage": {
+        f"read_tokens: thought > total_output or (thought > 0 and {_THOUGHT}"
+        f" -> thought > total_output or (thought >= 0 and {_THOUGHT}": "no thought: none to part",
+    },
+    f"{_P}.pricing.resolve": {
+        "resolve: match is None and (not local) and (served != asked)"
+        " -> match is None and (not local)": "a short cut: what is not found is not there",
     },
     f"{_P}.pricing.calculate": {
         "token_lines: True -> False": "there are as many counts as rates and types",
@@ -60,6 +109,13 @@ EXCUSED: dict[str, dict[str, str]] = {
                 "@len(provider) > MAX_LENGTH or len(tier)",
             )
         },
+    },
+    f"{_P}.metrics.label_policy": {
+        f"clean_value: {_CUT} -> {_CUT.replace('8 *', '9 *', 1)}": "bounds the work, not the text",
+        "clean_value: len(value) <= MAX_LENGTH and is_plain"
+        " -> len(value) < MAX_LENGTH and is_plain": (
+            "a short cut: what needs no cleaning is the same when it is cleaned"
+        ),
     },
 }
 """Module -> a fault that changes nothing anyone could see -> why."""

@@ -16,6 +16,7 @@ ANY_TEXT = st.text(st.characters())  # lone surrogates and control characters in
     [
         ("gpt-4o", "gpt-4o"),
         ("  team a \t", "team a"),
+        ("team  a", "team a"),
         ("a\nb\r\n\x00c", "a b c"),
         ("a\u2028b\u00a0c", "a b c"),
         ("\u202egpt\u200b-4o\ufeff", "gpt-4o"),
@@ -26,6 +27,9 @@ ANY_TEXT = st.text(st.characters())  # lone surrogates and control characters in
         ("x" * 200, "x" * 128),
         ("x" * 127 + "  y", "x" * 127),
         (" " * 10_000_000 + "x", ""),
+        # Printable for Python, and not to be seen.
+        ("gpt\ufe0f-4o", "gpt-4o"),
+        ("a" + " " * 300 + "b", "a b"),
     ],
 )
 def test_clean_value(raw: str, shown: str) -> None:
@@ -89,3 +93,8 @@ def test_a_lower_cap_keeps_what_is_shown_already() -> None:
 def test_a_label_that_was_never_seen_shows_nothing() -> None:
     assert LabelPolicy({"model": 3}, default_cap=7).usage("model") == (0, 3)
     assert LabelPolicy({"model": 3}, default_cap=7).usage("team") == (0, 7)
+
+
+def test_a_label_without_its_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        LabelPolicy().admit_all(("model", "tool"), ("gpt-4o",))

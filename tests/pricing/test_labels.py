@@ -196,6 +196,11 @@ def test_an_alias_that_answers_keeps_its_name_and_takes_the_price_asked_for(
     assert priced.cost_usd == pytest.approx(0.004)
 
 
+def test_a_local_model_is_no_entry_of_the_list_whatever_was_asked_for(pricing: Pricing) -> None:
+    found = pricing.resolved("ollama", "our-alias", "gpt-4o", "")
+    assert (found.local, found.match, found.model) == (True, None, "our-alias")
+
+
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google", "mistral", "x-ai"])
 def test_no_two_models_of_a_maker_share_a_label(
     pricing: Pricing, make_call: Any, provider: str

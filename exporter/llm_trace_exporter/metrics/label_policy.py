@@ -30,7 +30,8 @@ def clean_value(value: str) -> str:
     Control characters and runs of blanks become one space, characters that cannot be seen (two
     names would look the same) go away, what is not valid Unicode becomes `?`.
     """
-    if len(value) <= MAX_LENGTH and value.isascii() and value.isprintable():
+    is_plain = value.isascii() and value.isprintable() and "  " not in value
+    if len(value) <= MAX_LENGTH and is_plain:
         return value.strip()
     # Bounds the work on a hostile value; runs of blanks may shrink it further.
     text = value[: 8 * MAX_LENGTH].encode("utf-8", "replace").decode("utf-8")

@@ -47,7 +47,7 @@ def resolve(
     local = provider in local_providers
     match = None if local else _match(catalogue, provider, served)
     by_request = False
-    if match is None and not local and served is not asked:
+    if match is None and not local and served != asked:
         match = _match(catalogue, provider, asked)
         by_request = match is not None
     model = _label(catalogue, served.plain, None if by_request else match)
