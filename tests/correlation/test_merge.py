@@ -60,7 +60,7 @@ def filled(inner: LlmCall, outer: LlmCall, usage: bool = True, cost: bool = True
     ],
 )
 def test_what_one_knows_is_kept_and_the_inner_one_knows_best(
-    fact: str, mine: object, theirs: object
+    fact: str, mine: Any, theirs: Any
 ) -> None:
     inner, outer, silent = told(**{fact: mine}), told(**{fact: theirs}), told()
     assert getattr(filled(inner, silent), fact) == mine
@@ -171,7 +171,7 @@ def test_a_cost_that_was_counted_does_not_come_again_with_late_usage() -> None:
     ],
 )
 def test_one_model_has_several_names(
-    one: dict[str, str], other: dict[str, str], same: bool
+    one: dict[str, Any], other: dict[str, Any], same: bool
 ) -> None:
     assert same_model(told(**one), told(**other)) is same
     assert same_model(told(**other), told(**one)) is same
