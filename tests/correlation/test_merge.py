@@ -148,10 +148,12 @@ def test_why_a_call_failed(inner: dict[str, Any], outer: Any, usage: bool, error
 
 @pytest.mark.parametrize("fact", ["provider", "request_model", "response_model"])
 def test_late_usage_goes_under_the_names_that_were_counted(fact: str) -> None:
-    late = told(tokens=USED, **{fact: "late"})
-    assert getattr(with_late_usage(told(**{fact: "counted"}), late), fact) == "counted"
+    counted: dict[str, Any] = {fact: "counted"}
+    named: dict[str, Any] = {fact: "late"}
+    late = told(tokens=USED, **named)
+    assert getattr(with_late_usage(told(**counted), late), fact) == "counted"
     assert getattr(with_late_usage(told(), late), fact) == "late"
-    assert getattr(with_late_usage(told(**{fact: "counted"}), told()), fact) == "counted"
+    assert getattr(with_late_usage(told(**counted), told()), fact) == "counted"
 
 
 def test_a_cost_that_was_counted_does_not_come_again_with_late_usage() -> None:
