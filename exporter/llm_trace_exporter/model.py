@@ -70,7 +70,10 @@ ERROR_TYPES: tuple[str, ...] = tuple(e for e in get_args(ErrorType) if e)
 
 
 class Tokens(Struct, frozen=True, gc=False, array_like=True):
-    """Token counts of one call by DISJOINT type: their plain sum is all tokens of the call."""
+    """Token counts of one call by DISJOINT type: the plain sum of TOKEN_TYPES is all of them.
+
+    What follows these says how they are to be billed and how far they can be trusted.
+    """
 
     input: int = 0
     """Uncached, non-audio input."""
@@ -81,6 +84,12 @@ class Tokens(Struct, frozen=True, gc=False, array_like=True):
     reasoning: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    cache_write_1h: int | None = None
+    """How many of `cache_write` last an hour; None where the emitter tells no lifetime."""
+    unexplained: int = 0
+    """What the total holds beyond the types: in none of them, and without a price."""
+    inclusion_assumed: bool = False
+    """Nothing but the convention says whether the input contained the cached tokens."""
 
     @property
     def input_all(self) -> int:
@@ -105,7 +114,16 @@ class Tokens(Struct, frozen=True, gc=False, array_like=True):
         return tuple((name, getattr(self, name)) for name in TOKEN_TYPES)
 
 
-TOKEN_TYPES: tuple[str, ...] = Tokens.__struct_fields__
+TOKEN_TYPES: tuple[str, ...] = (
+    "input",
+    "cache_read",
+    "cache_write",
+    "output",
+    "reasoning",
+    "audio_input",
+    "audio_output",
+)
+"""The disjoint types: the first fields of Tokens, in their order."""
 
 
 class ReportedCost(Struct, frozen=True, gc=False, array_like=True):
@@ -164,6 +182,10 @@ class LlmCall(Struct, frozen=True, gc=False, array_like=True, tag=1):
     """`judge` when an evaluator made the call."""
     weight: float = 1.0
     """How many calls this one stands for (head sampling)."""
+    web_searches: int = 0
+    """Searches of the web that the provider made for the call, each with a fee."""
+    region: str = ""
+    """Where it was served, as far as that has a price: `us-east5`, `eu`, ...; empty: not told."""
 
     @property
     def duration_s(self) -> float:
@@ -373,6 +395,10 @@ class CostLine(Struct, frozen=True, gc=False):
 
 
 UnpricedReason = Literal["no_model", "unknown_model", "no_usage", "per_request"]
+Assumption = Literal["tier", "cache_lifetime", "region", "cache_inclusion"]
+"""What the emitter or the price list left open, so that the likeliest was taken: the tier has no
+price of its own, the lifetime of a cache write or the region is not told, or nothing proves
+whether the input contains the cached tokens."""
 
 
 class PricedCall(Struct, frozen=True, gc=False):
@@ -387,6 +413,8 @@ class PricedCall(Struct, frozen=True, gc=False):
     """Why there is no price for the call, or for `unpriced_tokens` of it."""
     unpriced_tokens: tuple[tuple[str, int], ...] = ()
     """(type, count) of tokens without a price, non-zero ones only."""
+    assumptions: tuple[Assumption, ...] = ()
+    """What the price rests on without being told."""
 
     @property
     def cost_usd(self) -> float | None:

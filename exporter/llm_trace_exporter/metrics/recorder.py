@@ -338,7 +338,7 @@ def _weight(weight: float) -> float:
 
 
 def _count_tokens(tokens: Tokens, series: CallSeries, weight: float, now_s: float) -> None:
-    for key, count in zip(_TYPE_KEYS, astuple(tokens), strict=True):
+    for key, count in zip(_TYPE_KEYS, astuple(tokens), strict=False):
         if count:
             series.tokens[key].add(count * weight, now_s)
     series.input_tokens[NO_LABELS].observe(tokens.input_all, weight, now_s)

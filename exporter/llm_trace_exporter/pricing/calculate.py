@@ -108,7 +108,7 @@ def token_lines(plan: Plan, tokens: Tokens) -> tuple[list[CostLine], list[tuple[
     """Return (dollars by token type, types without a price) of a plan; zero counts left out."""
     lines: list[CostLine] = []
     missing: list[tuple[str, int]] = []
-    for count, priced, token_type in zip(astuple(tokens), plan.rates, TOKEN_TYPES, strict=True):
+    for token_type, priced, count in zip(TOKEN_TYPES, plan.rates, astuple(tokens), strict=False):
         if count <= 0:
             continue
         if priced is None:
