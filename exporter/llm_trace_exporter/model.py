@@ -356,9 +356,10 @@ class TraceSummary(Struct, frozen=True, gc=False):
 Role = Literal["call", "tool", "agent", "evaluator", "other"]
 """What a span means to what it encloses."""
 
-Precedence = Literal["primary", "supplement", "fallback"]
-"""Whether a call or step counts, only adds facts to one that does, or counts where its group
-(see ParsedRecord.group) sends no spans."""
+Precedence = Literal["primary", "supplement", "fallback", "evidence"]
+"""Whether a call or step counts, only adds facts to one that does, counts where its group (see
+ParsedRecord.group) sends no spans, or counts where no other record of its trace tells its tokens:
+nothing but a model and tokens on it says that it is a call."""
 
 
 class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):

@@ -324,7 +324,7 @@ class Correlator:
         if leaf.late:
             return "late"
         precedences = {reporter.precedence for reporter in leaf.reporters}
-        if "primary" not in precedences:
+        if not precedences & {"primary", "evidence"}:
             seen = any(t.group in self.memories.groups for t in leaf.reporters if t.group)
             if seen or "fallback" not in precedences:
                 return "duplicate"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..otlp.records import RawLog, RawSpan
 from .context import ENVIRONMENT, Context
+from .open_names import kind_keys_of, places_of
 from .registry import TABLES, dialect_of
 from .schema import FIELD_GROUPS, AttributeKey, Dialect, Fields
 
@@ -32,9 +33,14 @@ class AttributeLayout:
     """Only the places that are there."""
     groups: frozenset[str]
     """The groups of these facts."""
+    open_facts: Fields
+    """The same, with the places that no table lists and whose names tell what they hold."""
+    open_groups: frozenset[str]
     environment: Places
     dimensions: tuple[tuple[int, Places], ...]
     """(number of the dimension, places) of those that are there."""
+    kind_keys: tuple[str, ...]
+    """Attributes that no table lists and that may say what a span is."""
     has_results: bool
     """Whether evaluations or annotations are filed on it."""
 
@@ -69,15 +75,17 @@ class AttributeLayouts:
             for fact, where in table.items()
             if (there := tuple(k for k in where if k.attr in attrs))
         }
+        opened = _opened(facts, attrs) if dialect is not None else facts
         dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
         return AttributeLayout(
             dialect=dialect,
             facts=facts,
-            groups=frozenset(
-                group for group, about in FIELD_GROUPS.items() if about & facts.keys()
-            ),
+            groups=_groups(facts),
+            open_facts=opened,
+            open_groups=_groups(opened),
             environment=_places(attrs, ENVIRONMENT),
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
+            kind_keys=kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else (),
             has_results=any(mark in name for name in attrs for mark in _RESULTS),
         )
 
@@ -85,3 +93,16 @@ class AttributeLayouts:
 def _places(attrs: Iterable[str], keys: tuple[AttributeKey, ...]) -> Places:
     there = frozenset(attrs)
     return tuple((rank, key) for rank, key in enumerate(keys) if key.attr in there)
+
+
+def _groups(facts: Fields) -> frozenset[str]:
+    return frozenset(group for group, about in FIELD_GROUPS.items() if about & facts.keys())
+
+
+def _opened(facts: Fields, attrs: Iterable[str]) -> Fields:
+    listed = {key.attr for where in facts.values() for key in where}
+    found = places_of(attrs, listed)
+    if not found:
+        return facts
+    more = {fact: (*facts.get(fact, ()), *places) for fact, places in found.items()}
+    return {**facts, **more}

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from ..model import FinishReason, GatewayEvent, LlmCall, Origin, ReportedCost, Tokens
+from ..model import GatewayEvent, LlmCall, Origin, ReportedCost
+from ..otlp.records import Value
 from ..service_tiers import normalize_tier
 from .coerce import MAX_SECONDS, instant_ns, is_made_up
-from .finish_reasons import finish_reasons
+from .finish_reasons import finish_reasons, finished_in_error
 from .outcome import error_of, interval
 from .schema import Kind, RecordView
+from .usage import Usage
 
 
 def read_call(
-    view: RecordView, kind: Kind, origin: Origin, tokens: Tokens | None, weight: float
+    view: RecordView,
+    kind: Kind,
+    origin: Origin,
+    usage: Usage,
+    weight: float,
+    *,
+    is_suspected: bool = False,
 ) -> LlmCall:
-    """The call that a record tells; its tokens were read already."""
+    """The call that a record tells; its usage was read already.
+
+    Args:
+        is_suspected: Nothing but the evidence on it says that it is one.
+    """
+    tokens, tier = usage
     start_ns, end_ns = interval(view)
-    error = error_of(view)
+    told = _told_finish(view)
+    error = error_of(view, unanswered=is_suspected and tokens is None and told is None)
+    if not error and view.dialect.errors_finish and finished_in_error(told):
+        error = "other"
     streaming, ttft_s = _streaming(view, start_ns)
-    request_model, response_model = view.text("request_model"), view.text("response_model")
+    request_model, response_model = view.model("request_model"), view.model("response_model")
     served_model = view.text("served_model")
     is_alias = not request_model or not response_model.startswith(request_model)
     if served_model and is_alias:
@@ -30,31 +46,34 @@ def read_call(
         start_ns=start_ns,
         end_ns=end_ns,
         operation=kind.name,
-        provider=view.text("provider") or view.dialect.provider,
+        provider=_provider(view),
         request_model=view.text("routed_from") or request_model,
         response_model=response_model,
         tokens=tokens,
         error_type=error,
-        finish_reasons=_finish(view),
+        finish_reasons=finish_reasons(told),
         streaming=streaming,
         ttft_s=ttft_s,
         reported_cost=_reported_cost(view, failed=bool(error)),
         response_id="" if is_made_up(response_id) or error else response_id,
-        service_tier=_tier(view),
+        service_tier=tier or _tier(view),
         gateway_events=_gateway_events(view),
         weight=weight,
     )
 
 
-def _finish(view: RecordView) -> tuple[FinishReason, ...]:
+def _told_finish(view: RecordView) -> Value:
     told = view.raw("finish")
-    if told is None:
-        told = [
-            e.attrs["finish_reason"]
-            for e in view.events
-            if e.name == "gen_ai.choice" and "finish_reason" in e.attrs
-        ]
-    return finish_reasons(told)
+    if told is not None:
+        return told
+    if not view.events:
+        return None
+    found: list[Value] = [
+        e.attrs["finish_reason"]
+        for e in view.events
+        if e.name == "gen_ai.choice" and "finish_reason" in e.attrs
+    ]
+    return found or None
 
 
 def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
@@ -76,6 +95,15 @@ def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
     streamed = told is True or view.dialect.always_streams or ttft_s is not None
     operation = view.text("operation").lower()
     return streamed or ".dostream" in operation, ttft_s
+
+
+def _provider(view: RecordView) -> str:
+    """Whoever answers, as the emitter calls it; some call `unknown` whom they do not know."""
+    named = view.first_text("provider", but=_UNKNOWN)
+    return named or view.dialect.provider
+
+
+_UNKNOWN = frozenset(("unknown", "other", "custom", "default"))
 
 
 def _model_in_name(view: RecordView) -> str:

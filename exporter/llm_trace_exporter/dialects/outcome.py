@@ -8,6 +8,9 @@ from .coerce import MAX_SECONDS, text
 from .error_types import classify
 from .schema import RecordView
 
+SPAN_CLIENT = 3
+_UNSET, _ERROR = 0, 2
+
 
 def interval(view: RecordView) -> tuple[int, int]:
     """Start and end; a told duration outranks a span without length and dates a log record."""
@@ -24,10 +27,15 @@ def interval(view: RecordView) -> tuple[int, int]:
     return record.start_ns, end_ns
 
 
-def error_of(view: RecordView) -> ErrorType:
-    """Why the record failed; empty when it did not."""
+def error_of(view: RecordView, *, unanswered: bool = False) -> ErrorType:
+    """Why the record failed; empty when it did not.
+
+    Args:
+        unanswered: It is a request that tells nothing of an answer: an exception on it is why,
+            although some emitters leave the status unset.
+    """
     record = view.record
-    fails = isinstance(record, RawSpan) and record.status_code == 2
+    fails = isinstance(record, RawSpan) and record.status_code == _ERROR
     if not fails and not view.events and "failure" not in view.groups:
         return ""
     exceptions = [e for e in view.events if e.name == "exception"]
@@ -37,8 +45,9 @@ def error_of(view: RecordView) -> ErrorType:
             fails
             or view.text("level") == "ERROR"
             or view.flag("success") is False
-            or (view.dialect.exceptions_fail and bool(exceptions))
-            or (record.status_code == 0 and bool(view.text("error_type")))
+            or (bool(exceptions) and _exception_fails(view))
+            or (unanswered and record.status_code == _UNSET and bool(exceptions))
+            or (record.status_code == _UNSET and bool(view.text("error_type")))
         )
         message = record.status_message
     else:
@@ -56,6 +65,11 @@ def error_of(view: RecordView) -> ErrorType:
     prose = [message, text(view.raw("error_text"))]
     prose += [text(e.attrs.get("exception.message")) for e in exceptions]
     return classify(status, classes, "\n".join(prose))
+
+
+def _exception_fails(view: RecordView) -> bool:
+    prefixes = view.dialect.exceptions_fail
+    return bool(prefixes) and view.record.scope.name.startswith(prefixes)
 
 
 def _is_status(view: RecordView) -> bool:

@@ -24,14 +24,18 @@ from .calls import read_call
 from .coerce import text
 from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
+from .evidence import suspected
+from .kinds import kind_of
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
 from .schema import IGNORE, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
-from .usage import read_tokens
+from .usage import read_usage, reported_tokens
 
 _UNKNOWN = Dialect(name="")
+_OPEN_ROLES = ("call", "fallback", "supplement", "ignore")
+"""What may be a call is read by all names on it; what only encloses, by those that are listed."""
 _EVALUATION = "gen_ai.evaluation.result"
 
 
@@ -55,16 +59,24 @@ class RecordParser:
         if dialect is None:
             return self._unknown(span, shape, sender)
         view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.groups)
-        kind = _span_kind(view)
+        kind = _span_kind(view, shape.kind_keys)
+        if kind.role in _OPEN_ROLES:
+            view.locations, view.groups = shape.open_facts, shape.open_groups
         origin = origin_of(span, "span", dialect, shape, sender)
         weight = weight_of(span, origin.service, context)
-        tokens = read_tokens(view, _exclusive(view, context))
-        naive = tokens.total if tokens else 0
+        usage = read_usage(view, kind.name, context)
+        naive = reported_tokens(usage)
         records: list[Record] = []
+        precedence: Precedence = "primary"
         if kind.role == "call":
-            records.append(read_call(view, kind, origin, tokens, weight))
-        elif kind.role == "step":
-            records.append(read_step(view, kind, origin, weight))
+            records.append(read_call(view, kind, origin, usage, weight))
+        else:
+            if kind.role == "step":
+                records.append(read_step(view, kind, origin, weight))
+            call = suspected(view, kind, naive)
+            if call is not None:
+                precedence = "evidence"
+                records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
         results = _results(view, kind, has_filed=shape.has_results)
         if results:
             records.extend(_judged(results, view, origin, span.end_ns, context, weight))
@@ -76,6 +88,7 @@ class RecordParser:
             dialect=dialect.name,
             records=tuple(records),
             role=_role(kind),
+            precedence=precedence,
             group=_group(view, origin),
             reported_tokens=naive,
             drop=_drop(kind, records, naive),
@@ -106,15 +119,17 @@ class RecordParser:
             kind = dialect.refine_log(view, kind)
         if kind is IGNORE:
             return _not_llm(log, "log")
+        if kind.role in _OPEN_ROLES:
+            view.locations, view.groups = shape.open_facts, shape.open_groups
         origin = origin_of(log, "log", dialect, shape, sender)
         weight = weight_of(log, origin.service, context)
-        tokens = read_tokens(view, _exclusive(view, context))
-        naive = tokens.total if tokens else 0
+        usage = read_usage(view, kind.name, context)
+        naive = reported_tokens(usage)
         records: list[Record] = []
         if kind.role == "step" or kind.name == "tool":
             records.append(read_step(view, Kind("step", "tool"), origin, weight))
         elif kind.role in ("call", "fallback", "supplement"):
-            records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
+            records.append(read_call(view, _log_operation(view, kind), origin, usage, weight))
         elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
             records.extend(_judged([result], view, origin, log.time_ns, context, weight))
         return ParsedRecord(
@@ -151,14 +166,20 @@ def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None)
     )
 
 
-def _span_kind(view: RecordView) -> Kind:
+def _span_kind(view: RecordView, open_keys: tuple[str, ...]) -> Kind:
     dialect = view.dialect
     kind = IGNORE
     for name in dialect.kind_keys:
-        found = dialect.kinds.get(text(view.attrs.get(name)).lower())
-        if found is not None:
+        value = text(view.attrs.get(name))
+        found = dialect.kinds.get(value.lower()) or kind_of(value)
+        if found is not IGNORE:
             kind = found
             break
+    else:
+        for name in open_keys:
+            kind = kind_of(text(view.attrs.get(name)))
+            if kind is not IGNORE:
+                break
     return dialect.refine(view, kind) if dialect.refine is not None else kind
 
 
@@ -175,7 +196,7 @@ def _role(kind: Kind) -> Role:
 def _drop(
     kind: Kind, records: list[Record], naive: int
 ) -> Literal["", "rollup", "duplicate", "not_llm"]:
-    if records and isinstance(records[0], LlmCall):
+    if any(isinstance(record, LlmCall) for record in records):
         return ""
     if kind.role == "copy":
         return "duplicate" if kind.name == "duplicate" else "rollup"
@@ -208,19 +229,6 @@ def _log_operation(view: RecordView, kind: Kind) -> Kind:
     return view.dialect.kinds.get(
         text(view.attrs.get("gen_ai.operation.name")).lower(), Kind("call", "chat")
     )
-
-
-def _exclusive(view: RecordView, context: Context) -> bool:
-    if "usage_details" not in view.groups:
-        return False
-    told = context.cache_inclusion.get(view.record.scope.name)
-    if told is not None:
-        return told == "exclusive"
-    words = view.dialect.exclusive_cache_for
-    if not words:
-        return False
-    provider = view.text("provider").lower()
-    return any(word in provider for word in words)
 
 
 def _results(view: RecordView, kind: Kind, *, has_filed: bool) -> list[Result]:

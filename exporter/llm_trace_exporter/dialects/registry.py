@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ..otlp.records import Attributes, RawLog, RawSpan
 from .context import CONTEXT_KEYS, Dimension
 from .evaluations import FACT_KEYS
+from .open_names import OPEN_PATTERN
 from .schema import Dialect, Fields
 from .vendors import (
     coding_agents,
@@ -18,6 +19,7 @@ from .vendors import (
     litellm,
     logfire,
     mlflow,
+    observability,
     openinference,
     openlit,
     openllmetry,
@@ -42,11 +44,21 @@ DIALECTS: tuple[Dialect, ...] = (
     logfire.DIALECT,
     frameworks.STRANDS,
     frameworks.GOOGLE_ADK,
+    frameworks.GENKIT,
+    frameworks.MASTRA,
+    frameworks.MIRASCOPE,
+    frameworks.SPRING_AI,
+    frameworks.LLAMA_INDEX,
     frameworks.AGENT_FRAMEWORK,
     frameworks.PORTKEY,
     frameworks.HELICONE,
     frameworks.WEAVE,
-    frameworks.DATADOG,
+    observability.DATADOG,
+    observability.LAMINAR,
+    observability.NETRA,
+    observability.LANGWATCH,
+    observability.HONEYHIVE,
+    observability.TRACE_AI,
     openllmetry.DIALECT,
     confident.DIALECT,
     semconv.DIALECT,
@@ -76,6 +88,7 @@ _EVENT_KEYS = (
 )
 
 INDEXED_KEYS = re.compile(
+    rf"{OPEN_PATTERN}|"
     r"(?:(?:trace|session)\.)?(?:evaluations|annotations)\.[0-9]{1,4}\.(?:evaluation|annotation)"
     r"\.(?:name|score|label|annotator_kind)"
     r"|retrieval\.documents\.[0-9]{1,4}\.document\.(?:score|id|metadata|content)"

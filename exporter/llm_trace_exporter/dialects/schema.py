@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isnan
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
+from ..errors import RejectedRecord, UnreadableNumber
 from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Value
-from .coerce import count, flag, inside, number, parse_object, text, usd
+from .coerce import MAX_TOKENS, count, flag, inside, number, parse_object, text, usd
 
 Role = Literal[
     "call", "supplement", "fallback", "step", "verdict", "evaluator", "structure", "copy", "ignore"
@@ -65,12 +67,19 @@ class AttributeKey:
     scale: float = 1.0
     """Factor to the base unit."""
     additive: bool = False
-    """For cache counts: the input count beside it does not contain them."""
+    """For parts of a usage: the count of their direction does not contain them. For an object of
+    usage: none of its counts contains another, but for those that it holds as details."""
+    named: bool = False
+    """For an object of usage: the attribute's own name says what its members count."""
+    is_open: bool = False
+    """No table lists it: what is no number there was never meant as one."""
 
 
-def key(attr: str, *path: str, scale: float = 1.0, additive: bool = False) -> AttributeKey:
+def key(
+    attr: str, *path: str, scale: float = 1.0, additive: bool = False, named: bool = False
+) -> AttributeKey:
     """A Key; `key("a", "b", "c")` is member c of member b of the object in attribute a."""
-    return AttributeKey(attr, path, scale, additive)
+    return AttributeKey(attr, path, scale, additive, named)
 
 
 def keys(*attrs: str | AttributeKey) -> tuple[AttributeKey, ...]:
@@ -81,10 +90,15 @@ def keys(*attrs: str | AttributeKey) -> tuple[AttributeKey, ...]:
 Fields = Mapping[str, tuple[AttributeKey, ...]]
 """Fact -> where it may be written, in reading order."""
 
+_DETAILS = (
+    "cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input audio_output"
+    " tool_input other_input other_output"
+)
 FIELD_GROUPS: Mapping[str, frozenset[str]] = {
     group: frozenset(facts.split())
     for group, facts in {
-        "usage_details": "cache_read cache_write reasoning audio_input audio_output tool_input",
+        "usage": f"input output total usage_object {_DETAILS}",
+        "usage_details": f"usage_object {_DETAILS}",
         "failure": "http_status error_type error_text level success",
         "streaming": "streaming ttft ttft_if_streaming first_token_at operation",
         "cost": "cost cost_currency cost_input cost_output cost_cache_read cost_cache_write",
@@ -126,8 +140,16 @@ class Dialect:
     """A count that is not a number says that there is none."""
     model_in_name: bool = False
     """A span without attributes is named `<operation> <model>`."""
-    exceptions_fail: bool = False
-    """An exception event means failure whatever the status says."""
+    exceptions_fail: tuple[str, ...] = ()
+    """Prefixes of scopes in which an exception event means failure whatever the status says."""
+    errors_finish: bool = False
+    """A failed call has status OK and says `error` for why it ended."""
+    wrapped_model: str = ""
+    """A pattern of model names with something around them; its first group is the model."""
+    is_for_logs: bool = False
+    """Spans are read in another convention, log records in this one."""
+    events_by_ending: bool = False
+    """Log events are known by the last part of their name: what comes before names the fork."""
     first_token_events: tuple[str, ...] = ()
     refine: Callable[[RecordView, Kind], Kind] | None = None
     """Last word on what a span is, where the kind attribute alone misleads."""
@@ -150,6 +172,8 @@ class RecordView(Struct, eq=False, gc=False):
     groups: frozenset[str]
     """What any of these facts is about."""
     objects: dict[str, Value] = {}
+    unreadable: int = 0
+    """How many numbers on it could not be read."""
 
     def span_name(self) -> str:
         """The span's name; empty on a log record."""
@@ -180,6 +204,22 @@ class RecordView(Struct, eq=False, gc=False):
                 return found
         return ""
 
+    def model(self, fact: str) -> str:
+        """Name of a model, out of what the emitter puts around it."""
+        named, pattern = self.text(fact), self.dialect.wrapped_model
+        if not named or not pattern:
+            return named
+        matched = re.fullmatch(pattern, named)
+        return matched[1] if matched is not None else named
+
+    def first_text(self, fact: str, *, but: frozenset[str]) -> str:
+        """First text of a fact that is none of some words, in lower case."""
+        for where in self.locations.get(fact, ()):
+            found = text(self.value_at(where))
+            if found and found.lower() not in but:
+                return found
+        return ""
+
     def raw(self, fact: str) -> Value:
         """First present value of a fact, as it came."""
         for where in self.locations.get(fact, ()):
@@ -188,33 +228,45 @@ class RecordView(Struct, eq=False, gc=False):
         return None
 
     def count(self, fact: str) -> int | None:
-        """First token count of a fact."""
+        """First token count of a fact.
+
+        Raises: RejectedRecord for one of the input or output that cannot be true.
+        """
         for where in self.locations.get(fact, ()):
-            value = self.attrs.get(where.attr)
-            if where.path or type(value) is not int:
-                value = self.value_at(where)
-            if (found := count(value)) is not None:
+            if (found := self.count_at(where, is_vital=fact in _VITAL)) is not None:
                 return found
         return None
 
-    def detail(self, fact: str) -> tuple[int, bool]:
-        """First token count of a fact, 0 without one, and whether its place is additive."""
-        for where in self.locations.get(fact, ()):
-            if (found := count(self.value_at(where))) is not None:
-                return found, where.additive
-        return 0, False
+    def count_at(self, where: AttributeKey, *, is_vital: bool = False) -> int | None:
+        """The token count a Key points to; None when there is none that can be read.
+
+        Raises: RejectedRecord where it is vital and cannot be true.
+        """
+        value = self.attrs.get(where.attr)
+        if type(value) is int and not where.path and 0 <= value <= MAX_TOKENS:
+            return value
+        if where.is_open and isinstance(value, str) and not value[:1].isdigit():
+            return None
+        return self._read(count, self.value_at(where), is_vital=is_vital)
+
+    def object_at(self, where: AttributeKey) -> Value:
+        """The object a Key points to, out of whatever holds it; None when there is none."""
+        if where.path:
+            return self.value_at(where)
+        value = self.attrs.get(where.attr)
+        return parse_object(value) if isinstance(value, str) and value[:1] in _OPENS else value
 
     def usd(self, fact: str) -> float | None:
-        """First amount of dollars of a fact."""
+        """First amount of dollars of a fact that can be read."""
         for where in self.locations.get(fact, ()):
-            if (found := usd(self.value_at(where))) is not None:
+            if (found := self._read(usd, self.value_at(where))) is not None:
                 return found
         return None
 
     def number(self, fact: str) -> float | None:
-        """First number of a fact, in its base unit."""
+        """First number of a fact that can be read, in its base unit."""
         for where in self.locations.get(fact, ()):
-            if (found := number(self.value_at(where))) is not None:
+            if (found := self._read(number, self.value_at(where))) is not None:
                 return found * where.scale
         return None
 
@@ -224,3 +276,21 @@ class RecordView(Struct, eq=False, gc=False):
             if (found := flag(self.value_at(where))) is not None:
                 return found
         return None
+
+    def _read(
+        self, read: Callable[[Value], _Number | None], value: Value, *, is_vital: bool = False
+    ) -> _Number | None:
+        try:
+            return read(value)
+        except UnreadableNumber:
+            self.unreadable += 1
+        except RejectedRecord:
+            if is_vital:
+                raise
+            self.unreadable += 1
+        return None
+
+
+_VITAL = ("input", "output")
+_OPENS = ("{", "[", '"', "(")
+_Number = TypeVar("_Number", int, float)

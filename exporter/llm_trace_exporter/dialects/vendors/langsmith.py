@@ -15,7 +15,7 @@ DIALECT = Dialect(
     detect_by=("langsmith.span.kind",),
     kind_keys=("langsmith.span.kind",),
     # A dropped stream has status OK and an exception event.
-    exceptions_fail=True,
+    exceptions_fail=("",),
     kinds={
         "llm": CHAT,
         "chain": OTHER,

@@ -11,21 +11,19 @@ The cached split is only in a Python repr. Ids that LiteLLM invents are UUIDs.
 from __future__ import annotations
 
 from ..schema import STRUCTURE, Dialect, Kind, RecordView, key, keys
-from .semconv import OPERATIONS
 
 _USAGE = "metadata.usage_object"
 
 
 def _refine(view: RecordView, kind: Kind) -> Kind:
     """Only `litellm_request` is a call; a proxy's other spans only enclose or dump it."""
-    return kind if kind.role != "call" or view.span_name() != "raw_gen_ai_request" else STRUCTURE
+    return STRUCTURE if view.span_name() == "raw_gen_ai_request" else kind
 
 
 DIALECT = Dialect(
     name="litellm",
     scopes=("litellm",),
     kind_keys=("gen_ai.operation.name", "llm.request.type"),
-    kinds=OPERATIONS,
     fields={
         "served_model": keys("litellm.provider.model"),
         "routed_from": keys("litellm.model_group", "gen_ai.request.model"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from ..schema import (
     CHAT,
     EMBEDDINGS,
-    IGNORE,
     RERANK,
     STRUCTURE,
     TOOL,
@@ -35,7 +34,7 @@ def _refine(view: RecordView, kind: Kind) -> Kind:
     for ending, found in _ATTEMPTS:
         if operation.endswith(ending):
             return found
-    return STRUCTURE if kind is IGNORE else kind
+    return kind if kind is TOOL else STRUCTURE
 
 
 DIALECT = Dialect(
