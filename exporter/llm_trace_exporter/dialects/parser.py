@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Literal
 
+from msgspec.structs import replace
+
 from ..model import (
     Feedback,
     LlmCall,
@@ -58,6 +60,9 @@ class RecordParser:
         dialect = shape.dialect
         if dialect is None:
             return self._unknown(span, shape, sender)
+        if dialect.facts_in_events and span.events:
+            span = _with_event_facts(span, dialect)
+            shape = self._shapes.of(span, sender.detect_by)
         view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.groups)
         kind = _span_kind(view, shape.kind_keys)
         if kind.role in _OPEN_ROLES:
@@ -147,11 +152,21 @@ class RecordParser:
         )
 
 
+def _with_event_facts(span: RawSpan, dialect: Dialect) -> RawSpan:
+    """The span with the attributes of its events for its own; the last event says most."""
+    attrs = dict(span.attrs)
+    for event in span.events:
+        if event.name.lower() in dialect.kinds:
+            attrs.update(event.attrs)
+    return replace(span, attrs=attrs)
+
+
 def event_name(log: RawLog, dialect: Dialect) -> str:
     """The event a log record is: its EventName, else an attribute, else the body."""
     for name in (log.event_name, text(log.attrs.get("event.name")), log.body):
-        if name in dialect.logs:
-            return name
+        known = name.rpartition(".")[2] if dialect.events_by_ending else name
+        if known in dialect.logs:
+            return known
     return ""
 
 

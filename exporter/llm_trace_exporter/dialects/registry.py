@@ -32,6 +32,7 @@ DIALECTS: tuple[Dialect, ...] = (
     coding_agents.CLAUDE_CODE,
     coding_agents.CODEX,
     coding_agents.GEMINI_CLI,
+    coding_agents.GEMINI_FORK,
     frameworks.ANTHROPIC_SDK,
     litellm.DIALECT,
     openinference.DIALECT,
@@ -120,7 +121,7 @@ def dialect_of(record: RawSpan | RawLog, disabled: frozenset[str]) -> Dialect | 
             or any(mark in attrs for mark in dialect.detect_by)
             or (dialect.resources and _marked(record.resource.attrs, dialect))
         ) and dialect.name not in disabled:
-            if is_log and not dialect.logs:
+            if (is_log and not dialect.logs) or (dialect.is_for_logs and not is_log):
                 continue
             return dialect
     return semconv.DIALECT if is_log else None

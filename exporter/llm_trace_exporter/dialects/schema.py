@@ -142,6 +142,8 @@ class Dialect:
     """A span without attributes is named `<operation> <model>`."""
     exceptions_fail: tuple[str, ...] = ()
     """Prefixes of scopes in which an exception event means failure whatever the status says."""
+    facts_in_events: bool = False
+    """What happened stands in attributes of the span's events."""
     errors_finish: bool = False
     """A failed call has status OK and says `error` for why it ended."""
     wrapped_model: str = ""

@@ -14,8 +14,11 @@ from __future__ import annotations
 from ..schema import (
     CHAT,
     COPY,
+    EMBEDDINGS,
     IGNORE,
     OTHER,
+    RERANK,
+    RETRIEVAL,
     STRUCTURE,
     TOOL,
     Dialect,
@@ -78,7 +81,7 @@ GENKIT = Dialect(
         "usage_object": keys(key("genkit:output", "usage")),
         # Genkit's own word for a call of tools is `stop`; OpenAI's answer is passed on beside it.
         "finish": keys(
-            key("genkit:output", "custom", "choices", "0", "finish_reason"),
+            key("genkit:output", "raw", "choices", "0", "finish_reason"),
             key("genkit:output", "finishReason"),
         ),
         "tool": keys("genkit:name"),
@@ -113,10 +116,33 @@ SPRING_AI = Dialect(
     fields={"tool": keys("gen_ai.tool.name", "spring.ai.tool.definition.name")},
 )
 
+_RAW = "response.raw.usage"
+
 LLAMA_INDEX = Dialect(
     name="llama_index",
     scopes=("llamaindex.opentelemetry",),
-    kinds={},
+    facts_in_events=True,
+    kind_keys=("class_name",),
+    kinds={
+        "llmchatstartevent": CHAT,
+        "llmchatendevent": CHAT,
+        "llmcompletionstartevent": CHAT,
+        "llmcompletionendevent": CHAT,
+        "embeddingstartevent": EMBEDDINGS,
+        "embeddingendevent": EMBEDDINGS,
+        "rerankstartevent": RERANK,
+        "rerankendevent": RERANK,
+        "retrievalstartevent": RETRIEVAL,
+        "retrievalendevent": RETRIEVAL,
+    },
+    fields={
+        "request_model": keys("model_dict.model_name", "model_name"),
+        "response_model": keys("response.raw.model"),
+        "response_id": keys("response.raw.id"),
+        "input": keys(f"{_RAW}.prompt_tokens", f"{_RAW}.input_tokens"),
+        "output": keys(f"{_RAW}.completion_tokens", f"{_RAW}.output_tokens"),
+        "total": keys(f"{_RAW}.total_tokens"),
+    },
 )
 
 AGENT_FRAMEWORK = Dialect(
