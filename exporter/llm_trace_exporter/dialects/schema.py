@@ -91,14 +91,14 @@ Fields = Mapping[str, tuple[AttributeKey, ...]]
 """Fact -> where it may be written, in reading order."""
 
 _DETAILS = (
-    "cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input audio_output"
-    " tool_input other_input other_output"
+    "usage_object cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input"
+    " audio_output tool_input other_input other_output"
 )
 FIELD_GROUPS: Mapping[str, frozenset[str]] = {
     group: frozenset(facts.split())
     for group, facts in {
-        "usage": f"input output total usage_object {_DETAILS}",
-        "usage_details": f"usage_object {_DETAILS}",
+        "usage": f"input output total {_DETAILS}",
+        "usage_details": _DETAILS,
         "failure": "http_status error_type error_text level success",
         "streaming": "streaming ttft ttft_if_streaming first_token_at operation",
         "cost": "cost cost_currency cost_input cost_output cost_cache_read cost_cache_write",

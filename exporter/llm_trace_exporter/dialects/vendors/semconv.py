@@ -6,7 +6,7 @@ Other dialects fall back to the keys here, because most emitters write some of t
 
 from __future__ import annotations
 
-from ..schema import TOLD_ELSEWHERE, TOOL, VERDICT, Dialect, Fields, Kind, key, keys
+from ..schema import TOLD_ELSEWHERE, TOOL, VERDICT, Dialect, Fields, Kind, keys
 
 FIELDS: Fields = {
     "provider": keys("gen_ai.provider.name", "gen_ai.system"),
@@ -36,8 +36,6 @@ FIELDS: Fields = {
         "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens",
         "gen_ai.usage.cached_tokens",
-        key("gen_ai.usage.raw", "prompt_tokens_details", "cached_tokens"),
-        key("gen_ai.usage.raw", "input_tokens_details", "cached_tokens"),
     ),
     "cache_write": keys(
         "gen_ai.usage.cache_write.input_tokens",
@@ -50,17 +48,14 @@ FIELDS: Fields = {
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
         "gen_ai.usage.details.reasoning_tokens",
-        key("gen_ai.usage.raw", "completion_tokens_details", "reasoning_tokens"),
-        key("gen_ai.usage.raw", "output_tokens_details", "reasoning_tokens"),
     ),
     "audio_input": keys(
         "gen_ai.usage.audio.input_tokens",
-        key("gen_ai.usage.raw", "prompt_tokens_details", "audio_tokens"),
     ),
     "audio_output": keys(
         "gen_ai.usage.audio.output_tokens",
-        key("gen_ai.usage.raw", "completion_tokens_details", "audio_tokens"),
     ),
+    "usage_object": keys("gen_ai.usage.raw"),
     "cost": keys("gen_ai.cost.total_cost", "operation.cost", "gen_ai.usage.cost"),
     "streaming": keys("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming"),
     "ttft": keys(

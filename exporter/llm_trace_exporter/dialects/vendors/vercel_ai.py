@@ -19,6 +19,7 @@ from ..schema import (
     keys,
 )
 
+_METADATA = "ai.response.providerMetadata"
 _ATTEMPTS: tuple[tuple[str, Kind], ...] = (
     (".dogenerate", CHAT),
     (".dostream", CHAT),
@@ -57,6 +58,10 @@ DIALECT = Dialect(
         "cache_write": keys("ai.usage.inputTokenDetails.cacheWriteTokens"),
         "reasoning": keys(
             "ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"
+        ),
+        # Version 5 tells what was written into the cache nowhere else.
+        "usage_object": keys(
+            key(_METADATA, "anthropic", additive=True), key(_METADATA, "bedrock", additive=True)
         ),
         "ttft": keys(key("ai.response.msToFirstChunk", scale=1e-3)),
         "finish": keys("ai.response.finishReason"),
