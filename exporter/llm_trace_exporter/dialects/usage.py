@@ -44,14 +44,14 @@ def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
 
     Raises: RejectedRecord for counts that cannot be true.
     """
-    groups = view.groups
-    if "usage" not in groups:
+    if "usage" not in view.groups:
         return NOTHING
-    if "usage_details" not in groups and "total" not in view.locations:
-        total_input, total_output = view.count("input") or 0, view.count("output") or 0
-        if not total_input and not total_output:
-            return NOTHING
-        return Usage(Tokens(input=total_input, output=total_output))
+    if "usage_details" not in view.groups:
+        given_input, given_output = view.count("input") or 0, view.count("output") or 0
+        total = view.count("total") or 0
+        if total <= given_input + given_output or total <= 0:
+            tells = given_input or given_output
+            return Usage(Tokens(given_input, output=given_output)) if tells else NOTHING
     counts = counts_of(view)
     if not any(counts.by_fact.values()) and not any(counts.tiered.values()):
         return NOTHING
@@ -72,10 +72,11 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
     read = counts.of("cache_read")
     written, hour = _cache_writes(counts)
     cached = read + written
-    names = _names(view) if cached or counts.of("total") else ""
-    told = _inclusion(view, names, context) if cached else None
-    parts = _parts(counts, read, written, given, told)
     total = counts.of("total")
+    names = _names(view) if cached or total else ""
+    is_google = any(word in names for word in _GOOGLE)
+    told = _inclusion(view, names, context) if cached else None
+    parts = _parts(counts, read, written, given, told, adds_tools=is_google)
     chosen = _proved(given, parts, total, settled=told is not None)
     is_proved = chosen is not None
     chosen = chosen or parts
@@ -83,7 +84,7 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
     inside = {part.name: part.size for part in chosen if not part.apart}
     given_input, given_output, rest = _with_rest(counts, given, sum(sizes.values()), operation)
     thought = counts.of("reasoning")
-    if rest and not thought and any(word in names for word in _GOOGLE):
+    if rest and not thought and is_google:
         # Google counts thoughts in the total; some emitters tell them nowhere else.
         thought, rest = rest, 0
         sizes["reasoning"] = thought
@@ -137,20 +138,32 @@ def _cache_writes(counts: Counts) -> tuple[int, int | None]:
 
 
 def _parts(
-    counts: Counts, read: int, written: int, given: tuple[int, int], told: Inclusion | None
+    counts: Counts,
+    read: int,
+    written: int,
+    given: tuple[int, int],
+    told: Inclusion | None,
+    *,
+    adds_tools: bool,
 ) -> tuple[_Part, ...]:
-    """The parts that are told, each as its place and its emitter say."""
+    """The parts that are told, each as its place and its emitter say.
+
+    Args:
+        adds_tools: The provider counts what tools put in beside the input, and in the total.
+    """
     given_input, given_output = given
     thought = counts.of("reasoning")
     apart = counts.apart
     beside = told == "exclusive" or read + written > given_input
     writes = {"cache_write", "cache_write_5m", "cache_write_1h"}
+    tools = counts.of("tool_input")
+    has_room = counts.of("total") >= sum(given) + tools
     is_apart = told != "inclusive" and (bool(apart & {"cache_read", *writes}))
     rows = (
         _Part("read", read, beside or is_apart),
         _Part("written", written, beside or is_apart),
         _Part("reasoning", thought, thought > given_output or "reasoning" in apart),
-        _Part("tool_input", counts.of("tool_input"), "tool_input" in apart),
+        _Part("tool_input", tools, "tool_input" in apart or (adds_tools and has_room)),
         _Part("audio_input", counts.of("audio_input"), "audio_input" in apart),
         _Part("audio_output", counts.of("audio_output"), "audio_output" in apart),
         _Part("other_input", counts.of("other_input"), "other_input" in apart),

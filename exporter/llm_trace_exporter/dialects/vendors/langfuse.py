@@ -2,7 +2,7 @@
 
 `usage_details` is open: its keys are disjoint, whatever they are called (Langfuse sums them),
 but for counts inside `*_details`, which are part of the input, as OpenAI sends them. The SDK's
-LangChain handler writes keys such as `input_flex_cache_read` and `input_modality_1` (langfuse 5.0.4).
+LangChain handler writes keys such as `input_flex_cache_read` (langfuse 5.0.4).
 """
 
 from __future__ import annotations

@@ -44,6 +44,8 @@ FIELDS: Fields = {
         "gen_ai.usage.cache_write_input_tokens",
         "gen_ai.usage.details.cache_write_tokens",
     ),
+    "cache_write_5m": keys("anthropic.usage.cache_creation.ephemeral_5m_input_tokens"),
+    "cache_write_1h": keys("anthropic.usage.cache_creation.ephemeral_1h_input_tokens"),
     "reasoning": keys(
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
