@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Inclusion = Literal["inclusive", "exclusive"]
@@ -65,10 +66,20 @@ def configured(
     return next((value for provider, value in found.items() if provider.lower() in names), None)
 
 
+@lru_cache(maxsize=1_024)
+def passes_on(scope: str) -> bool:
+    """Whether a scope hands on some provider's own counts."""
+    return any(_covers(known, scope) for known in PASSED_ON)
+
+
+def _covers(known: PassedOn, scope: str) -> bool:
+    return any(scope == name or scope.startswith(f"{name}.") for name in known.scopes)
+
+
 def is_passed_on(scope: str, names: str, attributes: Mapping[str, object]) -> bool:
     """Whether the emitter is known to hand on counts that leave cached tokens out."""
     for known in PASSED_ON:
-        if any(scope == name or scope.startswith(f"{name}.") for name in known.scopes):
+        if _covers(known, scope):
             if known.unless and known.unless in attributes:
                 return False
             return not known.providers or any(word in names for word in known.providers)

@@ -26,20 +26,21 @@ def read_call(
     Args:
         is_suspected: Nothing but the evidence on it says that it is one.
     """
-    tokens, tier = usage
+    tokens = usage.tokens
     start_ns, end_ns = interval(view)
     told = _told_finish(view)
     error = error_of(view, unanswered=is_suspected and tokens is None and told is None)
     if not error and view.dialect.errors_finish and finished_in_error(told):
         error = "other"
     streaming, ttft_s = _streaming(view, start_ns)
-    request_model, response_model = view.model("request_model"), view.model("response_model")
+    model = view.model if view.dialect.wrapped_model else view.text
+    request_model, response_model = model("request_model"), model("response_model")
     served_model = view.text("served_model")
     is_alias = not request_model or not response_model.startswith(request_model)
     if served_model and is_alias:
         response_model = served_model
     if not request_model and not response_model:
-        request_model = _model_in_name(view)
+        request_model = view.text("fallback_model") or _model_in_name(view)
     response_id = view.text("response_id")
     return LlmCall(
         origin=origin,
@@ -56,9 +57,10 @@ def read_call(
         ttft_s=ttft_s,
         reported_cost=_reported_cost(view, failed=bool(error)),
         response_id="" if is_made_up(response_id) or error else response_id,
-        service_tier=tier or _tier(view),
+        service_tier=usage.tier or _tier(view),
         gateway_events=_gateway_events(view),
         weight=weight,
+        web_searches=usage.web_searches,
     )
 
 
@@ -99,7 +101,9 @@ def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
 
 def _provider(view: RecordView) -> str:
     """Whoever answers, as the emitter calls it; some call `unknown` whom they do not know."""
-    named = view.first_text("provider", but=_UNKNOWN)
+    named = view.text("provider")
+    if named in _UNKNOWN:
+        named = view.first_text("provider", but=_UNKNOWN)
     return named or view.dialect.provider
 
 

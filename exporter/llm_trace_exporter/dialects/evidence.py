@@ -10,6 +10,7 @@ from __future__ import annotations
 from .outcome import SPAN_CLIENT, error_of
 from .schema import EMBEDDINGS, IGNORE, Kind, RecordView
 
+_MODELS = ("request_model", "response_model", "fallback_model")
 _CHAT = Kind("call", "chat")
 _NEVER = ("copy", "evaluator", "verdict")
 _NO_STEPS = ("tool", "retrieval", "guardrail", "memory")
@@ -24,11 +25,12 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
     """
     if kind.role in _NEVER or kind.name in _NO_STEPS:
         return None
-    has_model = bool(view.text("request_model") or view.text("response_model"))
+    if kind is not IGNORE and not tokens:
+        return None
+    has_model = any(view.text(fact) for fact in _MODELS)
     if kind is not IGNORE:
         # What encloses others tells their sum; one answer's id says that it asked itself.
-        is_one_answer = bool(tokens and has_model and view.text("response_id"))
-        return _as_call(view) if is_one_answer else None
+        return _as_call(view) if has_model and view.text("response_id") else None
     if tokens and has_model:
         return _as_call(view)
     if has_model and _looks_like_request(view) and error_of(view, unanswered=not tokens):

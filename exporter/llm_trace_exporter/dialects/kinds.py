@@ -89,18 +89,17 @@ _METHODS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
 """Methods of SDKs, as `openai.chat.completions.create`, which some write for the operation."""
 
 
-@lru_cache(maxsize=4_096)
-def kind_of(written: str, own: tuple[tuple[str, Kind], ...] = ()) -> Kind:
+def kind_of(written: str, kinds: Mapping[str, Kind] = KINDS) -> Kind:
     """What a kind attribute's value says; IGNORE where no word of it is known."""
     value = written.lower()
-    for word, kind in own:
-        if word == value:
-            return kind
-    found = KINDS.get(value) or KINDS.get(value.replace("-", "_").replace(" ", "_"))
-    if found is not None:
-        return found
-    if "." not in value and "/" not in value:
-        return IGNORE
+    return kinds.get(value) or _of_parts(value)
+
+
+@lru_cache(maxsize=4_096)
+def _of_parts(value: str) -> Kind:
+    found = KINDS.get(value.replace("-", "_").replace(" ", "_"))
+    if found is not None or ("." not in value and "/" not in value):
+        return found or IGNORE
     if _LISTS.search(value):
         return STRUCTURE
     return next((kind for pattern, kind in _METHODS if pattern.search(value)), IGNORE)

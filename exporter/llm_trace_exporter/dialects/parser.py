@@ -20,7 +20,7 @@ from ..model import (
     Step,
     Verdict,
 )
-from ..otlp.records import RawLog, RawSpan
+from ..otlp.records import RawEvent, RawLog, RawSpan
 from .attribute_layout import AttributeLayout, AttributeLayouts
 from .calls import read_call
 from .coerce import text
@@ -33,7 +33,7 @@ from .roots import begins, root_of
 from .schema import IGNORE, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
-from .usage import read_usage, reported_tokens
+from .usage import read_usage
 
 _UNKNOWN = Dialect(name="")
 _OPEN_ROLES = ("call", "fallback", "supplement", "ignore")
@@ -63,14 +63,14 @@ class RecordParser:
         if dialect.facts_in_events and span.events:
             span = _with_event_facts(span, dialect)
             shape = self._shapes.of(span, sender.detect_by)
-        view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.groups)
-        kind = _span_kind(view, shape.kind_keys)
+        view = _view(span, span.events, dialect, shape)
+        kind = _span_kind(view, shape)
         if kind.role in _OPEN_ROLES:
-            view.locations, view.groups = shape.open_facts, shape.open_groups
+            view.use(shape.open)
         origin = origin_of(span, "span", dialect, shape, sender)
         weight = weight_of(span, origin.service, context)
         usage = read_usage(view, kind.name, context)
-        naive = reported_tokens(usage)
+        naive = 0 if usage.tokens is None else usage.tokens.total
         records: list[Record] = []
         precedence: Precedence = "primary"
         if kind.role == "call":
@@ -118,18 +118,18 @@ class RecordParser:
         dialect = shape.dialect
         if dialect is None:
             return _not_llm(log, "log")
-        view = RecordView(log, log.attrs, (), dialect, shape.facts, shape.groups)
+        view = _view(log, (), dialect, shape)
         kind = dialect.logs.get(event_name(log, dialect), IGNORE)
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
         if kind is IGNORE:
             return _not_llm(log, "log")
         if kind.role in _OPEN_ROLES:
-            view.locations, view.groups = shape.open_facts, shape.open_groups
+            view.use(shape.open)
         origin = origin_of(log, "log", dialect, shape, sender)
         weight = weight_of(log, origin.service, context)
         usage = read_usage(view, kind.name, context)
-        naive = reported_tokens(usage)
+        naive = 0 if usage.tokens is None else usage.tokens.total
         records: list[Record] = []
         if kind.role == "step" or kind.name == "tool":
             records.append(read_step(view, Kind("step", "tool"), origin, weight))
@@ -150,6 +150,18 @@ class RecordParser:
             drop=_drop(kind, records, naive),
             fingerprint=log.fingerprint,
         )
+
+
+def _view(
+    record: RawSpan | RawLog,
+    events: tuple[RawEvent, ...],
+    dialect: Dialect,
+    shape: AttributeLayout,
+) -> RecordView:
+    listed = shape.listed
+    return RecordView(
+        record, record.attrs, events, dialect, listed, listed.locations, listed.groups
+    )
 
 
 def _with_event_facts(span: RawSpan, dialect: Dialect) -> RawSpan:
@@ -181,18 +193,13 @@ def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None)
     )
 
 
-def _span_kind(view: RecordView, open_keys: tuple[str, ...]) -> Kind:
-    dialect = view.dialect
+def _span_kind(view: RecordView, shape: AttributeLayout) -> Kind:
+    dialect, attrs = view.dialect, view.attrs
     kind = IGNORE
-    for name in dialect.kind_keys:
-        value = text(view.attrs.get(name))
-        found = dialect.kinds.get(value.lower()) or kind_of(value)
-        if found is not IGNORE:
-            kind = found
-            break
-    else:
-        for name in open_keys:
-            kind = kind_of(text(view.attrs.get(name)))
+    for name in (*dialect.kind_keys, *shape.kind_keys):
+        value = attrs.get(name)
+        if value is not None:
+            kind = kind_of(text(value), shape.kinds)
             if kind is not IGNORE:
                 break
     return dialect.refine(view, kind) if dialect.refine is not None else kind
@@ -211,7 +218,8 @@ def _role(kind: Kind) -> Role:
 def _drop(
     kind: Kind, records: list[Record], naive: int
 ) -> Literal["", "rollup", "duplicate", "not_llm"]:
-    if any(isinstance(record, LlmCall) for record in records):
+    # An agent's own call comes after the step that the agent is.
+    if records and (isinstance(records[0], LlmCall) or isinstance(records[-1], LlmCall)):
         return ""
     if kind.role == "copy":
         return "duplicate" if kind.name == "duplicate" else "rollup"

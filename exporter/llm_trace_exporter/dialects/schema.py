@@ -91,14 +91,16 @@ Fields = Mapping[str, tuple[AttributeKey, ...]]
 """Fact -> where it may be written, in reading order."""
 
 _DETAILS = (
-    "usage_object cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input"
-    " audio_output tool_input other_input other_output"
+    "cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input audio_output"
+    " tool_input other_input other_output web_searches"
 )
+USAGE_FACTS: tuple[str, ...] = ("input", "output", "total", *_DETAILS.split())
+"""Facts that count what a call used. All but the last, searches, count tokens."""
 FIELD_GROUPS: Mapping[str, frozenset[str]] = {
     group: frozenset(facts.split())
     for group, facts in {
-        "usage": f"input output total {_DETAILS}",
-        "usage_details": _DETAILS,
+        "usage": f"input output total usage_object {_DETAILS}",
+        "usage_details": f"usage_object {_DETAILS}",
         "failure": "http_status error_type error_text level success",
         "streaming": "streaming ttft ttft_if_streaming first_token_at operation",
         "cost": "cost cost_currency cost_input cost_output cost_cache_read cost_cache_write",
@@ -160,6 +162,32 @@ class Dialect:
     refine_log: Callable[[RecordView, Kind], Kind] | None = None
 
 
+class FactPlaces(Struct, frozen=True, eq=False):
+    """Where the facts of all records of one shape stand."""
+
+    locations: Fields
+    """In reading order; facts without a place left out."""
+    groups: frozenset[str]
+    """What any of these facts is about."""
+    usage: tuple[tuple[str, tuple[AttributeKey, ...]], ...]
+    """Those of them that count tokens, as far as they stand in attributes of their own."""
+    is_usual: bool
+    """Whether these are counts in their usual places, with nothing that needs a closer look."""
+
+
+def fact_places(locations: Fields) -> FactPlaces:
+    """What follows from the places of facts."""
+    told = locations.keys()
+    usage = tuple((fact, locations[fact]) for fact in USAGE_FACTS if fact in told)
+    return FactPlaces(
+        locations,
+        frozenset(group for group, about in FIELD_GROUPS.items() if about & told),
+        usage,
+        "usage_object" not in told
+        and not any(where.additive for _, places in usage for where in places),
+    )
+
+
 class RecordView(Struct, eq=False, gc=False):
     """One record seen through one dialect: facts by name instead of attributes by key."""
 
@@ -169,13 +197,18 @@ class RecordView(Struct, eq=False, gc=False):
     events: tuple[RawEvent, ...]
     """Span events; none on a log record."""
     dialect: Dialect
+    places: FactPlaces
     locations: Fields
-    """Where each fact stands on this record, in reading order; facts without a place left out."""
+    """Those of `places`."""
     groups: frozenset[str]
-    """What any of these facts is about."""
+    """Those of `places`."""
     objects: dict[str, Value] = {}
     unreadable: int = 0
     """How many numbers on it could not be read."""
+
+    def use(self, places: FactPlaces) -> None:
+        """Go on with the facts that stand elsewhere."""
+        self.places, self.locations, self.groups = places, places.locations, places.groups
 
     def span_name(self) -> str:
         """The span's name; empty on a log record."""
@@ -208,19 +241,14 @@ class RecordView(Struct, eq=False, gc=False):
 
     def model(self, fact: str) -> str:
         """Name of a model, out of what the emitter puts around it."""
-        named, pattern = self.text(fact), self.dialect.wrapped_model
-        if not named or not pattern:
-            return named
-        matched = re.fullmatch(pattern, named)
+        named = self.text(fact)
+        matched = re.fullmatch(self.dialect.wrapped_model, named)
         return matched[1] if matched is not None else named
 
     def first_text(self, fact: str, *, but: frozenset[str]) -> str:
         """First text of a fact that is none of some words, in lower case."""
-        for where in self.locations.get(fact, ()):
-            found = text(self.value_at(where))
-            if found and found.lower() not in but:
-                return found
-        return ""
+        told = (text(self.value_at(where)) for where in self.locations.get(fact, ()))
+        return next((name for name in told if name and name.lower() not in but), "")
 
     def raw(self, fact: str) -> Value:
         """First present value of a fact, as it came."""
@@ -235,7 +263,7 @@ class RecordView(Struct, eq=False, gc=False):
         Raises: RejectedRecord for one of the input or output that cannot be true.
         """
         for where in self.locations.get(fact, ()):
-            if (found := self.count_at(where, is_vital=fact in _VITAL)) is not None:
+            if (found := self.count_at(where, is_vital=fact in VITAL)) is not None:
                 return found
         return None
 
@@ -293,6 +321,7 @@ class RecordView(Struct, eq=False, gc=False):
         return None
 
 
-_VITAL = ("input", "output")
+VITAL = ("input", "output")
+"""Counts without which a record is not believed at all, where they cannot be true."""
 _OPENS = ("{", "[", '"', "(")
 _Number = TypeVar("_Number", int, float)

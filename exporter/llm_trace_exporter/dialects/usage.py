@@ -7,33 +7,38 @@ the emitter decides, and last the convention.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
 
 from ..model import Tokens
-from .cache_inclusion import Inclusion, configured, is_left_out_by, is_passed_on
+from .cache_inclusion import (
+    Inclusion,
+    configured,
+    is_left_out_by,
+    is_passed_on,
+    passes_on,
+)
 from .context import Context
 from .schema import RecordView
-from .usage_counts import Counts, counts_of
+from .usage_counts import Counts, counts_of, flat_counts
 
 _GOOGLE = ("google", "gemini", "gcp", "vertex")
-_SPECIFIC = frozenset(("semconv", "openllmetry", "open"))
+_USUAL = {"input", "output", "total", "cache_read", "cache_write", "reasoning"}
+_GENERIC = frozenset(("semconv", "openllmetry", "open"))
 """Conventions that many emitters write, so that the convention proves nothing of one of them."""
 
 
 class Usage(NamedTuple):
-    """Token usage, and the tier that the names of its counts say."""
+    """What a call used."""
 
     tokens: Tokens | None
     tier: str = ""
+    """The service tier that the names of its counts say."""
+    web_searches: int = 0
 
 
 NOTHING = Usage(None)
-
-
-def reported_tokens(usage: Usage) -> int:
-    """How many tokens a record claims, whether it may carry them or not."""
-    return usage.tokens.total if usage.tokens is not None else 0
 
 
 def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
@@ -46,16 +51,40 @@ def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
     """
     if "usage" not in view.groups:
         return NOTHING
-    if "usage_details" not in view.groups:
-        given_input, given_output = view.count("input") or 0, view.count("output") or 0
-        total = view.count("total") or 0
-        if total <= given_input + given_output or total <= 0:
-            tells = given_input or given_output
-            return Usage(Tokens(given_input, output=given_output)) if tells else NOTHING
+    if view.places.is_usual:
+        tokens = _usual(view, flat_counts(view), context)
+        if tokens is not None:
+            return Usage(tokens)
     counts = counts_of(view)
     if not any(counts.by_fact.values()) and not any(counts.tiered.values()):
         return NOTHING
-    return Usage(_disjoint(view, counts, operation, context), counts.tier)
+    searches = counts.of("web_searches")
+    return Usage(_disjoint(view, counts, operation, context), counts.tier, searches)
+
+
+def _usual(view: RecordView, told: Mapping[str, int], context: Context) -> Tokens | None:
+    """The counts of an emitter that keeps to the conventions; None where more must be looked at.
+
+    That is nearly every record: the long way gives the same for it.
+    """
+    given_input, given_output = told.get("input", 0), told.get("output", 0)
+    read, written = told.get("cache_read", 0), told.get("cache_write", 0)
+    thought, total = told.get("reasoning", 0), told.get("total", 0)
+    cached = read + written
+    if not given_input or not given_output or cached > given_input or thought > given_output:
+        return None
+    if total and total != given_input + given_output:
+        return None
+    if not told.keys() <= _USUAL and any(told[fact] for fact in told.keys() - _USUAL):
+        return None
+    if cached and (
+        context.cache_inclusion
+        or view.dialect.exclusive_cache_for
+        or passes_on(view.record.scope.name)
+        or (view.dialect.name in _GENERIC and is_left_out_by(_names(view)))
+    ):
+        return None
+    return Tokens(given_input - cached, read, written, given_output - thought, thought)
 
 
 class _Part(NamedTuple):
@@ -112,7 +141,7 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
         and not is_proved
         and told is None
         and cached <= given_input
-        and view.dialect.name in _SPECIFIC
+        and view.dialect.name in _GENERIC
         and is_left_out_by(names),
     )
 

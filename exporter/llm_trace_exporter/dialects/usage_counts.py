@@ -12,25 +12,10 @@ from msgspec import Struct
 
 from ..errors import RejectedRecord
 from ..otlp.records import Value
-from .coerce import count
-from .schema import AttributeKey, RecordView
+from .coerce import MAX_TOKENS, count
+from .schema import VITAL, AttributeKey, RecordView
 from .vocabulary import Bucket, bucket_of_member
 
-USAGE_FACTS = (
-    "input",
-    "output",
-    "total",
-    "cache_read",
-    "cache_write",
-    "cache_write_5m",
-    "cache_write_1h",
-    "reasoning",
-    "audio_input",
-    "audio_output",
-    "tool_input",
-    "other_input",
-    "other_output",
-)
 _CACHE = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h")
 
 _MAX_DEPTH = 6
@@ -57,9 +42,10 @@ class Counts(Struct, eq=False, gc=False):
 def counts_of(view: RecordView) -> Counts:
     """Everything a record says of its tokens.
 
-    Raises: RejectedRecord for a count that cannot be true.
+    Raises: RejectedRecord for a count of input or output that cannot be true.
     """
-    found = _flat(view)
+    apart: set[str] = set()
+    found = Counts(flat_counts(view, apart), apart, {})
     for where in view.locations.get("usage_object", ()):
         inner = _of_object(view.object_at(where), where)
         if inner.by_fact:
@@ -67,18 +53,29 @@ def counts_of(view: RecordView) -> Counts:
     return found
 
 
-def _flat(view: RecordView) -> Counts:
-    found = Counts({}, set(), {})
-    for fact in USAGE_FACTS:
-        for where in view.locations.get(fact, ()):
-            value = view.count_at(where)
+def flat_counts(view: RecordView, apart: set[str] | None = None) -> dict[str, int]:
+    """The counts that stand in attributes of their own.
+
+    Args:
+        apart: Takes the facts that the count of their direction does not contain.
+
+    Raises: RejectedRecord for a count of input or output that cannot be true.
+    """
+    found: dict[str, int] = {}
+    attrs = view.attrs
+    for fact, places in view.places.usage:
+        for where in places:
+            value = attrs.get(where.attr)
+            if type(value) is not int or where.path or not 0 <= value <= MAX_TOKENS:
+                value = view.count_at(where, is_vital=fact in VITAL)
             # An emitter's zero may only say that this name of it is not in use.
-            if value is not None and (value or fact not in found.by_fact):
-                found.by_fact[fact] = value
-                if where.additive:
-                    found.apart.add(fact)
-                if value or fact in ("input", "output"):
-                    break
+            if value is None or (not value and fact in found):
+                continue
+            found[fact] = value
+            if where.additive and apart is not None:
+                apart.add(fact)
+            if value or fact in VITAL:
+                break
     return found
 
 

@@ -51,6 +51,7 @@ _DIRECTIONS: dict[str, Direction] = {
 _WEAK_DIRECTIONS: dict[str, Direction] = {"request": "input", "response": "output"}
 """Say a direction only right before `token(s)`: elsewhere they say of which message this is."""
 
+_SEARCH_COUNTS = word_set("searches requests count calls queries")
 _CACHE = frozenset(("cache", "cached", "caching", "ephemeral"))
 _WRITE = word_set("""write writes written creation create creates created store stored ephemeral""")
 _READ = frozenset(("read", "reads", "hit", "hits"))
@@ -76,8 +77,8 @@ class Bucket:
 
     fact: str
     """`input`, `output`, `total`, `cache_read`, `cache_write`, `reasoning`, `audio_input`,
-    `audio_output`, `tool_input`; or `cache_write_5m`, `cache_write_1h` of the cache writes, and
-    `other_input`, `other_output` for parts by any other name."""
+    `audio_output`, `tool_input`; `cache_write_5m`, `cache_write_1h` of the cache writes;
+    `other_input`, `other_output` for parts by any other name; or `web_searches`, no tokens."""
     tier: str = ""
     """The service tier that the name says: `flex`, `priority`, ..."""
 
@@ -111,7 +112,11 @@ def _bucket(segments: Sequence[str]) -> Bucket | None:
     told = [words_of(segment) for segment in segments]
     everything = frozenset(word for words in told for word in words)
     last = told[-1] if told else ()
-    if not last or _NO_COUNT & everything:
+    if not last:
+        return None
+    if "web" in everything and last[-1] in _SEARCH_COUNTS:
+        return Bucket("web_searches")
+    if _NO_COUNT & everything:
         return None
     if last in _EXACT:
         return Bucket(_EXACT[last])

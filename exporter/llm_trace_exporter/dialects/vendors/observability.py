@@ -35,7 +35,7 @@ TRACE_AI = Dialect(
     kind_keys=("gen_ai.span.kind", "gen_ai.operation.name"),
     kinds={"unknown": STRUCTURE},
     fields={
-        "request_model": keys("gen_ai.request.model", key("gen_ai.request.parameters", "model")),
+        "fallback_model": keys(key("gen_ai.request.parameters", "model")),
         "response_model": keys("gen_ai.response.model", "embedding.model_name"),
     },
     first_token_events=("First Token Stream Event",),
