@@ -11,16 +11,10 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.dialects import DIALECTS, INDEXED_KEYS, Context, dimension, wanted_keys
 from llm_trace_exporter.errors import RejectedRecord
-from llm_trace_exporter.model import Feedback, LlmCall, ParsedRecord, Step, Tokens, Verdict
-from tests.spans import chat, event, raw_log, raw_span, read_log, read_span
+from llm_trace_exporter.model import Feedback, Step, Tokens, Verdict
+from tests.spans import call_of, chat, event, raw_log, raw_span, read_log, read_span
 
 CONTEXT = Context()
-
-
-def call_of(reading: ParsedRecord) -> LlmCall:
-    """The one call of a parsed record."""
-    (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
-    return call
 
 
 def test_unknown_spans_are_not_llm() -> None:

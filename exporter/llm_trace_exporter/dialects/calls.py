@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..model import GatewayEvent, LlmCall, Origin, ReportedCost
+from ..model import ErrorType, GatewayEvent, LlmCall, Origin, ReportedCost
 from ..otlp.records import Value
 from ..service_tiers import normalize_tier
 from .coerce import MAX_SECONDS, instant_ns, is_made_up
 from .finish_reasons import finish_reasons, finished_in_error
-from .outcome import error_of, interval
+from .outcome import Failure, failure_of, interval
+from .region import region_of
 from .schema import Kind, RecordView
 from .usage import Usage
 
@@ -29,7 +30,8 @@ def read_call(
     tokens = usage.tokens
     start_ns, end_ns = interval(view)
     told = _told_finish(view)
-    error = error_of(view, unanswered=is_suspected and tokens is None and told is None)
+    failure = failure_of(view, unanswered=is_suspected and tokens is None and told is None)
+    error: ErrorType = failure.error_type if failure is not None else ""
     if not error and view.dialect.errors_finish and finished_in_error(told):
         error = "other"
     streaming, ttft_s = _streaming(view, start_ns)
@@ -58,9 +60,10 @@ def read_call(
         reported_cost=_reported_cost(view, failed=bool(error)),
         response_id="" if is_made_up(response_id) or error else response_id,
         service_tier=usage.tier or _tier(view),
-        gateway_events=_gateway_events(view),
+        gateway_events=_gateway_events(view, failure),
         weight=weight,
         web_searches=usage.web_searches,
+        region=region_of(view),
     )
 
 
@@ -147,7 +150,15 @@ def _tier(view: RecordView) -> str:
     return normalize_tier(view.text("service_tier"))
 
 
-def _gateway_events(view: RecordView) -> tuple[tuple[GatewayEvent, int], ...]:
+def _gateway_events(
+    view: RecordView, failure: Failure | None
+) -> tuple[tuple[GatewayEvent, int], ...]:
+    if failure is not None and failure.turned_away is not None:
+        return ((failure.turned_away, 1), *_counted_events(view))
+    return _counted_events(view)
+
+
+def _counted_events(view: RecordView) -> tuple[tuple[GatewayEvent, int], ...]:
     if "gateway" not in view.groups:
         return ()
     found: list[tuple[GatewayEvent, int]] = []

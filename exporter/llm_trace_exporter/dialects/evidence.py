@@ -7,7 +7,7 @@ look of a client's request must do.
 
 from __future__ import annotations
 
-from .outcome import SPAN_CLIENT, error_of
+from .outcome import SPAN_CLIENT, failure_of
 from .schema import EMBEDDINGS, IGNORE, Kind, RecordView
 
 _MODELS = ("request_model", "response_model", "fallback_model")
@@ -33,7 +33,7 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
         return _as_call(view) if has_model and view.text("response_id") else None
     if tokens and has_model:
         return _as_call(view)
-    if has_model and _looks_like_request(view) and error_of(view, unanswered=not tokens):
+    if has_model and _looks_like_request(view) and failure_of(view, unanswered=not tokens):
         return _as_call(view)
     return None
 

@@ -104,6 +104,7 @@ FIELD_GROUPS: Mapping[str, frozenset[str]] = {
         "failure": "http_status error_type error_text level success",
         "streaming": "streaming ttft ttft_if_streaming first_token_at operation",
         "cost": "cost cost_currency cost_input cost_output cost_cache_read cost_cache_write",
+        "region": "region server",
         "gateway": "retries attempt fallbacks cache_hit",
     }.items()
 }

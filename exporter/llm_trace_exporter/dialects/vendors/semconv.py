@@ -58,6 +58,14 @@ FIELDS: Fields = {
         "gen_ai.usage.audio.output_tokens",
     ),
     "usage_object": keys("gen_ai.usage.raw"),
+    # Anthropic answers with the place where it ran, `us` or `global` (`usage.inference_geo`).
+    "region": keys(
+        "gen_ai.response.inference_geo",
+        "anthropic.usage.inference_geo",
+        "anthropic.request.inference_geo",
+        "gen_ai.request.inference_geo",
+    ),
+    "server": keys("server.address", "gen_ai.request.base_url", "url.full"),
     "cost": keys("gen_ai.cost.total_cost", "operation.cost", "gen_ai.usage.cost"),
     "streaming": keys("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming"),
     "ttft": keys(
