@@ -88,7 +88,9 @@ class _Open(Struct, eq=False, gc=False, array_like=True):
         if usd is not None:
             self.usd += sign * usd
             self.priced += sign
-        if priced.unpriced is not None and not (call.error_type and call.tokens is None):
+        # Work with a fee per call mostly has no price by nature, and no usage to price.
+        owed = priced.unpriced not in (None, "per_request")
+        if owed and not (call.error_type and call.tokens is None):
             self.unpriced += sign
 
 
