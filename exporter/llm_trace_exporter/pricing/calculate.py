@@ -100,12 +100,10 @@ class Pricing:
                 response_model[:MAX_LENGTH],
                 request_model[:MAX_LENGTH],
             )
-        if len(provider) > MAX_LENGTH or len(tier) > MAX_LENGTH or len(region) > MAX_LENGTH:
-            provider, tier, region = (
-                provider[:MAX_LENGTH],
-                tier[:MAX_LENGTH],
-                region[:MAX_LENGTH],
-            )
+        if len(provider) > MAX_LENGTH or len(tier) > MAX_LENGTH:
+            provider, tier = provider[:MAX_LENGTH], tier[:MAX_LENGTH]
+        if len(region) > MAX_LENGTH:
+            region = region[:MAX_LENGTH]
         prices = self._prices
         key = (provider, response_model, request_model, tier, region)
         found = prices.cache.get(key)
