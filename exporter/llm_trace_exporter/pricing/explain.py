@@ -17,7 +17,7 @@ _REASONS: dict[UnpricedReason, str] = {
     "no_model": "no model was named",
     "unknown_model": "neither a contract nor the list has a price for it",
     "no_usage": "no token counts",
-    "per_request": "the list prices this model by something else than tokens",
+    "per_request": "the list prices it by something else than tokens, or has no price of a search",
     "unexplained": "nothing says what kind of tokens they are",
 }
 _ASSUMED: dict[Assumption, str] = {
