@@ -33,6 +33,7 @@ _Assumed = tuple[tuple[Assumption, float], ...]
 _Outcome = tuple[_Lines, UnpricedReason | None, tuple[tuple[str, int], ...], _Assumed]
 
 _UNEXPLAINED = "unexplained"
+_WRITTEN = frozenset(("cache_write",))
 _MAY_BE_CACHED = frozenset(("input", "cache_read", "cache_write"))
 """The types that share what an input holds, so that a wrong guess of one is one of the others."""
 
@@ -155,17 +156,22 @@ def hour_writes(tokens: Tokens) -> int:
 
 def assumed_costs(plan: Plan, tokens: Tokens, lines: Sequence[CostLine]) -> _Assumed:
     """Return (assumption, the dollars of these lines of tokens that rest on it)."""
+    untold = plan.needs_lifetime and tokens.cache_write > 0 and tokens.cache_write_1h is None
+    if not (untold or plan.assumes or tokens.inclusion_assumed):
+        return ()
     found: list[tuple[Assumption, float]] = []
     if plan.assumes:
-        listed = sum(line.usd for line in lines if line.source == "list")
-        found.extend((assumption, listed) for assumption in plan.assumes)
-    if tokens.cache_write > 0 and tokens.cache_write_1h is None and plan.needs_lifetime:
-        written = sum(line.usd for line in lines if line.type == "cache_write")
+        listed = sum([line.usd for line in lines if line.source == "list"])
+        found = [(assumed, listed) for assumed in plan.assumes] if listed > 0 else []
+    if untold and (written := _usd_of(_WRITTEN, lines)) > 0:
         found.append(("cache_lifetime", written))
-    if tokens.inclusion_assumed:
-        sent = sum(line.usd for line in lines if line.type in _MAY_BE_CACHED)
+    if tokens.inclusion_assumed and (sent := _usd_of(_MAY_BE_CACHED, lines)) > 0:
         found.append(("cache_inclusion", sent))
-    return tuple(entry for entry in found if entry[1] > 0)
+    return tuple(found)
+
+
+def _usd_of(types: frozenset[str], lines: Sequence[CostLine]) -> float:
+    return sum([line.usd for line in lines if line.type in types])
 
 
 def search_line(plan: Plan, searches: int) -> CostLine | None:

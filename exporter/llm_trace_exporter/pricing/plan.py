@@ -60,12 +60,8 @@ class Plan:
     """Per search; None where there is no price."""
     assumes: tuple[Assumption, ...] = ()
     """What its list prices of tokens rest on without being told: tier, region."""
-
-    @property
-    def needs_lifetime(self) -> bool:
-        """True when cache writes have two prices."""
-        write, hour = self.rates[_CACHE_WRITE], self.cache_write_1h
-        return write is not None and hour is not None and write[1] != hour[1]
+    needs_lifetime: bool = False
+    """True when cache writes have two prices."""
 
     @property
     def free(self) -> bool:
@@ -196,8 +192,10 @@ def _overlay(
     priced_otherwise = card is not None and contract is None and card.otherwise
     missing: UnpricedReason = "per_request" if priced_otherwise else "unknown_model"
     hour = _priced(HOUR_WRITES, contract, card.cache_write_1h if card else None)
+    write = rates[_CACHE_WRITE]
+    two_prices = write is not None and hour is not None and write[1] != hour[1]
     fee = _fee(contract, card)
-    return Plan(rates, fee, False, missing, contract, card, hour, search, assumes)
+    return Plan(rates, fee, False, missing, contract, card, hour, search, assumes, two_prices)
 
 
 def _priced(token_type: str, contract: Contract | None, listed: Rate | None) -> PricedType | None:
