@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.model import TOKEN_TYPES, Tokens
 from llm_trace_exporter.pricing import Contract, Pricing, PricingPolicy, normalize_provider
 from llm_trace_exporter.pricing.regions import REGIONAL_PRICES, normalize_region, regional_price
@@ -111,6 +112,11 @@ def test_the_operator_says_where_untold_calls_go(make_call: Any) -> None:
         assert (untold.cost_usd, untold.assumptions) == (pytest.approx(usd), ())
         told = price(pricing, make_call, *VERTEX, "eu")
         assert told.cost_usd == pytest.approx(0.33)
+
+
+def test_a_default_region_is_of_a_provider() -> None:
+    with pytest.raises(ConfigError, match="'litellm' is no provider"):
+        PricingPolicy(default_regions={"vertex": "eu", "litellm": "eu"})
 
 
 def test_contracts_are_for_regions(make_call: Any) -> None:

@@ -114,7 +114,11 @@ class Contract:
 
 @dataclass(frozen=True)
 class PricingPolicy:
-    """All that configuration says about prices."""
+    """All that configuration says about prices.
+
+    Raises:
+        ConfigError: A region is given for what is no provider.
+    """
 
     contracts: tuple[Contract, ...] = ()
     local_providers: frozenset[str] = LOCAL_PROVIDERS
@@ -123,6 +127,14 @@ class PricingPolicy:
     """Dialect to trust, over `REPORTED_COST_DEFAULTS`."""
     default_regions: Mapping[str, str] = field(default_factory=dict)
     """Provider, in any spelling, to the region of its calls that tell none."""
+
+    def __post_init__(self) -> None:
+        if problems := [
+            f"default region: {name!r} is no provider; name who serves the models"
+            for name in self.default_regions
+            if not normalize_provider(name)
+        ]:
+            raise ConfigError(problems)
 
     def trusts(self, dialect: str) -> bool:
         """Tell whether a dialect's reported cost comes before every other price."""
