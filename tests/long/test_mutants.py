@@ -90,6 +90,11 @@ EXCUSED: dict[str, dict[str, str]] = {
         " -> match is None and (not local)": "a short cut: what is not found is not there",
     },
     f"{_P}.pricing.calculate": {
+        "assumed_costs: plan.needs_lifetime and tokens.cache_write > 0 and"
+        " (tokens.cache_write_1h is None)"
+        " -> plan.needs_lifetime and tokens.cache_write_1h is None": (
+            "a short cut: without writes there are no dollars of them"
+        ),
         "_Prices.keep: len(self.cache) >= _CACHE_SIZE -> len(self.cache) > _CACHE_SIZE": (
             "one key more is remembered"
         ),

@@ -38,6 +38,7 @@ def test_writes_of_an_hour_cost_twice_the_input(
     tokens = replace(WRITES, cache_write_1h=hour)
     priced = pricing.price(make_call(*SONNET, tokens))
     assert of_type(priced, "cache_write") == pytest.approx(usd)
+    assert priced.cost_usd == pytest.approx(usd + 0.03 + 0.00015)
     assert [line.type for line in priced.cost].count("cache_write") == 1
     assert priced.assumptions == ()
 
@@ -49,6 +50,8 @@ def test_writes_of_untold_lifetime_are_taken_to_last_five_minutes(
     assert of_type(priced, "cache_write") == pytest.approx(0.375)
     # The rest of the call is known.
     assert rests(priced) == pytest.approx({"cache_lifetime": 0.375})
+    one = pricing.price(make_call(*SONNET, replace(WRITES, cache_write=1)))
+    assert rests(one) == pytest.approx({"cache_lifetime": 3.75e-6})
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-5.6-sol", "gemini/gemini-2.5-flash"])

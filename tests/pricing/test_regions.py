@@ -114,6 +114,24 @@ def test_the_operator_says_where_untold_calls_go(make_call: Any) -> None:
         assert told.cost_usd == pytest.approx(0.33)
 
 
+@pytest.mark.parametrize(
+    ("answered", "asked", "usd"),
+    [
+        # An uplift is of the model whose price is taken.
+        ("our-alias", "claude-sonnet-4-5", 0.33),
+        ("claude-sonnet-4-5", "claude-3-5-haiku", 0.33),
+        ("claude-3-5-haiku", "claude-sonnet-4-5", 0.08),
+        ("our-alias", "claude-3-5-haiku", 0.08),
+    ],
+)
+def test_the_model_that_is_priced_is_the_one_that_costs_more(
+    pricing: Pricing, make_call: Any, answered: str, asked: str, usd: float
+) -> None:
+    named = {"response_model": answered, "request_model": asked}
+    call = make_call("gcp.vertex_ai", "", TOKENS, at=NOVEMBER, region="eu", **named)
+    assert pricing.price(call).cost_usd == pytest.approx(usd)
+
+
 def test_a_default_region_is_of_a_provider() -> None:
     with pytest.raises(ConfigError, match="'litellm' is no provider"):
         PricingPolicy(default_regions={"vertex": "eu", "litellm": "eu"})

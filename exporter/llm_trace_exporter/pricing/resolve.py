@@ -102,9 +102,8 @@ def _match(catalogue: Catalogue, provider: str, names: Spellings) -> Match | Non
 
 def _maker(catalogue: Catalogue, match: Match, tier: str) -> Match | None:
     """Return the entry of who makes a model, where it may be needed for the price of a tier."""
-    if not tier or not match.variants:
-        return match if tier else None
-    return catalogue.find_closed((match.form, spellings(match.model.id).plain))
+    forms = (match.form, spellings(match.model.id).plain)
+    return catalogue.find_closed(forms) if tier else None
 
 
 def _label(catalogue: Catalogue, plain: str, match: Match | None) -> str:
