@@ -8,7 +8,7 @@ look of a client's request must do.
 from __future__ import annotations
 
 from .outcome import SPAN_CLIENT, error_of
-from .schema import EMBEDDINGS, IGNORE, Kind, RecordView
+from .schema import EMBEDDINGS, IGNORE, LEFT_OUT, Kind, RecordView
 
 _CHAT = Kind("call", "chat")
 _NEVER = ("copy", "evaluator", "verdict")
@@ -22,7 +22,7 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
         kind: What its own words say.
         tokens: How many are written on it.
     """
-    if kind.role in _NEVER or kind.name in _NO_STEPS:
+    if kind is LEFT_OUT or kind.role in _NEVER or kind.name in _NO_STEPS:
         return None
     has_model = bool(view.text("request_model") or view.text("response_model"))
     if kind is not IGNORE:

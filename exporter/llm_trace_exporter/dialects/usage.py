@@ -111,7 +111,7 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
         and not is_proved
         and told is None
         and cached <= given_input
-        and view.dialect.name in _SPECIFIC
+        and (view.dialect.is_configured or view.dialect.name in _SPECIFIC)
         and is_left_out_by(names),
     )
 
@@ -240,7 +240,7 @@ def _names(view: RecordView) -> str:
 def _inclusion(view: RecordView, names: str, context: Context) -> Inclusion | None:
     """What is known of the emitter; None where only the convention speaks."""
     scope = view.record.scope.name
-    told = configured(context.cache_inclusion, scope, names)
+    told = configured(context.cache_inclusion, scope, names) or view.dialect.cache_inclusion
     if told is not None:
         return told
     words = view.dialect.exclusive_cache_for
