@@ -34,6 +34,7 @@ KEYWORDS = {
     "label",
     "matcher",
     "timezone",
+    "inclusion",
 }
 
 
