@@ -8,10 +8,11 @@ from dataclasses import replace
 from ..config.convention_settings import ConventionSettings, TimeUnit
 from ..dialects import KINDS_BY_NAME, AttributeKey, Dialect, attribute_key
 
-_USAGE = (
+USAGE_FACTS = (
     *("input", "output", "total", "cache_read", "cache_write", "cache_write_5m", "cache_write_1h"),
     *("reasoning", "audio_input", "audio_output", "usage_object"),
 )
+"""Facts that `UsageSettings` has under the same names."""
 _SECONDS: Mapping[TimeUnit, float] = {"s": 1.0, "ms": 0.001}
 
 
@@ -23,7 +24,7 @@ def own_convention(told: ConventionSettings) -> Dialect:
         "request_model": _keys(told.model.request),
         "response_model": _keys(told.model.response),
         "provider": _keys(told.provider.keys),
-        **{fact: _keys(getattr(told.usage, fact)) for fact in _USAGE},
+        **{fact: _keys(getattr(told.usage, fact)) for fact in USAGE_FACTS},
         "cost": _keys(told.cost),
         "finish": _keys(told.finish_reason),
         "response_id": _keys(told.response_id),
