@@ -55,8 +55,7 @@ def _lines(found: Unread) -> list[str]:
     spans = "1 span" if found.spans == 1 else f"{found.spans:,} spans"
     named = [*found.kinds, *(name for told in found.facts.values() for name in told)]
     lines = [
-        f"not understood: {spans} of scope {_shown(found.scope) or '-'}, such as "
-        f"{_shown(found.name) or '-'}",
+        f'not understood: {spans} of scope "{_shown(found.scope)}", such as "{_shown(found.name)}"',
         f"  attributes that look like facts: {_names(named)}",
     ]
     return [*lines, f"  other attributes: {_names(found.others)}"] if found.others else lines
