@@ -149,6 +149,16 @@ def test_whether_input_contains_cached_tokens_is_the_operators_word(
     assert tokens(told(inclusive, Span(attrs), scope="acme-llm.client")) == contained
 
 
+@pytest.mark.parametrize(("provider", "is_assumed"), [("anthropic", True), ("openai", False)])
+def test_what_is_left_unsaid_of_the_cache_is_assumed(provider: str, is_assumed: bool) -> None:
+    """Anthropic's own counts leave cached tokens out: the emitter may have changed that, or not."""
+    unsaid = parse_config(ACME.replace("      cache: exclusive\n", ""), "c.yml")
+    attrs = CALL | {"acme.by": provider, "acme.tok.more": {"cached": 60}}
+    (call,) = RecordParser(context(unsaid)).span(raw_span(attrs)).records
+    assert isinstance(call, LlmCall) and call.tokens is not None
+    assert (call.tokens.input, call.tokens.inclusion_assumed) == (40, is_assumed)
+
+
 def test_one_scope_may_differ_by_provider() -> None:
     """A gateway hands on what each provider says."""
     text = "zero_hold: 0s\ncache_inclusion: {gateway: {anthropic: exclusive, openai: inclusive}}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..dialects import DIALECTS
 from .identifying import identifies
-from .problems import Path, found
+from .problems import Path, found, one_of
 from .rule_checks import Finding
 
 _FACTS: tuple[Path, ...] = (
@@ -58,8 +58,8 @@ def convention_findings(
                 where = f"this name again, first in conventions[{first[name]}]"
                 yield (*at, "name"), where, "each name once"
             first.setdefault(name, index)
-        if not any(_texts(told, ("detect", key)) for key in _DETECT):
-            yield (*at, "detect"), "nothing to detect it by", f"one of {', '.join(_DETECT)}"
+        if not _mapping(told, "detect").keys() & {*_DETECT}:
+            yield (*at, "detect"), "nothing to detect it by", one_of(_DETECT)
         yield from _values(told, at)
         yield from _twice(told, at)
         yield from _people(told, at, _LABELS)
@@ -73,10 +73,12 @@ _DETECT = ("scopes", "attributes", "resource_attributes")
 
 
 def _values(told: dict[str, Any], at: Path) -> Iterator[Finding]:
-    kind = told.get("kind")
-    values = kind.get("values") if isinstance(kind, dict) else None
+    kind = _mapping(told, "kind")
+    values = _mapping(kind, "values")
+    if values and "keys" not in kind:
+        yield (*at, "kind", "values"), "values of no attribute", "kind.keys with them"
     first: dict[str, str] = {}
-    for value in values if isinstance(values, dict) else ():
+    for value in values:
         same = first.setdefault(value.lower(), value)
         if same != value:
             path = (*at, "kind", "values", value)
@@ -99,6 +101,11 @@ def _people(told: dict[str, Any], at: Path, facts: Sequence[Path]) -> Iterator[F
             if identifies(key):
                 what = f"{found(key)}, which identifies a person"
                 yield (*at, *fact, number), what, "what does not tell one person from others"
+
+
+def _mapping(told: dict[str, Any], key: str) -> dict[str, Any]:
+    value = told.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _texts(told: dict[str, Any], at: Path) -> list[str]:
