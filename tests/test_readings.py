@@ -152,6 +152,15 @@ def test_scopes_by_the_request_fill_no_memory() -> None:
     assert unread[0].spans == 201
 
 
+def test_only_so_many_rows_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_trace_exporter.cli.readings._MAX_ROWS", 2)
+    out, rows = explained(capsys, written(tmp_path, traces(*[call()] * 5)))
+    assert len(rows) == 4
+    assert out.endswith("\nand 3 more\n")
+
+
 def test_every_shipped_convention_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("langfuse", "vercel-ai-sdk", "otel-openai-v2", "traceloop-langchain"):
         out, rows = explained(capsys, CORPUS / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import count
 
 from rich.console import Console
 from rich.table import Table
@@ -13,20 +14,31 @@ from ..engine.readings import Reading, Readings, Unread
 from ..engine.suggestions import suggested
 from ..engine.wiring import context
 
+_MAX_ROWS = 10_000
 _MAX_CHARS = 60
 _MAX_NAMES = 30
 
 
 def show_readings(settings: Settings, feed: Callable[[Readings], None], console: Console) -> None:
-    """Print what is read of the records that `feed` hands in; no value of an attribute but names.
+    """Print what is read of the records that `feed` hands in.
+
+    Of what is not understood, names of attributes are printed and never their values.
 
     Raises: ExporterError, OSError from `feed`.
     """
     read: list[Reading] = []
-    readings = Readings(context(settings), read.append)
+    total = count(0)
+
+    def keep(reading: Reading) -> None:
+        if next(total) < _MAX_ROWS:
+            read.append(reading)
+
+    readings = Readings(context(settings), keep)
     feed(readings)
     if read:
         console.print(_table(read))
+    if (more := next(total) - _MAX_ROWS) > 0:
+        console.print(f"and {more:,} more")
     unread = readings.unread
     if not read and not unread:
         console.print("no span looks like an LLM's")
@@ -43,7 +55,7 @@ def _table(readings: Iterable[Reading]) -> Table:
     for title in ("convention", "kind", "provider", "model", "tokens", "scope", "span"):
         table.add_column(title, overflow="fold")
     for found in readings:
-        tokens = ", ".join(f"{kind} {count:,}" for kind, count in found.tokens)
+        tokens = ", ".join(f"{kind} {n:,}" for kind, n in found.tokens)
         cells = (found.dialect, found.kind, found.provider, found.model, tokens, found.scope,
                  found.name)  # fmt: skip
         # Names come from outside: no markup or control character in them is interpreted.

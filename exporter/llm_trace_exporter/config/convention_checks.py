@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from ..dialects import DIALECTS
+from .bind import Schema, load_schema
 from .identifying import identifies
 from .problems import Path, found, one_of
 from .rule_checks import Finding
-
-_FACTS: tuple[Path, ...] = (
-    ("kind", "keys"),
-    ("model", "request"),
-    ("model", "response"),
-    ("provider", "keys"),
-    *(
-        ("usage", name)
-        for name in (
-            *("input", "output", "total", "cache_read", "cache_write", "cache_write_5m"),
-            *("cache_write_1h", "reasoning", "audio_input", "audio_output", "object"),
-        )
-    ),
-    ("cost",),
-    ("finish_reason",),
-    ("response_id",),
-    ("streaming",),
-    ("time_to_first_token", "keys"),
-    ("session",),
-    ("feature",),
-)
-"""Where a convention lists attributes, each list for one fact."""
 
 _LABELS: tuple[Path, ...] = (("model", "request"), ("model", "response"), ("provider", "keys"))
 """Lists whose values become labels."""
@@ -85,9 +65,23 @@ def _values(told: dict[str, Any], at: Path) -> Iterator[Finding]:
             yield path, f"the same value as {found(same)}", "each value once, letter case ignored"
 
 
+@cache
+def _facts() -> tuple[Path, ...]:
+    """Where a convention lists attributes, each list for one fact."""
+    schema = load_schema()["properties"]["conventions"]["items"]
+    return tuple(path for path in _lists(schema, ()) if path[0] != "detect")
+
+
+def _lists(schema: Schema, path: Path) -> Iterator[Path]:
+    if schema["type"] == "array":
+        yield path
+    for key, below in schema.get("properties", {}).items():
+        yield from _lists(below, (*path, key))
+
+
 def _twice(told: dict[str, Any], at: Path) -> Iterator[Finding]:
     first: dict[str, Path] = {}
-    for fact in _FACTS:
+    for fact in _facts():
         for number, key in enumerate(_texts(told, fact)):
             known = first.setdefault(key, fact)
             if known != fact:
