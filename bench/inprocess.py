@@ -106,7 +106,7 @@ def _backlog(effort: Effort) -> Iterator[Row]:
 
 
 def _works(in_memory: Engine, in_file: Engine) -> dict[str, Work]:
-    keys = KeyFilter(wanted_keys(context(in_memory.settings).dimensions), INDEXED_KEYS)
+    keys = KeyFilter(wanted_keys(context(in_memory.settings)), INDEXED_KEYS)
 
     def decode(bodies: Sequence[bytes]) -> None:
         for body in bodies:

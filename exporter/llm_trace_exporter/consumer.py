@@ -75,12 +75,8 @@ ScoreParser = Callable[[Context, int], Scores]
 """(configuration in force, Unix nanoseconds now) -> what was sent."""
 
 
-class Consumer(Protocol):
-    """Counts whole requests; called from worker threads, possibly several at once.
-
-    Each method returns when the request is counted and committed, and raises Overloaded, with
-    nothing counted, where it is to be handed in again later.
-    """
+class RequestConsumer(Protocol):
+    """Takes whole requests as they came."""
 
     def ingest_request(
         self,
@@ -90,11 +86,19 @@ class Consumer(Protocol):
         source: Source,
         tenant: Tenant = ANYONE,
     ) -> Outcome:
-        """Count one serialised OTLP request.
+        """Take one serialised OTLP request.
 
         Raises: DecodeError where `body` is not the message, Overloaded.
         """
         ...
+
+
+class Consumer(RequestConsumer, Protocol):
+    """Counts whole requests; called from worker threads, possibly several at once.
+
+    Each method returns when the request is counted and committed, and raises Overloaded, with
+    nothing counted, where it is to be handed in again later.
+    """
 
     def ingest_records(
         self,

@@ -33,6 +33,7 @@ KEYWORDS = {
     "label",
     "matcher",
     "timezone",
+    "inclusion",
 }
 
 

@@ -26,7 +26,6 @@ from llm_trace_exporter.content.extract import (
 from llm_trace_exporter.content.messages import MAX_JSON_CHARS
 from llm_trace_exporter.content.record import CallContent
 from llm_trace_exporter.dialects import (
-    DEFAULT_DIMENSIONS,
     INDEXED_KEYS,
     Context,
     RecordParser,
@@ -42,7 +41,7 @@ from tests.spans import event, raw_log, raw_span
 CORPUS = Path(__file__).parents[1] / "corpus"
 STUB = "The answer from the stub model is forty two."
 SHORT = "This is a short stub answer."
-KEYS = wanted_keys(DEFAULT_DIMENSIONS)
+KEYS = wanted_keys(Context())
 FILTER = KeyFilter(
     KEYS | TEXT_KEYS,
     re.compile(f"{INDEXED_KEYS.pattern}|{TEXT_PATTERN.pattern}"),

@@ -282,7 +282,7 @@ def test_every_dialect_has_a_name_of_its_own() -> None:
 
 def test_no_content_is_wanted() -> None:
     """Keys that hold prompts and answers are not even decoded."""
-    keys = wanted_keys(CONTEXT.dimensions)
+    keys = wanted_keys(CONTEXT)
     content = {"gen_ai.prompt", "gen_ai.completion", "gen_ai.input.messages", "input.value",
                "gen_ai.output.messages", "output.value", "mlflow.spanInputs", "mlflow.spanOutputs",
                "langfuse.observation.input", "langfuse.observation.output", "user.id"}  # fmt: skip
@@ -301,7 +301,7 @@ VALUES = st.one_of(
 @pytest.mark.dear
 @settings(max_examples=300)
 @given(
-    st.dictionaries(st.sampled_from(sorted(wanted_keys(CONTEXT.dimensions))), VALUES, max_size=25),
+    st.dictionaries(st.sampled_from(sorted(wanted_keys(CONTEXT))), VALUES, max_size=25),
     st.sampled_from([s for d in DIALECTS for s in d.scopes] + ["x"]),
     st.sampled_from([e for d in DIALECTS for e in d.logs]),
 )

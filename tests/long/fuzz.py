@@ -238,7 +238,7 @@ def journal(data: bytes) -> None:
 
 
 def _spans() -> list[RawSpan]:
-    keys = span_filter(Context().dimensions, with_texts=False)
+    keys = span_filter(Context(), with_texts=False)
     found: list[RawSpan] = []
     for folder in sorted(CORPUS.iterdir()):
         if folder.is_dir():
@@ -251,7 +251,7 @@ def _spans() -> list[RawSpan]:
 def dialects() -> Target:
     """Real spans and records of every dialect with a few attributes changed to anything."""
     spans, reader, codec = _spans(), RecordParser(Context()), Codec()
-    keys = sorted(wanted_keys(Context().dimensions))
+    keys = sorted(wanted_keys(Context()))
     values = st.sampled_from(VALUES) | st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

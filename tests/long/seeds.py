@@ -131,7 +131,7 @@ def words(target: str) -> list[bytes]:
     if target.endswith("json"):
         message = ExportLogsServiceRequest if "logs" in target else ExportTraceServiceRequest
         return [name.encode() for name in sorted(_fields(message.DESCRIPTOR, set()))]
-    return [key.encode() for key in sorted(wanted_keys(Context().dimensions))]
+    return [key.encode() for key in sorted(wanted_keys(Context()))]
 
 
 def _requests(signal: str) -> list[bytes]:

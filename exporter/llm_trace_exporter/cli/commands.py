@@ -22,6 +22,7 @@ from ..config import Settings, load_config
 from ..engine.content_consumers import replaying
 from ..engine.engine import Engine
 from ..engine.file_descriptors import raise_limit
+from ..engine.readings import Readings
 from ..engine.wiring import in_memory, pricing_policy, uncapped
 from ..errors import ExporterError
 from ..pricing import Pricing, explain, render, tokens_from_totals
@@ -30,6 +31,7 @@ from ..sources.file_replay import replay as replay_files
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .evaluate import evaluate as evaluated
 from .log_format import set_up_logging
+from .readings import show_readings
 from .summary import render_summary, summarise
 
 _logger = logging.getLogger(__name__)
@@ -173,9 +175,17 @@ def cardinality(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Validate a configuration file."""
+    """Validate a configuration file, and show what is read under it of recorded OTLP."""
     settings = _checked(load_config(options.file))
-    return _say_valid(options.file, has_defaults=settings == Settings())
+    if options.file is not None:
+        _say_valid(options.file, has_defaults=settings == Settings())
+    if options.explain is not None:
+
+        def feed(readings: Readings) -> None:
+            replay_files([options.explain], readings, _note, progress=_shown)
+
+        show_readings(settings, feed, _console())
+    return 0
 
 
 def _say_valid(path: Path | None, *, has_defaults: bool) -> int:

@@ -99,8 +99,17 @@ def _evaluate(command: argparse.ArgumentParser) -> Run:
 def _check(command: argparse.ArgumentParser) -> Run:
     from .commands import check
 
-    command.add_argument("file", type=Path, metavar="FILE")
-    return check
+    command.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    command.add_argument(
+        "--explain", metavar="PATH", help="show what is read of each span of recorded OTLP"
+    )
+
+    def run(options: argparse.Namespace) -> int:
+        if options.file is None and options.explain is None:
+            command.error("FILE or --explain is needed")
+        return check(options)
+
+    return run
 
 
 def _healthcheck(command: argparse.ArgumentParser) -> Run:

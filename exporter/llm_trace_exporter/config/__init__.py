@@ -6,8 +6,15 @@ writes settings back as a file that loads to the same settings.
 
 from __future__ import annotations
 
-from .dump import effective_yaml
+from .dump import conventions_yaml, effective_yaml
 from .load import load_config, load_rules, parse_config
 from .settings import Settings
 
-__all__ = ["Settings", "effective_yaml", "load_config", "load_rules", "parse_config"]
+__all__ = [
+    "Settings",
+    "conventions_yaml",
+    "effective_yaml",
+    "load_config",
+    "load_rules",
+    "parse_config",
+]

@@ -66,7 +66,7 @@ def bind(kind: type[T], schema: Schema, value: dict[str, Any]) -> T:
 
 
 def _bind_value(hint: Any, schema: Schema, value: Any) -> Any:
-    hint = _without_none(hint)
+    hint = _part_for(value, hint)
     if dataclasses.is_dataclass(hint):
         return bind(hint, schema, value)  # type: ignore[arg-type]
     if (read := _READ.get(schema.get("x-kind", ""))) is not None:
@@ -87,11 +87,11 @@ def _bind_value(hint: Any, schema: Schema, value: Any) -> Any:
 
 
 def unbind(settings: object, schema: Schema) -> dict[str, Any]:
-    """The reverse of `bind`, with every key that has a value."""
+    """The reverse of `bind`, with every key that has a value; a list that may not be empty has."""
     plain = {}
     for key, below in schema["properties"].items():
         value = getattr(settings, attribute_of(key, below))
-        if value is not None:
+        if value is not None and (value != () or not below.get("minItems")):
             plain[key] = _unbind_value(value, below)
     return plain
 
@@ -116,7 +116,10 @@ def _member_schema(schema: Schema) -> Callable[[str], Schema]:
     return lambda key: properties[key] if key in properties else schema["additionalProperties"]
 
 
-def _without_none(hint: Any) -> Any:
-    if get_origin(hint) in (Union, UnionType):
-        return next(part for part in get_args(hint) if part is not type(None))
-    return hint
+def _part_for(value: Any, hint: Any) -> Any:
+    """The part of a union that a value is of; None is never written."""
+    if get_origin(hint) not in (Union, UnionType):
+        return hint
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    is_mapping = isinstance(value, dict)
+    return next((p for p in parts if (get_origin(p) is Mapping) == is_mapping), parts[0])

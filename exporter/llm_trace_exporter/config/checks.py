@@ -15,6 +15,7 @@ from ..dialects import DEFAULT_DIMENSIONS, DIALECTS, label_key
 from ..metrics.catalogue import AIMED, FAMILIES, REQUEST
 from ..metrics.labels_and_buckets import LABELS
 from .bind import Schema
+from .convention_checks import convention_findings
 from .document import Node
 from .identifying import identifies
 from .problems import Path, Problem, closest, found, one_of
@@ -56,6 +57,7 @@ def check(
     """
     bad = set(known)
     around = {path[:end] for path in bad for end in range(len(path) + 1)}
+    tree = value if isinstance(value, dict) else {}
     findings: list[Finding] = []
     problems: list[Problem] = []
     for path, below, part in _parts(schema, value, (), bad):
@@ -64,9 +66,8 @@ def check(
             findings += [(path, *words) for words in find(part, below)]
         names = _KEYS.get(below.get("x-key-kind", ""))
         if names is not None:
-            problems += _unknown_keys(root, path, part, names())
+            problems += _unknown_keys(root, path, part, names(tree))
     told = bad | {finding[0] for finding in findings}
-    tree = value if isinstance(value, dict) else {}
     for find_together in _TOGETHER if together is None else together:
         findings += [finding for finding in find_together(tree) if finding[0] not in told]
     known_better = {finding[0] for finding in findings}
@@ -156,9 +157,18 @@ def _reserved_labels() -> frozenset[str]:
     return frozenset(used | {"le", "quantile", "job", "instance"})
 
 
-_KEYS: Mapping[str, Callable[[], list[str]]] = {
-    "dialect": lambda: sorted(dialect.name for dialect in DIALECTS),
-    "capped_label": lambda: [label.name for label in LABELS if label.is_open and not label.same_as],
+def _dialects(tree: dict[str, Any]) -> list[str]:
+    own = [item.get("name") for item in _items(tree, "conventions")]
+    return sorted({*(d.name for d in DIALECTS), *(name for name in own if isinstance(name, str))})
+
+
+def _capped_labels(_: dict[str, Any]) -> list[str]:
+    return [label.name for label in LABELS if label.is_open and not label.same_as]
+
+
+_KEYS: Mapping[str, Callable[[dict[str, Any]], list[str]]] = {
+    "dialect": _dialects,
+    "capped_label": _capped_labels,
 }
 
 
@@ -333,6 +343,12 @@ def _content_rules(tree: dict[str, Any]) -> Iterator[Finding]:
         yield ("content_rules", rule), what, REMEDY
 
 
+def _conventions(tree: dict[str, Any]) -> Iterator[Finding]:
+    told = [item for item in _items(tree, "dimensions") if item.get("identifying") is True]
+    identifying = [str(item.get("label")) for item in told]
+    return convention_findings(_items(tree, "conventions"), dimension_labels(tree), identifying)
+
+
 _TOGETHER: tuple[Together, ...] = (
     _caps,
     _dimensions,
@@ -346,6 +362,7 @@ _TOGETHER: tuple[Together, ...] = (
     _judge,
     _tokens,
     _content_rules,
+    _conventions,
 )
 
 

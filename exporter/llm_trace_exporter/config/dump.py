@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import yaml
 
 from .bind import load_schema, unbind
+from .convention_settings import ConventionSettings
 from .document import plain_scalar
 from .settings import Settings
 
@@ -30,3 +34,20 @@ def effective_yaml(settings: Settings) -> str:
     """All that is in force, defaults included; loads back to the same settings."""
     plain = unbind(settings, load_schema())
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def conventions_yaml(conventions: Iterable[ConventionSettings]) -> str:
+    """The section of a file that configures conventions, without what they leave unsaid."""
+    schema = load_schema()["properties"]["conventions"]["items"]
+    plain = {"conventions": [_said(unbind(told, schema)) for told in conventions]}
+    return yaml.dump(
+        plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100,
+        default_flow_style=None,
+    )  # fmt: skip
+
+
+def _said(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    said = {key: _said(item) for key, item in value.items()}
+    return {key: item for key, item in said.items() if item not in ("", {})}

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from ..dialects.cache_inclusion import Inclusion
 from ..dialects.context import FEATURE_KEYS, PROMPT_NAME_KEYS, PROMPT_VERSION_KEYS, TEAM_KEYS
 from ..metrics.label_policy import DEFAULT_CAP
 from ..metrics.labels_and_buckets import BUCKETS
 from ..metrics.store import StoreOptions
 from ..model import JudgeKind
 from .content_settings import ContentRulesSettings, ContentSettings
+from .convention_settings import ConventionSettings
 from .judge_settings import BuiltInJudgeSettings
 from .objective_settings import BudgetSettings, SloSettings
 
-CacheInclusion = Literal["inclusive", "exclusive"]
 DetailsLogs = Literal["ignore", "count"]
 NameProfile = Literal["semconv", "openlit"]
 LogFormat = Literal["text", "json"]
@@ -383,8 +384,11 @@ class Settings:
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     dialects: Mapping[str, DialectSettings] = field(default_factory=dict)
     """By dialect, where it differs from the defaults."""
-    cache_inclusion: Mapping[str, CacheInclusion] = field(default_factory=dict)
-    """Instrumentation scope to whether its input counts contain cached tokens."""
+    conventions: tuple[ConventionSettings, ...] = ()
+    """The operator's own."""
+    cache_inclusion: Mapping[str, Inclusion | Mapping[str, Inclusion]] = field(default_factory=dict)
+    """Instrumentation scope to whether its input counts contain cached tokens, or to that by
+    provider."""
     logs: LogsSettings = LogsSettings()
     pricing: PricingSettings = PricingSettings()
     judges: JudgesSettings = field(default_factory=JudgesSettings)

@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from ..dialects.cache_inclusion import Inclusion
 from .bind import Schema
 from .document import Node
 from .problems import Path, Problem, closest, found, one_of, show_path
@@ -229,6 +230,7 @@ def _address(text: str) -> str:
 
 
 _SUGGEST: Mapping[str, Callable[[str], str]] = {
+    "inclusion": lambda text: closest(text, get_args(Inclusion)),
     "duration": _duration,
     "size": _size,
     "address": _address,

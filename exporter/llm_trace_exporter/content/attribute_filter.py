@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
-from ..dialects import INDEXED_KEYS, Dimension, wanted_keys
+from ..dialects import INDEXED_KEYS, Context, wanted_keys
 from ..otlp.attributes import KeyFilter
 from .extract import MESSAGE_EVENTS, TEXT_KEYS, TEXT_PATTERN, is_text_key
 
 
-def filters(dimensions: Iterable[Dimension], *, with_texts: bool) -> tuple[KeyFilter, KeyFilter]:
+def filters(context: Context, *, with_texts: bool) -> tuple[KeyFilter, KeyFilter]:
     """For spans, and for log records."""
-    told = tuple(dimensions)
-    return span_filter(told, with_texts=with_texts), log_filter(told, with_texts=with_texts)
+    return span_filter(context, with_texts=with_texts), log_filter(context, with_texts=with_texts)
 
 
-def span_filter(dimensions: Iterable[Dimension], *, with_texts: bool) -> KeyFilter:
+def span_filter(context: Context, *, with_texts: bool) -> KeyFilter:
     """What the dialects and dimensions read on spans; texts stay on the wire until asked for."""
-    return KeyFilter(wanted_keys(dimensions), INDEXED_KEYS, keeps_wire=with_texts)
+    return KeyFilter(wanted_keys(context), INDEXED_KEYS, keeps_wire=with_texts)
 
 
 def text_filter() -> KeyFilter:
@@ -26,9 +24,9 @@ def text_filter() -> KeyFilter:
     return KeyFilter(TEXT_KEYS, TEXT_PATTERN, fleeting=is_text_key)
 
 
-def log_filter(dimensions: Iterable[Dimension], *, with_texts: bool) -> KeyFilter:
+def log_filter(context: Context, *, with_texts: bool) -> KeyFilter:
     """What the dialects and dimensions read, and with it the texts, which are not remembered."""
-    wanted = wanted_keys(dimensions)
+    wanted = wanted_keys(context)
     if not with_texts:
         return KeyFilter(wanted, INDEXED_KEYS)
     return KeyFilter(

@@ -6,10 +6,12 @@ One module a dialect, tables first. To add a convention, write its module, name 
 
 from __future__ import annotations
 
-from .context import DEFAULT_DIMENSIONS, Context, Dimension, dimension
+from .context import DEFAULT_DIMENSIONS, Context, Dimension, attribute_key, dimension
 from .evaluations import Result, judged, to_records
+from .kinds import KINDS_BY_NAME
 from .parser import RecordParser
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
+from .schema import AttributeKey, Dialect
 from .score_values import NO_SCORE, Score, score_of
 from .tenant_readers import ParserPool, labels_of, moved_to
 from .verdict_rules import LABELS, JudgeRules, Judging, label_key
@@ -18,9 +20,12 @@ __all__ = [
     "DEFAULT_DIMENSIONS",
     "DIALECTS",
     "INDEXED_KEYS",
+    "KINDS_BY_NAME",
     "LABELS",
     "NO_SCORE",
+    "AttributeKey",
     "Context",
+    "Dialect",
     "Dimension",
     "JudgeRules",
     "Judging",
@@ -28,6 +33,7 @@ __all__ = [
     "RecordParser",
     "Result",
     "Score",
+    "attribute_key",
     "dimension",
     "judged",
     "label_key",

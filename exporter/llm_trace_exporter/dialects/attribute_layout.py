@@ -13,7 +13,7 @@ from ..otlp.records import RawLog, RawSpan
 from .context import ENVIRONMENT, Context
 from .kinds import KINDS
 from .open_names import kind_keys_of, places_of
-from .registry import TABLES, dialect_of
+from .registry import TABLES, dialect_of, table_of
 from .schema import AttributeKey, Dialect, FactPlaces, Kind, fact_places
 
 _REMEMBERED = 4_096
@@ -51,11 +51,13 @@ class AttributeLayouts:
     def __init__(self, context: Context) -> None:
         """Start without any."""
         self._context = context
+        own = {dialect.name: table_of(dialect) for dialect in context.conventions}
+        self._tables = {**TABLES, **own}
         self._known: dict[tuple[object, ...], AttributeLayout] = {}
         self._kinds: dict[str, Mapping[str, Kind]] = {}
 
     def of(self, record: RawSpan | RawLog, detect_by: frozenset[str]) -> AttributeLayout:
-        """The shape of a record; `detect_by` are those of RESOURCE_MARKS that its resource has."""
+        """The shape of a record; `detect_by` as in `Sender`."""
         attrs = record.attrs
         key = (type(record), record.scope.name, detect_by, *attrs)
         shape = self._known.get(key)
@@ -75,8 +77,8 @@ class AttributeLayouts:
 
     def _make(self, record: RawSpan | RawLog) -> AttributeLayout:
         attrs = record.attrs.keys()
-        dialect = dialect_of(record, self._context.disabled)
-        table = TABLES[dialect.name] if dialect is not None else {}
+        dialect = dialect_of(record, self._context)
+        table = self._tables[dialect.name] if dialect is not None else {}
         facts = {
             fact: there
             for fact, where in table.items()

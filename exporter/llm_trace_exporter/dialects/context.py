@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
 from ..errors import RejectedRecord
 from ..otlp.records import RawLog, RawSpan
-from .schema import AttributeKey, keys
+from .cache_inclusion import Inclusion
+from .schema import AttributeKey, Dialect, keys
 from .verdict_rules import Judging
 
 MAX_WEIGHT = 1_000_000.0
@@ -74,14 +74,15 @@ PROMPT_VERSION_KEYS: tuple[str, ...] = (
 )
 
 
-def _parse_key(written: str) -> AttributeKey:
+def attribute_key(written: str) -> AttributeKey:
+    """A key as the configuration writes it; `attr#a.b` is member b of member a of JSON."""
     attr, _, path = written.partition("#")
     return AttributeKey(attr, tuple(path.split(".")) if path else ())
 
 
 def dimension(label: str, attribute_keys: tuple[str, ...]) -> Dimension:
-    """A dimension from configured keys; `attr#a.b` is member b of member a of a JSON attribute."""
-    return Dimension(label, tuple(_parse_key(k) for k in attribute_keys))
+    """A dimension from configured keys."""
+    return Dimension(label, tuple(map(attribute_key, attribute_keys)))
 
 
 DEFAULT_DIMENSIONS = (
@@ -97,10 +98,13 @@ class Context:
     """Everything configurable that reading depends on."""
 
     dimensions: tuple[Dimension, ...] = DEFAULT_DIMENSIONS
+    conventions: tuple[Dialect, ...] = ()
+    """The operator's own, which are tried before the shipped ones."""
     disabled: frozenset[str] = frozenset()
     """Names of dialects that are not read."""
-    cache_inclusion: Mapping[str, Literal["inclusive", "exclusive"]] = field(default_factory=dict)
-    """Scope name -> whether its input counts contain cached tokens; overrides the dialect."""
+    cache_inclusion: Mapping[str, Inclusion | Mapping[str, Inclusion]] = field(default_factory=dict)
+    """Scope name -> whether its input counts contain cached tokens, or provider -> whether they
+    do; overrides the dialect."""
     sampling: Mapping[str, float] = field(default_factory=dict)
     """Service -> share of its traces that is sent, in (0, 1]."""
     count_details_logs: frozenset[str] | None = frozenset()

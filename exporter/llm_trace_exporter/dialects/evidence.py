@@ -8,7 +8,7 @@ look of a client's request must do.
 from __future__ import annotations
 
 from .outcome import SPAN_CLIENT, failure_of
-from .schema import EMBEDDINGS, IGNORE, Kind, RecordView
+from .schema import EMBEDDINGS, IGNORE, LEFT_OUT, Kind, RecordView
 
 _MODELS = ("request_model", "response_model", "fallback_model")
 _CHAT = Kind("call", "chat")
@@ -23,7 +23,7 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
         kind: What its own words say.
         tokens: How many are written on it.
     """
-    if kind.role in _NEVER or kind.name in _NO_STEPS:
+    if kind is LEFT_OUT or kind.role in _NEVER or kind.name in _NO_STEPS:
         return None
     if kind is not IGNORE and not tokens:
         return None

@@ -18,6 +18,7 @@ from .schema import (
     EVALUATOR,
     GUARDRAIL,
     IGNORE,
+    LEFT_OUT,
     MEMORY,
     OTHER,
     RERANK,
@@ -75,6 +76,14 @@ _WORDS: tuple[tuple[Kind, str], ...] = (
 
 KINDS: Mapping[str, Kind] = {word: kind for kind, words in _WORDS for word in words.split()}
 """Lower-case value of a kind attribute -> what the span is."""
+
+KINDS_BY_NAME: Mapping[str, Kind] = {
+    **{kind.name: kind for kind in KINDS.values() if kind.role in ("call", "step")},
+    "evaluator": EVALUATOR,
+    "structure": STRUCTURE,
+    "ignore": LEFT_OUT,
+}
+"""What the configuration calls a kind: the operation of a call, the kind of a step, or a role."""
 
 _LISTS = re.compile(r"(?:^|\.)models\.(?:list|retrieve)$")
 _METHODS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(

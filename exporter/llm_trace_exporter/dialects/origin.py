@@ -11,7 +11,7 @@ from ..otlp.records import Attributes, RawLog, RawSpan, Resource
 from .attribute_layout import AttributeLayout, Places
 from .coerce import inside, is_id, parse_object, text
 from .context import ENVIRONMENT, SERVICE, Context
-from .registry import RESOURCE_DETECTORS
+from .registry import detectors_on
 from .schema import AttributeKey, Dialect
 
 _NOWHERE = 1 << 30
@@ -48,7 +48,7 @@ def sender_of(resource: Resource, context: Context) -> Sender:
     dimensions = tuple(_told(attrs, d.label, d.keys, context) for d in context.dimensions)
     found = resource.memo = Sender(
         context,
-        RESOURCE_DETECTORS.intersection(attrs),
+        detectors_on(attrs, context),
         _told(attrs, "service", SERVICE, context).value,
         _told(attrs, "environment", ENVIRONMENT, context),
         dimensions,

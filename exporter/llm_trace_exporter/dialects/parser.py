@@ -30,7 +30,7 @@ from .evidence import suspected
 from .kinds import kind_of
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
-from .schema import IGNORE, Dialect, Kind, RecordView
+from .schema import IGNORE, LEFT_OUT, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
 from .usage import read_usage
@@ -223,9 +223,9 @@ def _drop(
         return ""
     if kind.role == "copy":
         return "duplicate" if kind.name == "duplicate" else "rollup"
-    if naive:
+    if naive and kind is not LEFT_OUT:
         return "rollup"
-    return "" if records or kind is not IGNORE else "not_llm"
+    return "" if records or kind.role != "ignore" else "not_llm"
 
 
 def _group(view: RecordView, origin: Origin) -> str:

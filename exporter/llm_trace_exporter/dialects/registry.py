@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..otlp.records import Attributes, RawLog, RawSpan
-from .context import CONTEXT_KEYS, Dimension
+from .context import CONTEXT_KEYS, Context
 from .evaluations import FACT_KEYS
 from .open_names import OPEN_PATTERN
 from .schema import Dialect, Fields
@@ -67,13 +67,14 @@ DIALECTS: tuple[Dialect, ...] = (
 """Vendor keys are read before generic ones: the most particular dialect comes first."""
 
 
-def _table(dialect: Dialect) -> Fields:
+def table_of(dialect: Dialect) -> Fields:
+    """Where each fact is written, own keys first."""
     facts = {*dialect.fields, *semconv.FIELDS}
     return {fact: dialect.fields.get(fact, ()) + semconv.FIELDS.get(fact, ()) for fact in facts}
 
 
-TABLES: dict[str, Fields] = {d.name: _table(d) for d in DIALECTS}
-"""Dialect name -> where each fact is written, own keys first."""
+TABLES: Mapping[str, Fields] = {d.name: table_of(d) for d in DIALECTS}
+"""Name of a shipped dialect -> where each fact is written."""
 
 _EVENT_KEYS = (
     "exception.type",
@@ -97,30 +98,43 @@ INDEXED_KEYS = re.compile(
 """Keys with an index in them. Of a document only the key is of use, never its value."""
 
 
-def wanted_keys(dimensions: Iterable[Dimension]) -> frozenset[str]:
+def wanted_keys(context: Context) -> frozenset[str]:
     """Every attribute key that some dialect or dimension reads."""
-    found = {where.attr for table in TABLES.values() for at in table.values() for where in at}
-    for dialect in DIALECTS:
+    tables = (*TABLES.values(), *(dialect.fields for dialect in context.conventions))
+    found = {where.attr for table in tables for at in table.values() for where in at}
+    for dialect in (*context.conventions, *DIALECTS):
         found.update(dialect.detect_by, dialect.kind_keys, dialect.resources)
     found.update(_EVENT_KEYS, FACT_KEYS)
     found.update(where.attr for where in CONTEXT_KEYS)
-    found.update(where.attr for d in dimensions for where in d.keys)
+    found.update(where.attr for d in context.dimensions for where in d.keys)
     return frozenset(found)
 
 
-RESOURCE_DETECTORS = frozenset(mark for d in DIALECTS for mark in d.resources)
+def _detectors(dialects: Iterable[Dialect]) -> frozenset[str]:
+    return frozenset(mark for dialect in dialects for mark in dialect.resources)
 
 
-def dialect_of(record: RawSpan | RawLog, disabled: frozenset[str]) -> Dialect | None:
+_DETECTORS = _detectors(DIALECTS)
+
+
+def detectors_on(resource: Attributes, context: Context) -> frozenset[str]:
+    """The attributes of a resource by which some dialect knows its records."""
+    found = _DETECTORS.intersection(resource)
+    if not context.conventions:
+        return found
+    return found | _detectors(context.conventions).intersection(resource)
+
+
+def dialect_of(record: RawSpan | RawLog, context: Context) -> Dialect | None:
     """The first dialect that knows the record by scope, mark or resource."""
     attrs, scope = record.attrs, record.scope.name
     is_log = isinstance(record, RawLog)
-    for dialect in DIALECTS:
+    for dialect in (*context.conventions, *DIALECTS):
         if (
             (dialect.scopes and scope.startswith(dialect.scopes))
             or any(mark in attrs for mark in dialect.detect_by)
             or (dialect.resources and _marked(record.resource.attrs, dialect))
-        ) and dialect.name not in disabled:
+        ) and dialect.name not in context.disabled:
             if (is_log and not dialect.logs) or (dialect.is_for_logs and not is_log):
                 continue
             return dialect

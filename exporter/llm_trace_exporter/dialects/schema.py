@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ..errors import RejectedRecord, UnreadableNumber
 from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Value
+from .cache_inclusion import Inclusion
 from .coerce import MAX_TOKENS, count, flag, inside, number, parse_object, text, usd
 
 Role = Literal[
@@ -55,6 +56,8 @@ COPY = Kind("copy", "rollup")
 TOLD_ELSEWHERE = Kind("copy", "duplicate")
 """The same fact comes on another signal, which is the one that counts."""
 IGNORE = Kind("ignore")
+LEFT_OUT = Kind("ignore", "configured")
+"""Somebody says that it is nothing, whatever is on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class Dialect:
     """Who serves its calls, where a record names nobody."""
     exclusive_cache_for: tuple[str, ...] = ()
     """Words in the provider's name for which input counts exclude cached tokens; `""`: all."""
+    cache_inclusion: Inclusion | None = None
+    """Whether input counts contain cached tokens, whoever answers; None: as their emitter does."""
     reporters_by_name: bool = False
     """One scope tells for several instrumentations, which only the span's name tells apart."""
     always_streams: bool = False
@@ -151,6 +156,8 @@ class Dialect:
     """A failed call has status OK and says `error` for why it ended."""
     wrapped_model: str = ""
     """A pattern of model names with something around them; its first group is the model."""
+    is_configured: bool = False
+    """An operator wrote it: nothing is known of its emitters but what it says."""
     is_for_logs: bool = False
     """Spans are read in another convention, log records in this one."""
     events_by_ending: bool = False

@@ -81,7 +81,7 @@ def _usual(view: RecordView, told: Mapping[str, int], context: Context) -> Token
         context.cache_inclusion
         or view.dialect.exclusive_cache_for
         or passes_on(view.record.scope.name)
-        or (view.dialect.name in _GENERIC and is_left_out_by(_names(view)))
+        or (_is_generic(view) and is_left_out_by(_names(view)))
     ):
         return None
     return Tokens(given_input - cached, read, written, given_output - thought, thought)
@@ -141,7 +141,7 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
         and not is_proved
         and told is None
         and cached <= given_input
-        and view.dialect.name in _GENERIC
+        and _is_generic(view)
         and is_left_out_by(names),
     )
 
@@ -273,6 +273,11 @@ def _with_rest(
     return given_input, given_output, rest
 
 
+def _is_generic(view: RecordView) -> bool:
+    """Whether the convention proves nothing of the emitter, because many write it."""
+    return view.dialect.is_configured or view.dialect.name in _GENERIC
+
+
 def _names(view: RecordView) -> str:
     """Whoever answered, by the provider's name, and by the model's where nobody is named."""
     provider = view.text("provider") or view.dialect.provider
@@ -282,7 +287,7 @@ def _names(view: RecordView) -> str:
 def _inclusion(view: RecordView, names: str, context: Context) -> Inclusion | None:
     """What is known of the emitter; None where only the convention speaks."""
     scope = view.record.scope.name
-    told = configured(context.cache_inclusion, scope, names)
+    told = configured(context.cache_inclusion, scope, names) or view.dialect.cache_inclusion
     if told is not None:
         return told
     words = view.dialect.exclusive_cache_for

@@ -354,9 +354,9 @@ class Ingester:
 
     def _use_context(self, readers: ParserPool) -> None:
         """Read under a configuration from now on."""
-        dimensions, with_texts = readers.context.dimensions, self._aggregator.dispatcher is not None
-        self._span_keys, self._log_keys = filters(dimensions, with_texts=with_texts)
-        self._extractor = ContentExtractor(wanted_keys(dimensions), INDEXED_KEYS)
+        context, with_texts = readers.context, self._aggregator.dispatcher is not None
+        self._span_keys, self._log_keys = filters(context, with_texts=with_texts)
+        self._extractor = ContentExtractor(wanted_keys(context), INDEXED_KEYS)
         self._readers = readers
 
     def _commit_and_apply(self, entry: Entry) -> None:

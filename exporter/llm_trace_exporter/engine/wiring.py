@@ -11,6 +11,7 @@ from ..config.judge_settings import RuleSettings
 from ..content import ContentBufferLimits
 from ..correlation import Limits, TraceLimits
 from ..dialects import LABELS, Context, JudgeRules, Judging, ParserPool, dimension, label_key
+from ..dialects import Dimension as ReadDimension
 from ..judge.client import Endpoint
 from ..judge.rules import EVERY_CALL, Rule, Sample, parse_matcher
 from ..judge.runner import JudgeOptions
@@ -20,6 +21,7 @@ from ..model import VerdictValue
 from ..objectives import Budget, Target, effective
 from ..pricing import LOCAL_PROVIDERS, Catalogue, Contract, Pricing, PricingPolicy
 from .file_descriptors import limit, shares
+from .own_conventions import own_convention
 
 MEMORY = ":memory:"
 """The state path that keeps nothing."""
@@ -106,12 +108,22 @@ def context(settings: Settings) -> Context:
     if logs.details == "count":
         services = frozenset(logs.details_services) or None
     return Context(
-        dimensions=tuple(dimension(d.label, d.keys) for d in settings.dimensions),
+        dimensions=dimensions(settings),
+        conventions=tuple(map(own_convention, settings.conventions)),
         disabled=frozenset(name for name, d in settings.dialects.items() if not d.enabled),
         cache_inclusion=settings.cache_inclusion,
         sampling=settings.sampling.ratio_by_service,
         count_details_logs=services,
         judging=judging(settings),
+    )
+
+
+def dimensions(settings: Settings) -> tuple[ReadDimension, ...]:
+    """What the configuration says about labels of one's own, its conventions included."""
+    features = tuple(key for told in settings.conventions for key in told.feature)
+    return tuple(
+        dimension(d.label, (*features, *d.keys) if d.label == "feature" else d.keys)
+        for d in settings.dimensions
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..consumer import Consumer
+from ..consumer import RequestConsumer
 from ..errors import DecodeError, ExporterError
 from ..otlp.files import FileRequest, iter_requests
 
@@ -15,7 +15,7 @@ Progress = Callable[[Iterable[tuple[str, FileRequest]]], Iterator[tuple[str, Fil
 
 def replay(
     paths: Sequence[str],
-    consumer: Consumer,
+    consumer: RequestConsumer,
     note: Callable[[str], None],
     *,
     is_ending: Callable[[], bool] = lambda: False,
@@ -25,7 +25,7 @@ def replay(
 
     Args:
         paths: Files, folders, and `-` for standard input.
-        consumer: Counts them.
+        consumer: Takes them.
         note: Told of what is passed over in folders.
         is_ending: Asked between requests whether to leave the rest.
         progress: Shows how far it is.
