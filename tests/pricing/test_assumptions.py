@@ -76,9 +76,12 @@ def test_contracts_price_writes_of_an_hour(make_call: Any) -> None:
     assert cost(writes(input=1)) == ({"contract": pytest.approx(0.1)}, ())
     part = writes(cache_write_1h=3)
     assert cost(part) == ({"list": pytest.approx(0.225), "contract": pytest.approx(0.12)}, ())
+    all_hour = replace(WRITES, cache_write_1h=100_000)
+    assert cost(part, all_hour) == ({"contract": pytest.approx(0.3)}, ())
     # One price of all writes needs no lifetime, two prices do.
     assert cost(one, WRITES)[1] == ()
     assert cost(own, WRITES)[1] == (("cache_lifetime", pytest.approx(0.2)),)
+    assert cost(writes(input=0, cache_write_1h=3, output=1), WRITES)[1] == ()
 
 
 def test_an_assumed_inclusion_is_in_the_dollars_of_the_input(
@@ -117,6 +120,11 @@ def test_what_is_told_or_free_rests_on_nothing(
     assert (priced.assumptions, priced.unpriced) == ((), None)
 
 
+def test_nothing_rests_on_what_costs_nothing(pricing: Pricing, make_call: Any) -> None:
+    call = make_call("openai", "omni-moderation-latest", service_tier="scale")
+    assert (pricing.price(call).cost_usd, pricing.price(call).assumptions) == (0, ())
+
+
 class TestSearches:
     def test_cost_what_the_list_says(self, pricing: Pricing, make_call: Any) -> None:
         priced = pricing.price(make_call(*SONNET, web_searches=3))
@@ -133,6 +141,23 @@ class TestSearches:
         priced = pricing.price(make_call("mistral", "mistral-large-latest", web_searches=1))
         assert priced.cost_usd
         assert (priced.unpriced, priced.unpriced_tokens) == ("per_request", ())
+
+    def test_of_a_model_without_a_price_change_nothing(
+        self, pricing: Pricing, make_call: Any
+    ) -> None:
+        priced = pricing.price(make_call("acme", "acme-1", web_searches=1))
+        assert (priced.cost, priced.unpriced) == ((), "unknown_model")
+        half = Pricing(PricingPolicy((writes(output=1),)))
+        assert half.price(make_call("acme", "acme-1", web_searches=1)).unpriced == "unknown_model"
+        free = Pricing(PricingPolicy((writes(input=0, output=0),)))
+        assert free.price(make_call("acme", "acme-1", web_searches=1)).unpriced is None
+
+    @pytest.mark.parametrize(("tokens", "fees"), [(WRITES, 1), (None, 0)])
+    def test_of_a_failed_call_are_paid_where_its_tokens_are(
+        self, pricing: Pricing, make_call: Any, tokens: Tokens | None, fees: int
+    ) -> None:
+        call = make_call(*SONNET, tokens, web_searches=3, error_type="timeout")
+        assert list(pricing.price(call).cost).count(CostLine("request", "list", 0.03)) == fees
 
     def test_are_a_price_of_a_contract(self, make_call: Any) -> None:
         searches = Contract("*", usd_per_web_search=0.5)
@@ -171,9 +196,9 @@ class TestUnexplained:
         assert priced.unpriced_tokens == (("input", 600), ("output", 200), ("unexplained", 70))
 
     def test_alone_are_the_reason(self, pricing: Pricing, make_call: Any) -> None:
-        priced = pricing.price(make_call(tokens=Tokens(unexplained=70)))
+        priced = pricing.price(make_call(tokens=Tokens(unexplained=1)))
         assert (priced.cost, priced.unpriced) == ((), "unexplained")
-        assert priced.unpriced_tokens == (("unexplained", 70),)
+        assert priced.unpriced_tokens == (("unexplained", 1),)
 
     @pytest.mark.parametrize(
         "how",

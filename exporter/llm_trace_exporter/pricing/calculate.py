@@ -217,7 +217,7 @@ def _own_price(call: LlmCall, resolved: Resolved) -> _Outcome:
         outcome = tuple(lines), plan.missing if left else None, tuple(left), assumed
     if tokens is not None and tokens.unexplained > 0:
         outcome = _with_unexplained(outcome, tokens.unexplained, plan)
-    if call.web_searches > 0 and plan is not None and not call.error_type:
+    if call.web_searches > 0 and plan is not None and (used or not call.error_type):
         outcome = _with_searches(outcome, call.web_searches, plan)
     return outcome
 
