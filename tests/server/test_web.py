@@ -27,6 +27,8 @@ class FakeExporter:
     problems: list[str] = field(default_factory=list)
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
     reloads: int = 0
+    explanation: str | None = None
+    explained: list[tuple[bytes, bool]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     go: threading.Event = field(default_factory=threading.Event)
     """Whole expositions wait for it."""
@@ -51,6 +53,10 @@ class FakeExporter:
 
     def config_yaml(self) -> str:
         return "decision_wait: 10s\n"
+
+    def explain(self, trace_id: bytes, *, as_text: bool) -> str | None:
+        self.explained.append((trace_id, as_text))
+        return self.explanation
 
     def overview(self) -> Overview:
         return Overview(
