@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..model import LateUsage, Origin, ParsedRecord
+from ..model import LateUsage, Origin, ParsedRecord, Signal
 from .trace import Report
 
 What = Literal["counted", "merged", "discarded", "resent"]
@@ -20,13 +20,17 @@ Ids = tuple[bytes, bytes]
 """(trace id, span id)."""
 
 
+_Key = tuple[bytes, bytes, Signal, bytes]
+
+
 class Decision(Struct, frozen=True, gc=False):
     """What became of one span, of one log record, or of one result that it carries."""
 
     trace_id: bytes
     span_id: bytes
+    signal: Signal
     fingerprint: bytes
-    """Log records: what tells them apart. Empty for spans."""
+    """Log records that their dialect reads: what tells them apart."""
     what: What
     reason: str = ""
     """Why it does not count by itself, as in `llm_exporter_discarded_total`."""
@@ -94,9 +98,10 @@ class Decisions:
         what: What = "discarded" if reason else "counted"
         self.made.append(Decision(*_key_of(reading), what, reason, is_result=True))
 
-    def _key(self, report: Report) -> tuple[bytes, bytes, bytes]:
-        return report.trace.trace_id, report.span_id, self._logs.pop(id(report), b"")
+    def _key(self, report: Report) -> _Key:
+        fingerprint = self._logs.pop(id(report), b"")
+        return report.trace.trace_id, report.span_id, report.signal, fingerprint
 
 
-def _key_of(reading: ParsedRecord) -> tuple[bytes, bytes, bytes]:
-    return reading.trace_id, reading.span_id, reading.fingerprint
+def _key_of(reading: ParsedRecord) -> _Key:
+    return reading.trace_id, reading.span_id, reading.signal, reading.fingerprint

@@ -82,8 +82,7 @@ class DecisionLog:
             charges: By `Decision.place`, what counts.
         """
         for decision in decisions:
-            key = (decision.trace_id, decision.span_id, decision.fingerprint)
-            one = _meant(self._by_key.get(key, ()), decision)
+            one = _meant(self._by_key.get(_key_of(decision), ()), decision)
             if one is None:
                 continue
             if decision.is_result:
@@ -138,6 +137,10 @@ def _meant(same: Sequence[Explained], decision: Decision) -> Explained | None:
     if decision.what == "resent":
         return next((one for one in reversed(same) if one.state in OPEN), None)
     return next((one for one in same if one.state == "waiting"), None)
+
+
+def _key_of(decision: Decision) -> Key:
+    return decision.trace_id, decision.span_id, decision.signal, decision.fingerprint
 
 
 def _copy(trace: Trace) -> Trace:

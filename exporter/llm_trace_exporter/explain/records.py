@@ -29,8 +29,8 @@ LEFT_OUT: frozenset[State] = frozenset({"merged", "discarded", "resent"})
 OPEN: frozenset[State] = frozenset({"waiting", "structure", "results"})
 """States in which a record may turn out to have come before."""
 
-Key = tuple[bytes, bytes, bytes]
-"""(trace id, span id, fingerprint of a log record)."""
+Key = tuple[bytes, bytes, Signal, bytes]
+"""(trace id, span id, signal, fingerprint of a log record)."""
 
 
 class Arrival(Struct, frozen=True, gc=False):
@@ -123,7 +123,7 @@ class Explained(Struct, eq=False):
     def key(self) -> Key:
         """What decisions call it."""
         arrival = self.arrival
-        return arrival.trace_id, arrival.span_id, arrival.fingerprint
+        return arrival.trace_id, arrival.span_id, arrival.signal, arrival.fingerprint
 
     @property
     def is_call(self) -> bool:
