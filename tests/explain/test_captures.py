@@ -13,6 +13,7 @@ from llm_trace_exporter.otlp.files import iter_requests
 from tests.explain.explained import Replay, replayed
 from tests.test_corpus import CORPUS, SOURCES
 
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_what_is_explained_is_what_is_counted(source: str) -> None:
     replay = replayed(iter_requests(CORPUS / source, lambda _: None))

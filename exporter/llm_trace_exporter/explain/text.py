@@ -21,7 +21,9 @@ WIDTH = 100
 """Columns where nobody tells how many there are."""
 
 _GAP = "  "
-_MAX_NAME = 36
+_NAME_SHARE = 0.4
+"""Of the columns, at most."""
+
 _MAX_DIALECT = 16
 _ID = 8
 _STATE = 9
@@ -43,7 +45,7 @@ def lines_of(trace: Trace, width: int) -> Iterator[Line]:
     yield from _wrapped([(title, "bold"), (_GAP, "")], headline(trace), " " * 4, width)
     places = tree_of(trace.records)
     names = [_guides(place) + place.record.arrival.name for place in places]
-    name_width = min(_MAX_NAME, max(map(cell_len, names), default=0))
+    name_width = min(int(width * _NAME_SHARE), max(map(cell_len, names), default=0))
     dialects = (cell_len(p.record.arrival.dialect) for p in places)
     dialect_width = min(_MAX_DIALECT, max(dialects, default=0))
     for at, place in enumerate(places):

@@ -29,7 +29,7 @@ class Place(Struct, frozen=True):
     mark: Mark = ""
 
 
-MAX_GUIDES = 8
+MAX_GUIDES = 6
 """Levels whose lines are drawn."""
 
 
