@@ -75,8 +75,8 @@ def test_one_trace_of_a_capture_as_a_tree_from_standard_input() -> None:
     output, errors = run("explain", "--trace", trace_id.upper(), "-", content=body)
     head, rest, outer, inner = output.splitlines()
     assert errors == ""
-    assert head == f"trace {trace_id}  2 records  1 call  15 of 30 reported tokens"
-    assert rest == "    $0.000075  not counted: 1 rollup"
+    assert head == f"trace {trace_id}  2 records  1 call  15 of 30 reported tokens  $0.000075"
+    assert rest == "    not counted: 1 rollup"
     assert "merged" in outer
     assert inner.split()[:2] == ["└─", "inner"]
     assert f"into {inner.split()[2]} (rollup)" in outer
@@ -194,20 +194,21 @@ def test_only_who_has_credentials_is_told(tmp_path: Path) -> None:
 
 
 def test_a_reload_turns_it_on_and_off(tmp_path: Path) -> None:
-    first, second, third = (traces(call()) for _ in range(3))
+    bodies = [traces(call()) for _ in range(3)]
+    first, second, third = traces_in(*bodies)
     with running(tmp_path, config=AT_ONCE) as exporter:
         file = tmp_path / "config.yml"
-        exporter.send(first)
-        explained(exporter, *traces_in(first), code=404)
+        exporter.send(bodies[0])
+        explained(exporter, first, code=404)
         file.write_text(json.dumps(KEPT))
         exporter.reload()
-        exporter.send(second)
-        explained(exporter, *traces_in(second))
+        exporter.send(bodies[1])
+        explained(exporter, second)
         file.write_text(json.dumps({**KEPT, "limits": {"max_explained": 2_000}}))
         exporter.reload()
-        explained(exporter, *traces_in(second))
+        explained(exporter, second)
         file.write_text(json.dumps(AT_ONCE))
         exporter.reload()
-        exporter.send(third)
-        for body in (first, second, third):
-            explained(exporter, *traces_in(body), code=404)
+        exporter.send(bodies[2])
+        for trace_id in (first, second, third):
+            explained(exporter, trace_id, code=404)

@@ -11,10 +11,10 @@ from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import LabelSettings
 from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.explain import DecisionLog, Explained, lines_of, plain
-from llm_trace_exporter.otlp.records import RawSpan
+from llm_trace_exporter.otlp.records import RawEvent, RawSpan
 from tests.explain.explained import PLAIN, Replay, counted
 from tests.explain.test_captures import agrees
-from tests.spans import chat, event, raw_log, raw_span, trace_id
+from tests.spans import chat, raw_log, raw_span, trace_id
 
 
 def spans(*attrs: dict[str, Any], nested: bool = True) -> list[RawSpan]:
@@ -146,7 +146,7 @@ def test_a_label_beyond_its_cap_is_named() -> None:
 
 def test_results_are_counted_on_the_record_that_carries_them() -> None:
     verdict = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.label": "pass"}
-    told = event("gen_ai.evaluation.result", **verdict)
+    told = RawEvent("gen_ai.evaluation.result", 0, {**verdict})
     one = raw_span(chat(), name="span 0", events=(told,))
     alone = raw_log(verdict, event="gen_ai.evaluation.result", trace=one.trace_id, span=one.span_id)
     replay = counted([one], logs=[alone])

@@ -188,7 +188,8 @@ def test_a_trace_that_is_not_kept_is_not_found(base: str) -> None:
 
 
 def test_traces_are_explained_to_whoever_may_reload(exporter: FakeExporter) -> None:
-    exporter.explanation, refused = "{}", []
+    exporter.explanation = "{}"
+    refused: list[str] = []
     for base in serve(Web(exporter, refused=refused.append)):
         answer = get(f"{base}/-/explain?trace_id={'ab' * 16}")
         assert (answer.status_code, answer.text) == (403, "Lifecycle API is not enabled.\n")
