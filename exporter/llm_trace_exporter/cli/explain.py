@@ -14,7 +14,7 @@ from ..errors import ExporterError
 from ..explain import WIDTH, DecisionLog, Line, Trace, document_of, lines_of, plain, to_json
 
 MAX_RECORDS = 200_000
-"""Records that are explained at once; a kilobyte of memory each at most."""
+"""Records that are explained at once; about a kilobyte of memory each."""
 
 OUTSIDE = "none"
 """What is given for an id by who asks for log records outside of any trace."""

@@ -147,13 +147,12 @@ class Ingester:
         noting = NotingParser(reader, log) if log is not None else None
         captured: list[Captured] = []
         dispatcher = self._aggregator.dispatcher
-        read_span: Callable[[RawSpan], ParsedRecord] = (noting or reader).span
         read_log: Callable[[RawLog], ParsedRecord] = (noting or reader).log
         capture = None
         if dispatcher is not None:
             capture = dispatcher.capture_spans(captured)
             read_log = dispatcher.capture_logs(read_log, self._extractor, captured)
-        spans = parsed_records_of(raw_spans, read_span, reasons, capture)
+        spans = parsed_records_of(raw_spans, (noting or reader).span, reasons, capture)
         logs = parsed_records_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._writing:
             if readers is not self._readers:

@@ -1,7 +1,7 @@
 """The newest records and what was decided of them, by trace: bounded by their number.
 
-Each takes a kilobyte at most, as all texts in it are names that are cut, so that the number bounds
-the memory.
+Each takes about a kilobyte: all texts in it are names that are cut, so that the number bounds the
+memory.
 """
 
 from __future__ import annotations

@@ -10,9 +10,6 @@ from msgspec import Struct
 
 from ..model import CostLine, Role, Signal, Tokens
 
-MAX_NAME = 200
-"""Characters of a name; the rest is cut off."""
-
 State = Literal[
     "counted", "merged", "discarded", "resent", "structure", "results", "waiting"
 ]  # fmt: skip
@@ -44,7 +41,7 @@ class Arrival(Struct, frozen=True, gc=False):
     """Log records only."""
     signal: Signal
     name: str
-    """The span's; of a log record, its event's. At most `MAX_NAME` characters."""
+    """The span's; of a log record, its event's. Cut, and without characters that do not print."""
     start_ns: int
     dialect: str
     """The convention that read it; empty where none knows it."""
