@@ -155,7 +155,7 @@ def test_results_are_counted_on_the_record_that_carries_them() -> None:
     assert found["span 0"].results_counted == 1
     log = found["gen_ai.evaluation.result"]
     assert log.state == "results"
-    assert log.results_discarded.total() + log.results_counted == 1
+    assert len(log.results_discarded) + log.results_counted == 1
 
 
 def test_what_is_not_settled_waits() -> None:

@@ -17,7 +17,7 @@ from ..engine.content_consumers import ContentConsumers
 from ..engine.engine import Engine
 from ..engine.wiring import connection_limits
 from ..errors import ExporterError
-from ..explain import WIDTH, document_of, lines_of, plain, to_json
+from ..explain import WIDTH, json_of, lines_of, plain
 from ..model import Task
 from ..pricing import PriceUpdater, Pricing
 from ..receivers.admission import Admission
@@ -204,7 +204,7 @@ class Exporter:
             trace = None if kept is None else kept.trace(trace_id)
         if trace is None:
             return None
-        return plain(lines_of(trace, WIDTH)) if as_text else to_json(document_of([trace]))
+        return plain(lines_of(trace, WIDTH)) if as_text else "".join(json_of([trace]))
 
     def overview(self) -> Overview:
         """The landing page's numbers."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import ExporterError
-from ..explain import WIDTH, DecisionLog, Line, Trace, document_of, lines_of, plain, to_json
+from ..explain import WIDTH, DecisionLog, Line, Trace, json_of, lines_of, plain
 
 MAX_RECORDS = 200_000
 """Records that are explained at once; about a kilobyte of memory each."""
@@ -53,8 +53,7 @@ def explain(options: argparse.Namespace, feed: Callable[[DecisionLog], None]) ->
     if options.trace is not None and not traces:
         raise ExporterError(_nothing_of(options.trace, options.paths))
     if options.json:
-        document = document_of(traces, log.unreadable, log.forgotten_traces)
-        sys.stdout.write(to_json(document))
+        sys.stdout.writelines(json_of(traces, log.unreadable, log.forgotten_traces))
         return 0
     _print(traces)
     for reason, n in log.unreadable.most_common():

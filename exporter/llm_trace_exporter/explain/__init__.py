@@ -5,7 +5,7 @@ Ids, names, reasons and numbers; never the value of an attribute.
 
 from __future__ import annotations
 
-from .document import document_of, to_json
+from .document import json_of
 from .log import DecisionLog, Trace
 from .records import Arrival, Charge, Explained
 from .text import WIDTH, Line, lines_of, plain
@@ -18,8 +18,7 @@ __all__ = [
     "Explained",
     "Line",
     "Trace",
-    "document_of",
+    "json_of",
     "lines_of",
     "plain",
-    "to_json",
 ]

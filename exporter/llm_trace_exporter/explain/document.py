@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from .log import Trace
@@ -11,26 +13,26 @@ from .records import Charge, Explained, Totals, totals_of
 from .tree import Place, tree_of
 
 
-def document_of(
+def json_of(
     traces: Iterable[Trace], unreadable: Mapping[str, int] | None = None, forgotten_traces: int = 0
-) -> dict[str, Any]:
-    """Return the document of some traces.
+) -> Iterator[str]:
+    """Yield the document of some traces piece by piece, a line for each trace.
 
     Args:
         traces: In the order in which they are shown.
         unreadable: Why records could not be read at all, and how many.
         forgotten_traces: For how many there was no room.
     """
-    return {
-        "traces": [_trace(trace) for trace in traces],
-        "unreadable_records": dict(unreadable or {}),
-        "forgotten_traces": forgotten_traces,
-    }
+    yield '{"traces": ['
+    between = "\n"
+    for trace in traces:
+        yield between + _dumps(_trace(trace))
+        between = ",\n"
+    rest = {"unreadable_records": dict(unreadable or {}), "forgotten_traces": forgotten_traces}
+    yield f"\n], {_dumps(rest)[1:]}\n"
 
 
-def to_json(document: Mapping[str, Any]) -> str:
-    """Return the document as text."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+_dumps = partial(json.dumps, ensure_ascii=False)
 
 
 def _trace(trace: Trace) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def _record(place: Place) -> dict[str, Any]:
         "tokens_reported": arrival.written,
         "results": {
             "counted": one.results_counted,
-            "discarded": dict(sorted(one.results_discarded.items())),
+            "discarded": dict(sorted(Counter(one.results_discarded).items())),
         },
         "adds": _charge(one.charge),
     }

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 
-import msgspec
 from msgspec import Struct
 
 from ..correlation import Decision
@@ -45,7 +45,8 @@ class DecisionLog:
         self._only = only
         self._held = 0
         self._traces: OrderedDict[bytes, Trace] = OrderedDict()
-        self._by_key: dict[Key, list[Explained]] = {}
+        # What may still be decided of: equal records in the order in which they came.
+        self._open: dict[Key, list[Explained]] = {}
 
     def __len__(self) -> int:
         """Records held."""
@@ -64,7 +65,8 @@ class DecisionLog:
                 self._traces.move_to_end(trace_id)
             one = Explained.of(arrival)
             trace.records.append(one)
-            self._by_key.setdefault(one.key, []).append(one)
+            if one.state in OPEN:
+                self._open.setdefault(one.key, []).append(one)
             self._held += 1
             self._make_room(trace)
 
@@ -82,7 +84,8 @@ class DecisionLog:
             charges: By `Decision.place`, what counts.
         """
         for decision in decisions:
-            one = _meant(self._by_key.get(_key_of(decision), ()), decision)
+            same = self._open.get(_key_of(decision), [])
+            one = _meant(same, decision)
             if one is None:
                 continue
             if decision.is_result:
@@ -90,21 +93,22 @@ class DecisionLog:
                 if decision.what == "counted":
                     one.results_counted += 1
                 else:
-                    one.results_discarded[decision.reason] += 1
+                    one.results_discarded += (decision.reason,)
                 continue
             one.state, one.reason, one.into = decision.what, decision.reason, decision.into
             one.charge = charges.get(decision.place)
-            if decision.what == "resent":
-                one.results_left = 0
+            self._close(one)
 
     def traces(self) -> list[Trace]:
-        """All traces, the one seen longest ago first; as they are now."""
-        return [_copy(trace) for trace in self._traces.values()]
+        """All traces, the one seen longest ago first; they change with what is decided later."""
+        return list(self._traces.values())
 
     def trace(self, trace_id: bytes) -> Trace | None:
-        """One trace as it is now; None where nothing of it is held."""
+        """A copy of one trace; None where nothing of it is held."""
         found = self._traces.get(trace_id)
-        return None if found is None else _copy(found)
+        if found is None:
+            return None
+        return Trace(trace_id, deque(map(copy, found.records)), found.forgotten)
 
     def _make_room(self, newest: Trace) -> None:
         # What is outside of any trace is always new: it must not drive out all the others.
@@ -124,10 +128,17 @@ class DecisionLog:
         one = trace.records.popleft()
         trace.forgotten += 1
         self._held -= 1
-        same = self._by_key[one.key]
-        same.remove(one)
+        if one.state in OPEN:
+            self._close(one)
+
+    def _close(self, one: Explained) -> None:
+        same = self._open[one.key]
+        if same[-1] is one:
+            same.pop()
+        else:
+            same.remove(one)
         if not same:
-            del self._by_key[one.key]
+            del self._open[one.key]
 
 
 def _meant(same: Sequence[Explained], decision: Decision) -> Explained | None:
@@ -135,17 +146,9 @@ def _meant(same: Sequence[Explained], decision: Decision) -> Explained | None:
     if decision.is_result:
         return next((one for one in same if one.results_left), None)
     if decision.what == "resent":
-        return next((one for one in reversed(same) if one.state in OPEN), None)
+        return same[-1] if same else None
     return next((one for one in same if one.state == "waiting"), None)
 
 
 def _key_of(decision: Decision) -> Key:
     return decision.trace_id, decision.span_id, decision.signal, decision.fingerprint
-
-
-def _copy(trace: Trace) -> Trace:
-    records = deque(
-        msgspec.structs.replace(one, results_discarded=Counter(one.results_discarded))
-        for one in trace.records
-    )
-    return Trace(trace.trace_id, records, trace.forgotten)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..model import Tokens
 from .log import Trace
 from .records import Charge, Explained, State, totals_of
@@ -74,7 +76,7 @@ def phrases_of(one: Explained) -> list[Phrase]:
         phrases.append((f"reports {_number(arrival.written)} tokens", "dim"))
     if one.results_counted:
         phrases.append((_several(one.results_counted, "verdict"), "green"))
-    for reason, n in sorted(one.results_discarded.items()):
+    for reason, n in sorted(Counter(one.results_discarded).items()):
         phrases.append((f"{_several(n, 'verdict')} {reason}", "yellow"))
     return [phrase for phrase in phrases if phrase[0]]
 

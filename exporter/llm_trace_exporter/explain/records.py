@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..model import CostLine, Role, Signal, Tokens
 
@@ -103,18 +103,13 @@ class Explained(Struct, eq=False):
     results_left: int = 0
     """Verdicts and ratings on it that nothing was decided of."""
     results_counted: int = 0
-    results_discarded: Counter[str] = Counter()
+    results_discarded: tuple[str, ...] = ()
+    """The reason of each that does not count."""
 
     @classmethod
     def of(cls, arrival: Arrival) -> Explained:
         """A record of which nothing was decided yet."""
-        return cls(
-            arrival,
-            arrival.state,
-            arrival.reason,
-            results_left=arrival.results,
-            results_discarded=Counter(),
-        )
+        return cls(arrival, arrival.state, arrival.reason, results_left=arrival.results)
 
     @property
     def key(self) -> Key:
@@ -141,13 +136,13 @@ class Totals(Struct):
     cost_usd: float | None = None
     unpriced: float = 0
     """Calls without a price for all of it."""
-    discarded: Counter[str] = Counter()
+    discarded: Counter[str] = field(default_factory=Counter)
     """By reason, as in `llm_exporter_discarded_total`."""
 
 
 def totals_of(explained: Iterable[Explained]) -> Totals:
     """Sum up records."""
-    found = Totals(discarded=Counter())
+    found = Totals()
     for one in explained:
         found.records += 1
         found.written += one.arrival.written
@@ -168,6 +163,6 @@ def totals_of(explained: Iterable[Explained]) -> Totals:
 
 def discards_of(one: Explained) -> Iterator[str]:
     """The reason of everything about one record that does not count."""
-    yield from one.results_discarded.elements()
+    yield from one.results_discarded
     if one.state in LEFT_OUT:
         yield one.reason
