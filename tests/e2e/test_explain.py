@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.process import ROOT, Exporter, run, running
+from tests.e2e.process import DEADLINE_S, ROOT, Exporter, command, environment, run, running
 from tests.e2e.test_privacy import LOGS, PERSON, SCOPES, SPANS, TRACED_CALL, WORD, assert_kept
 from tests.e2e.wire import Span, call, logs, traces
 from tests.facts import Samples
@@ -91,6 +95,36 @@ def test_other_traces_are_left_out(tmp_path: Path) -> None:
     for arguments, found in (((), ids), (("--trace", ids[1]), [ids[1]])):
         document = json.loads(run("explain", "--json", *arguments, str(tmp_path))[0])
         assert {trace["trace_id"] for trace in document["traces"]} == {*found}
+
+
+def test_colours_are_for_terminals() -> None:
+    path = str(CORPUS / "otel-genai-anthropic")
+    plain = run("explain", path)[0]
+    controller, terminal = os.openpty()
+    with os.fdopen(controller, "rb") as screen:
+        done = subprocess.Popen(
+            command("explain", path),
+            stdout=terminal,
+            cwd=ROOT,
+            env={**environment(), "TERM": "xterm-256color", "COLUMNS": "100"},
+        )
+        os.close(terminal)
+        shown = b""
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while piece := screen.read1(4096):
+                shown += piece
+        assert done.wait(DEADLINE_S) == 0
+    coloured = shown.decode().replace("\r\n", "\n")
+    assert "\x1b[32mcounted" in coloured
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in bare.splitlines()] == plain.splitlines()
+
+
+def test_names_from_outside_do_not_command_the_terminal() -> None:
+    name = "\x1b[2J[red]chat\x9b\u202e"
+    output, _ = run("explain", "-", content=traces(Span(chat(), name=name)))
+    assert "[2J[red]chat" in output
+    assert not set("\x1b\x9b\u202e") & set(output)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from llm_trace_exporter.correlation import Decision
 from llm_trace_exporter.explain import Arrival, Charge, DecisionLog
 from llm_trace_exporter.explain.log import Trace
@@ -77,6 +79,18 @@ def test_what_was_handed_out_does_not_change_any_more() -> None:
     log.decided([counted], {0: Charge("chat")})
     assert [one.state for one in before.records] == ["waiting"]
     assert [one.state for one in kept(log, trace_id(1)).records] == ["counted"]
+
+
+def test_many_equal_records_take_no_longer() -> None:
+    log = DecisionLog(100_000)
+    log.received([arrival(trace_id(1), 1)] * 50_000)
+    ids = (trace_id(1), (1).to_bytes(8, "big"))
+    again = [Decision(*ids, "span", b"", "resent", "duplicate")] * 49_999
+    started = time.process_time()
+    log.decided([*again, Decision(*ids, "span", b"", "counted", place=0)], {0: Charge("chat")})
+    assert time.process_time() - started < 2
+    records = kept(log, trace_id(1)).records
+    assert [one.state for one in records] == ["counted", *["resent"] * 49_999]
 
 
 def test_reasons_for_what_cannot_be_read_are_bounded() -> None:
