@@ -14,6 +14,7 @@ from typing import Any
 
 import bcrypt
 import pytest
+import requests
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -198,6 +199,26 @@ def test_no_value_of_an_attribute_is_shown(exporter: Exporter) -> None:
     for trace_id in asked:
         for form in ("json", "text"):
             assert_kept({trace_id: explained(exporter, trace_id, format=form)})
+
+
+def test_scores_stand_under_the_call_that_they_judge(exporter: Exporter) -> None:
+    body = traces(call())
+    exporter.send(body)
+    (trace_id,) = traces_in(body)
+    (record,) = json.loads(explained(exporter, trace_id))["traces"][0]["records"]
+    verdict = {"trace_id": trace_id, "span_id": record["span_id"], "judge": WORD, "verdict": "fail"}
+    for _ in range(2):
+        told = requests.post(f"{exporter.http}/v1/verdicts", json=verdict, timeout=DEADLINE_S)
+        assert told.json()["accepted"] == 1
+    (trace,) = json.loads(explained(exporter, trace_id))["traces"]
+    found = [(r["name"], r["depth"], r["state"], r["results"]["counted"]) for r in trace["records"]]
+    assert found == [
+        ("chat", 0, "counted", 0),
+        ("score", 1, "results", 1),
+        ("score", 1, "resent", 0),
+    ]
+    assert trace["discarded"] == {"duplicate": 1}
+    assert_kept({"scores": explained(exporter, trace_id, format="text")})
 
 
 def test_log_records_outside_of_a_trace(exporter: Exporter) -> None:

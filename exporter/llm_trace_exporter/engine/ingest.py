@@ -333,8 +333,6 @@ class Ingester:
         with self._writing:
             if readers is self._readers:
                 entry = Entry(self._clock(), "scores", logs=found.records, wall_ns=now_ns)
-                if (log := self._aggregator.decisions) is not None:
-                    log.received(arrivals_of(found.records))
                 self._commit_and_apply(replace(entry, invalid=len(found.rejected)))
                 return found
         return self.ingest_scores(parse, tenant)
@@ -385,6 +383,8 @@ class Ingester:
         return replace(entry, dimensions=tuple(labels_of(self._readers.context)), waits_s=waits_s)
 
     def _apply(self, entry: Entry) -> None:
+        if self._aggregator.decisions is not None and entry.source == "scores":
+            self._aggregator.decisions.received(arrivals_of(entry.logs))
         for reading in (*entry.spans, *entry.logs):
             self._correlator.add(reading, entry.now_s)
             self._traces.see(reading, entry.now_s)

@@ -10,9 +10,7 @@ from msgspec import Struct, field
 
 from ..model import CostLine, Role, Signal, Tokens
 
-State = Literal[
-    "counted", "merged", "discarded", "resent", "structure", "results", "waiting"
-]  # fmt: skip
+State = Literal["counted", "merged", "discarded", "resent", "structure", "results", "waiting"]
 """What became of a record.
 
 counted: it is a call or step of its own. merged: it adds facts to one that counts. discarded: it
@@ -91,7 +89,7 @@ class Charge(Struct, frozen=True, gc=False):
         return tuple(dict.fromkeys(line.source for line in self.cost))
 
 
-class Explained(Struct, eq=False):
+class Explained(Struct, eq=False, gc=False):
     """A record and what was decided of it so far."""
 
     arrival: Arrival
