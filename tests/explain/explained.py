@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from llm_trace_exporter.config import Settings
@@ -33,11 +33,17 @@ class Replay:
         return trace
 
 
-def replayed(requests: Iterable[FileRequest], settings: Settings = PLAIN) -> Replay:
-    """Count recorded requests, settled at the end."""
+def replayed(
+    requests: Iterable[FileRequest],
+    settings: Settings = PLAIN,
+    settles: Callable[[], bool] = lambda: False,
+) -> Replay:
+    """Count recorded requests, settled at the end and after each request where that is wanted."""
     engine, log = _explaining(settings)
     for request in requests:
         engine.ingester.ingest_request(request.signal, request.encoding, request.body, "file")
+        if settles():
+            engine.ingester.settle_all()
     return _ended(engine, log)
 
 

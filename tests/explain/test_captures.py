@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
@@ -9,9 +10,13 @@ import pytest
 from llm_trace_exporter.explain.records import discards_of, totals_of
 from llm_trace_exporter.explain.tree import tree_of
 from llm_trace_exporter.model import TOKEN_TYPES
-from llm_trace_exporter.otlp.files import iter_requests
+from llm_trace_exporter.otlp.files import FileRequest, iter_requests
 from tests.explain.explained import Replay, replayed
 from tests.test_corpus import CORPUS, SOURCES
+from tests.test_order import split
+
+TOLD_TWICE = ("claude-code", "openinference-langchain-openai", "otel-genai-anthropic")
+"""Captures whose calls are told by two spans or on two signals."""
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -40,6 +45,24 @@ def test_what_is_sent_twice_is_explained_twice(source: str) -> None:
     once = Counter(one.state for one in replayed(requests).records)
     assert states["counted"] == once["counted"]
     assert states["resent"] > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_however_records_arrive_what_is_explained_is_what_is_counted(seed: int) -> None:
+    """Split, shuffled, some sent again, settled now and then: late ones, and late usage."""
+    draw = random.Random(seed)
+    apart = [one for source in TOLD_TWICE for one in split(source)]
+    sent = [*apart, *draw.sample(apart, len(apart) // 4)]
+    draw.shuffle(sent)
+    requests = [
+        FileRequest("logs" if signal == "logs" else "traces", "protobuf", body, "")
+        for signal, body in sent
+    ]
+    replay = replayed(requests, settles=lambda: draw.random() < 0.1)
+    agrees(replay)
+    states = {one.state for one in replay.records}
+    assert {"counted", "merged", "discarded", "resent"} <= states
+    assert "late" in {one.reason for one in replay.records}
 
 
 def agrees(replay: Replay) -> None:
