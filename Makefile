@@ -22,7 +22,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
 	$(PYTEST) -n auto --dist loadgroup -m "not long"
 
-QUICK := config content content_rules correlation dialects metrics objectives pricing scores sources \
+QUICK := config content content_rules correlation dialects explain metrics objectives pricing scores sources \
   test_architecture.py test_corpus.py test_every.py test_repository.py
 
 quick: $(VENV)/installed-test ## run the quick tests of what reads, counts, prices and shows: while you work
@@ -56,7 +56,7 @@ lock: $(BIN)/uv ## pin what is installed in the image and for tests, in requirem
 
 # Rooms on the way of a number, and the tests that start no other process.
 COUNTED := otlp dialects correlation pricing metrics storage
-IN_PROCESS := $(addprefix tests/,config content content_rules correlation dialects judge metrics objectives otlp pricing scores sources storage)
+IN_PROCESS := $(addprefix tests/,config content content_rules correlation dialects explain judge metrics objectives otlp pricing scores sources storage)
 coverage: $(VENV)/installed-test ## measure which lines and branches the tests reach; the rooms that count, the least first
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not long" --cov --cov-report= $(IN_PROCESS) $(wildcard tests/test_*.py)
 	$(BIN)/python -m coverage report --sort=cover --skip-covered --include="$(subst $() $(),$(),$(foreach r,$(COUNTED),*/$(r)/*,))"

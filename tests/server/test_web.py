@@ -27,6 +27,8 @@ class FakeExporter:
     problems: list[str] = field(default_factory=list)
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
     reloads: int = 0
+    explanation: str | None = None
+    explained: list[tuple[bytes, bool]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     go: threading.Event = field(default_factory=threading.Event)
     """Whole expositions wait for it."""
@@ -51,6 +53,10 @@ class FakeExporter:
 
     def config_yaml(self) -> str:
         return "decision_wait: 10s\n"
+
+    def explain(self, trace_id: bytes, *, as_text: bool) -> str | None:
+        self.explained.append((trace_id, as_text))
+        return self.explanation
 
     def overview(self) -> Overview:
         return Overview(
@@ -147,6 +153,50 @@ def test_health_and_readiness(base: str, exporter: FakeExporter) -> None:
 def test_reload(base: str, exporter: FakeExporter, method: str) -> None:
     assert requests.request(method, f"{base}/-/reload", timeout=5).status_code == 200
     assert exporter.reloads == 1
+
+
+def test_a_trace_is_explained(base: str, exporter: FakeExporter) -> None:
+    exporter.explanation = "{}"
+    asked = f"{base}/-/explain?trace_id="
+    for query, media_type in (
+        ("0123456789abcdefABCDEF0123456789", "application/json"),
+        ("0123456789abcdefABCDEF0123456789&format=text", "text/plain; charset=utf-8"),
+        ("none&format=json", "application/json"),
+    ):
+        answer = get(asked + query)
+        assert (answer.status_code, answer.text) == (200, "{}")
+        assert answer.headers["Content-Type"] == media_type
+        assert answer.headers["Cache-Control"] == "no-store"
+    trace_id = bytes.fromhex("0123456789abcdefabcdef0123456789")
+    assert exporter.explained == [(trace_id, False), (trace_id, True), (b"", False)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?trace_id=", "?trace_id=0123", f"?trace_id={'x' * 32}", "?trace_id=none&format=xml"],
+)
+def test_what_is_no_trace_id_is_refused(base: str, exporter: FakeExporter, query: str) -> None:
+    answer = get(f"{base}/-/explain{query}")
+    assert answer.status_code == 400
+    assert "32 hexadecimal digits" in answer.text
+    assert exporter.explained == []
+
+
+def test_a_trace_that_is_not_kept_is_not_found(base: str) -> None:
+    answer = get(f"{base}/-/explain?trace_id={'ab' * 16}")
+    assert (answer.status_code, "limits.max_explained" in answer.text) == (404, True)
+
+
+def test_traces_are_explained_to_whoever_may_reload(exporter: FakeExporter) -> None:
+    exporter.explanation = "{}"
+    refused: list[str] = []
+    for base in serve(Web(exporter, refused=refused.append)):
+        answer = get(f"{base}/-/explain?trace_id={'ab' * 16}")
+        assert (answer.status_code, answer.text) == (403, "Lifecycle API is not enabled.\n")
+    for base in serve(Web(exporter, has_lifecycle=lambda: True, refused=refused.append)):
+        url = f"{base}/-/explain?trace_id={'ab' * 16}"
+        assert get(url, Sec_Fetch_Site="cross-site").status_code == 403
+    assert (exporter.explained, refused) == ([], ["lifecycle_disabled", "cross_origin"])
 
 
 def test_reload_is_off_unless_switched_on(exporter: FakeExporter) -> None:

@@ -17,6 +17,7 @@ from ..engine.content_consumers import ContentConsumers
 from ..engine.engine import Engine
 from ..engine.wiring import connection_limits
 from ..errors import ExporterError
+from ..explain import WIDTH, json_of, lines_of, plain
 from ..model import Task
 from ..pricing import PriceUpdater, Pricing
 from ..receivers.admission import Admission
@@ -195,6 +196,15 @@ class Exporter:
     def config_yaml(self) -> str:
         """The configuration in force."""
         return effective_yaml(self.engine.settings)
+
+    def explain(self, trace_id: bytes, *, as_text: bool) -> str | None:
+        """What was decided of the newest records of a trace; None where none is kept."""
+        with self.engine.store.lock:
+            kept = self.engine.decisions
+            trace = None if kept is None else kept.trace(trace_id)
+        if trace is None:
+            return None
+        return plain(lines_of(trace, WIDTH)) if as_text else "".join(json_of([trace]))
 
     def overview(self) -> Overview:
         """The landing page's numbers."""

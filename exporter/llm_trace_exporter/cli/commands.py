@@ -25,11 +25,14 @@ from ..engine.file_descriptors import raise_limit
 from ..engine.readings import Readings
 from ..engine.wiring import in_memory, pricing_policy, uncapped
 from ..errors import ExporterError
-from ..pricing import Pricing, explain, render, tokens_from_totals
+from ..explain import DecisionLog
+from ..pricing import Pricing, render, tokens_from_totals
+from ..pricing import explain as explain_price
 from ..server import check_files
 from ..sources.file_replay import replay as replay_files
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
 from .evaluate import evaluate as evaluated
+from .explain import explain as explained
 from .log_format import set_up_logging
 from .readings import show_readings
 from .summary import render_summary, summarise
@@ -162,6 +165,17 @@ def evaluate(options: argparse.Namespace) -> int:
     return evaluated(options, settings, engine.ingester, engine.pricing, feed, _console())
 
 
+def explain(options: argparse.Namespace) -> int:
+    """Say of each recorded span and log record whether it counts, and why."""
+    engine = Engine(in_memory(_settings(options)))
+
+    def feed(log: DecisionLog) -> None:
+        engine.ingester.explain_to(log)
+        _feed(engine, options.paths)
+
+    return explained(options, feed)
+
+
 def cardinality(options: argparse.Namespace) -> int:
     """Tell how many series recorded OTLP would make."""
     settings = replace(_settings(options), zero_hold_s=0.0)
@@ -207,7 +221,7 @@ def price(options: argparse.Namespace) -> int:
         audio_output=options.audio_output,
     )
     pricing = Pricing(pricing_policy(_settings(options)))
-    explanation = explain(
+    explanation = explain_price(
         pricing,
         options.provider,
         options.model,

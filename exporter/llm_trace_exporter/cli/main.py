@@ -77,6 +77,16 @@ def _replay(command: argparse.ArgumentParser) -> Run:
     return replay
 
 
+def _explain(command: argparse.ArgumentParser) -> Run:
+    from .commands import explain
+    from .explain import add_options
+    from .options import add_config_option
+
+    add_options(command)
+    add_config_option(command)
+    return explain
+
+
 def _cardinality(command: argparse.ArgumentParser) -> Run:
     from .commands import cardinality
     from .options import add_config_option
@@ -152,6 +162,7 @@ def _version(_: argparse.ArgumentParser) -> Run:
 _COMMANDS: Mapping[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "serve": (_serve, "receive OTLP and serve metrics"),
     "replay": (_replay, "count recorded OTLP and print the metrics"),
+    "explain": (_explain, "say of recorded OTLP what counts, what does not, and why"),
     "cardinality": (_cardinality, "tell how many series recorded OTLP would make"),
     "evaluate": (_evaluate, "ask the judge's rules of recorded OTLP"),
     "check": (_check, "validate a configuration file"),

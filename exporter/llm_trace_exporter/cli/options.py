@@ -36,7 +36,7 @@ def add_serve_options(serve: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     serve.add_argument(
         "--web.enable-lifecycle", dest="web_enable_lifecycle", action="store_true",
-        help="answer POST /-/reload",
+        help="answer POST /-/reload and GET /-/explain",
     )  # fmt: skip
     for name, default in (("http", "localhost:4318"), ("grpc", "localhost:4317")):
         serve.add_argument(

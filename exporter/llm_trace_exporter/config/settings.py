@@ -217,6 +217,8 @@ class LimitSettings:
     evaluation_target_age_s: float = 86_400.0
     evaluation_wait_s: float = 60.0
     """How long a result waits for a call that was not seen yet."""
+    max_explained: int = 0
+    """Spans and log records of which is kept what was decided; 0: of none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .correlator import Correlator
+from .decisions import Decision, Decisions
 from .limits import Limits, Memory, Output
 from .memory_codec import Part, Saved, UnreadablePart, merged, relabelled, relabelled_record
 from .merge import SLACK_NS
@@ -11,6 +12,8 @@ from .trace_summaries import TraceLimits, WholeTraces
 __all__ = [
     "SLACK_NS",
     "Correlator",
+    "Decision",
+    "Decisions",
     "Limits",
     "Memory",
     "Output",

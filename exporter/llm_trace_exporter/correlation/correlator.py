@@ -15,6 +15,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
+from .decisions import Decisions
 from .duplicates import distinct, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
 from .inherited_dimensions import dimensions_of, with_inherited
@@ -81,9 +82,14 @@ class Correlator:
         else:
             self._add_log(reading, now_s)
 
-    def add_result(self, result: Verdict | Feedback, now_s: float) -> None:
+    def add_result(
+        self, result: Verdict | Feedback, now_s: float, carrier: ParsedRecord | None = None
+    ) -> None:
         """Take in a result or rating; what was told already, by whatever carrier, counts once."""
-        if result.origin.trace_id and not self.memories.verdicts.add(digest_of(result), None):
+        is_new = not result.origin.trace_id or self.memories.verdicts.add(digest_of(result), None)
+        if self._output.decisions is not None and carrier is not None:
+            self._output.decisions.result(carrier, "" if is_new else "duplicate")
+        if not is_new:
             self._output.discard("duplicate", 1, 0)
             return
         limits = self.limits
@@ -168,13 +174,18 @@ class Correlator:
 
     def drain(self) -> Output:
         """What came out since the last call."""
-        output, self._output = self._output, Output()
+        output, decisions = self._output, self._output.decisions
+        self._output = Output(decisions=None if decisions is None else decisions.renewed())
         return output
+
+    def explain(self, *, each: bool) -> None:
+        """Whether to note what is decided of each record, for `Output.decisions`."""
+        self._output.decisions = Decisions() if each else None
 
     def _add_span(self, reading: ParsedRecord, now_s: float) -> None:
         trace = self._table.trace(reading.trace_id, now_s)
         if reading.span_id in trace.nodes:
-            self._output.discard("duplicate", 1, reading.reported_tokens)
+            self._output.discard("duplicate", 1, reading.reported_tokens, (reading,))
             return
         if reading.group:
             self.memories.groups.add(reading.group, None)
@@ -190,27 +201,28 @@ class Correlator:
             elif isinstance(record, Step):
                 node.step = self._wait(record, trace, reading, now_s)
             else:
-                self.add_result(record, now_s)
+                self.add_result(record, now_s, reading)
         self._discard_dropped(reading)
 
     def _add_log(self, reading: ParsedRecord, now_s: float) -> None:
         if reading.drop == "not_llm":
-            self._output.discard("not_llm", 1, 0)
+            self._output.discard("not_llm", 1, 0, (reading,))
             return
         if not self.memories.fingerprints.add(reading.fingerprint, None):
-            self._output.discard("duplicate", 1, reading.reported_tokens)
+            self._output.discard("duplicate", 1, reading.reported_tokens, (reading,))
             return
         trace = self._table.trace(reading.trace_id, now_s) if reading.trace_id else Trace(b"")
         for record in reading.records:
             if isinstance(record, LlmCall | Step):
                 self._wait(record, trace, reading, now_s)
             else:
-                self.add_result(record, now_s)
+                self.add_result(record, now_s, reading)
         self._discard_dropped(reading)
 
     def _discard_dropped(self, reading: ParsedRecord) -> None:
         if reading.drop:
-            self._output.discard(reading.drop, 0 if reading.records else 1, reading.reported_tokens)
+            n = 0 if reading.records else 1
+            self._output.discard(reading.drop, n, reading.reported_tokens, (reading,))
 
     def _wait(
         self, record: LlmCall | Step, trace: Trace, reading: ParsedRecord, now_s: float
@@ -232,6 +244,8 @@ class Correlator:
             trace.steps.append(pending)
         trace.waiting += 1
         self._waiting.add(pending)
+        if self._output.decisions is not None:
+            self._output.decisions.waits(pending, reading)
         if trace.waiting > MAX_WAITING_IN_TRACE:
             self._settle(trace.unsettled())
         return pending
@@ -284,7 +298,7 @@ class Correlator:
                 self._output.records.append(added)
                 used = added.call.tokens.total if added.call.tokens is not None else 0
                 reason, told = "rollup", max(0, told - used)
-            self._output.discard(reason, len(waiting), told)
+            self._output.discard(reason, len(waiting), told, waiting, added)
             return
         self._discard_others(leaf)
         call = self._bound(with_purpose(leaf), reporters)
@@ -296,7 +310,7 @@ class Correlator:
         span_ids = [(t.trace.trace_id, t.span_id) for t in reporters]
         self.subjects.remember(call, span_ids, self._now_s)
         self._output.reporters[len(self._output.records)] = span_ids
-        self._output.records.append(call)
+        self._output.count(call, reporters[0])
 
     def _bound(self, record: _R, reporters: Iterable[Report]) -> _R:
         if self.limits.inherited:
@@ -314,9 +328,10 @@ class Correlator:
             return
         logs = [t for t in reporters if t.signal == "log" and call.origin.signal == "span"]
         copied = sum(t.reported_tokens for t in logs)
-        self._output.discard("duplicate", len(logs), copied)
+        self._output.discard("duplicate", len(logs), copied, logs, call.origin)
         left = max(0, leaf.reported_tokens - copied - counted)
-        self._output.discard("rollup", len(reporters) - len(logs) - 1, left)
+        others = [t for t in reporters[1:] if not logs or t.signal == "span"]
+        self._output.discard("rollup", len(reporters) - len(logs) - 1, left, others, call.origin)
 
     def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
@@ -341,28 +356,28 @@ class Correlator:
     def _settle_step(self, pending: Report, step: Step, nested: StepsOfTrace) -> None:
         self._waiting.done(pending)
         if pending.precedence == "fallback" and pending.group in self.memories.groups:
-            self._output.discard("duplicate", 1, 0)
+            self._output.discard("duplicate", 1, 0, (pending,))
             return
         outer = nested.outer_of(pending)
         if outer is not None:
             if not outer.settled and isinstance(outer.record, Step):
                 outer.record = absorb(outer.record, step)
-            self._output.discard("rollup", 1, 0)
+            self._output.discard("rollup", 1, 0, (pending,), outer.record.origin)
             return
         for inner in nested.inner_of(pending):
             if inner.applied:
-                self._output.discard("late", 1, 0)
+                self._output.discard("late", 1, 0, (pending,))
                 return
             if inner.settled:
                 continue
             self._waiting.done(inner)
-            self._output.discard("rollup", 1, 0)
+            self._output.discard("rollup", 1, 0, (inner,), step.origin)
             if isinstance(inner.record, Step):
                 step = absorb(step, inner.record)
         if step.kind == "agent" and not step.named and nested.only_directs(pending):
             step = replace(step, kind="workflow")
         pending.applied = True
-        self._output.records.append(self._bound(step, (pending,)))
+        self._output.count(self._bound(step, (pending,)), pending)
 
     def _make_room(self, now_s: float) -> None:
         for trace_id in self._table.overdue(now_s):

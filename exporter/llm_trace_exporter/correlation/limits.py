@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from ..model import Agreement, LateUsage, Record
+from ..model import Agreement, LateUsage, LlmCall, Origin, ParsedRecord, Record, Step
+from .decisions import Decisions
 from .evaluations import UnmatchedReason
+from .trace import Report
 
 DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
 
@@ -58,8 +61,35 @@ class Output:
     discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)
     """Reason -> (records, tokens that they wrote)."""
 
-    def discard(self, reason: DiscardReason, records: int, tokens: int) -> None:
-        """Note what does not count."""
+    decisions: Decisions | None = None
+    """The same for each record; None: nobody asks."""
+
+    def count(self, record: LlmCall | Step, report: Report) -> None:
+        """Let out what counts, under the name of the report whose numbers it has."""
+        if self.decisions is not None:
+            self.decisions.counted(report, len(self.records))
+        self.records.append(record)
+
+    def discard(
+        self,
+        reason: DiscardReason,
+        records: int,
+        tokens: int,
+        whose: Sequence[Report | ParsedRecord] = (),
+        into: Origin | LateUsage | None = None,
+    ) -> None:
+        """Note what does not count.
+
+        Args:
+            reason: Why.
+            records: How many.
+            tokens: What they wrote beyond what counts.
+            whose: Which records, as many.
+            into: What counts in their place; or what they add to it, the last of `self.records`.
+        """
         if records or tokens:
             before = self.discarded.get(reason, (0, 0))
             self.discarded[reason] = (before[0] + records, before[1] + tokens)
+        if self.decisions is not None and whose and records:
+            place = len(self.records) - 1 if isinstance(into, LateUsage) else -1
+            self.decisions.discarded(reason, whose, into, place)

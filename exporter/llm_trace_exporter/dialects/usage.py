@@ -79,6 +79,7 @@ def _usual(view: RecordView, told: Mapping[str, int], context: Context) -> Token
         return None
     if cached and (
         context.cache_inclusion
+        or view.dialect.cache_inclusion
         or view.dialect.exclusive_cache_for
         or passes_on(view.record.scope.name)
         or (_is_generic(view) and is_left_out_by(_names(view)))

@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from ..content import ContentDispatcher
 from ..correlation import Output, WholeTraces
+from ..explain import Charge, DecisionLog
 from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.recorder import Recorder
-from ..model import Agreement, Feedback, LateUsage, LlmCall, Step, Verdict
+from ..model import Agreement, Feedback, LateUsage, LlmCall, PricedCall, Step, Verdict
 from ..objectives import Budgets
 from ..pricing import Pricing
+from .explaining import charge_of_call, charge_of_step
 
 _J = TypeVar("_J", Verdict, Feedback)
 
@@ -31,9 +33,12 @@ class Aggregator:
         self.budgets = Budgets()
         self.dispatcher: ContentDispatcher | None = None
         """Hands out what was said in settled calls."""
+        self.decisions: DecisionLog | None = None
+        """Is told what was decided of each record."""
 
     def count(self, output: Output, unix_s: float) -> None:
         """Count what came out of the correlator at a moment."""
+        charges: dict[int, Charge] | None = None if self.decisions is None else {}
         for place, record in enumerate(output.records):
             if isinstance(record, LlmCall):
                 priced = self.pricing.price(record)
@@ -42,17 +47,25 @@ class Aggregator:
                 self.budgets.spend(priced, unix_s)
                 if self.dispatcher is not None:
                     self.dispatcher.dispatch(priced, output.reporters[place])
+                if charges is not None:
+                    charges[place] = self._charge(priced)
             elif isinstance(record, Step):
                 self.traces.step(record)
                 self._recorder.step(record)
+                if charges is not None:
+                    charges[place] = charge_of_step(record)
             elif isinstance(record, LateUsage):
-                self._late_usage(record, unix_s)
+                priced = self._late_usage(record, unix_s)
+                if charges is not None:
+                    charges[place] = self._charge(priced)
             else:
                 self._result(record)
         for reason, (n, tokens) in output.discarded.items():
             self._metrics.discarded(reason, n, tokens)
         for why, n in output.missing.items():
             self._metrics.unmatched(why, n)
+        if self.decisions is not None and charges is not None and output.decisions is not None:
+            self.decisions.decided(output.decisions.made, charges)
 
     def close_traces(self, now_s: float, *, ends_all: bool) -> None:
         """Count the traces that are complete."""
@@ -60,7 +73,10 @@ class Aggregator:
         for trace in traces.complete_all() if ends_all else traces.complete(now_s):
             self._recorder.trace(trace)
 
-    def _late_usage(self, late: LateUsage, unix_s: float) -> None:
+    def _charge(self, priced: PricedCall) -> Charge:
+        return charge_of_call(priced, self._recorder.capped_labels(priced))
+
+    def _late_usage(self, late: LateUsage, unix_s: float) -> PricedCall:
         before, priced = self.pricing.price(late.counted), self.pricing.price(late.call)
         told = {line.type for line in before.cost}
         if told:
@@ -70,6 +86,7 @@ class Aggregator:
         self.traces.late_usage(before, priced, is_first=late.is_first)
         self._recorder.late_usage(before, priced, is_first=late.is_first)
         self.budgets.spend(priced, unix_s)
+        return priced
 
     def _result(self, record: Verdict | Feedback | Agreement) -> None:
         if isinstance(record, Verdict):

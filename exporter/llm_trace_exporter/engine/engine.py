@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import __version__
 from ..config import Settings
 from ..errors import Overloaded
+from ..explain import DecisionLog
 from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.exposition import Exposition, process_registry
 from ..metrics.objectives import ObjectiveMetrics
@@ -82,6 +83,8 @@ class Engine:
         self.clock_watch = ClockWatch(clock, wall_clock, self.metrics.clock_jumped)
         self._objectives = ObjectiveMetrics(self.store)
         self._wall_clock = wall_clock
+        self.decisions: DecisionLog | None = None
+        """What was decided of the newest records; None: nobody asks."""
         self._take(options)
         if self.checkpointer is not None:
             self.checkpointer.restore()
@@ -136,11 +139,20 @@ class Engine:
         """Show and follow what the configuration says about judges, targets and budgets."""
         self._objectives.targets((t.slo, dict(t.labels), t.value) for t in options.targets)
         self.ingester.budgets.configure(options.budgets, options.dimensions)
+        self._explain(options.settings.limits.max_explained)
         self.recorder.judges(
             options.score_ranges,
             options.score_ranges_of_dialects,
             options.baseline_failure_ratios,
         )
+
+    def _explain(self, max_records: int) -> None:
+        """Keep what is decided of so many records; what is kept stays over a reload."""
+        if max_records and self.decisions is not None:
+            self.decisions.max_records = max_records
+            return
+        self.decisions = DecisionLog(max_records) if max_records else None
+        self.ingester.explain_to(self.decisions)
 
     def refresh(self) -> None:
         """Bring the gauges up to date, as before each exposition."""

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -34,6 +33,7 @@ from ..correlation import (
 )
 from ..dialects import INDEXED_KEYS, Context, ParserPool, labels_of, moved_to, wanted_keys
 from ..errors import Overloaded
+from ..explain import DecisionLog
 from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.recorder import Recorder
 from ..metrics.store import Store
@@ -45,22 +45,13 @@ from ..otlp.decode import logs_of, spans_of
 from ..otlp.json_text import document, members_of
 from ..otlp.records import Encoding, RawLog, RawSpan, SignalName
 from ..pricing import Pricing
-from ..storage import Entry, Memory
+from ..storage import Entry, Journal, Memory
 from .aggregate import Aggregator
 from .arrivals import Arrivals, dated, message_of, parsed_records_of
+from .explaining import NotingParser, arrivals_of
 
 _encode = msgspec.msgpack.Encoder().encode
 _labelled = msgspec.msgpack.Decoder(tuple[list[str], bytes])
-
-
-class Journal(Protocol):
-    """Where requests are written before they are acknowledged."""
-
-    def append(self, entry: Entry) -> None:
-        """Commit an entry.
-
-        Raises: Overloaded when it cannot be written.
-        """
 
 
 class Ingester:
@@ -143,8 +134,8 @@ class Ingester:
         source: Source, tenant: Tenant = ANYONE,
     ) -> Outcome:  # fmt: skip
         """Apply one request that is decoded already."""
-        started_s, readers = time.perf_counter(), self._readers
-        outcome = self._ingest(spans, logs, [], readers, source, tenant, started_s)
+        started_s = time.perf_counter()
+        outcome = self._ingest(spans, logs, [], self._readers, source, tenant, started_s)
         return outcome or self.ingest_records(spans, logs, source, tenant)
 
     def _ingest(
@@ -152,15 +143,16 @@ class Ingester:
         readers: ParserPool, source: Source, tenant: Tenant, started_s: float,
     ) -> Outcome | None:  # fmt: skip
         """None, and nothing is applied, where the configuration was replaced meanwhile."""
-        reader = readers.of(tenant.labels)
+        reader, log = readers.of(tenant.labels), self._aggregator.decisions
+        noting = NotingParser(reader, log) if log is not None else None
         captured: list[Captured] = []
         dispatcher = self._aggregator.dispatcher
-        read_log: Callable[[RawLog], ParsedRecord] = reader.log
+        read_log: Callable[[RawLog], ParsedRecord] = (noting or reader).log
         capture = None
         if dispatcher is not None:
             capture = dispatcher.capture_spans(captured)
             read_log = dispatcher.capture_logs(read_log, self._extractor, captured)
-        spans = parsed_records_of(raw_spans, reader.span, reasons, capture)
+        spans = parsed_records_of(raw_spans, (noting or reader).span, reasons, capture)
         logs = parsed_records_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._writing:
             if readers is not self._readers:
@@ -174,6 +166,8 @@ class Ingester:
             with self._lock:
                 if dispatcher is not None:
                     dispatcher.put(captured, self._clock())
+                if noting is not None:
+                    noting.hand_in(reasons)
                 self._apply(entry)
                 self._metrics.ingest_duration(source, time.perf_counter() - started_s)
         return Outcome(len(reasons), message_of(reasons))
@@ -197,11 +191,9 @@ class Ingester:
         with self._writing:
             if self._correlator.waiting or (ends_traces and len(self._traces)):
                 entry = Entry(
-                    self._clock(),
-                    wall_ns=self._wall_clock_ns(),
-                    settles_all=True,
+                    self._clock(), wall_ns=self._wall_clock_ns(), settles_all=True,
                     ends_traces=ends_traces,
-                )
+                )  # fmt: skip
                 self._commit_and_apply(entry)
 
     @contextmanager
@@ -315,6 +307,12 @@ class Ingester:
             self._use_context(ParserPool(self._readers.context))
             return before
 
+    def explain_to(self, log: DecisionLog | None) -> None:
+        """Note of each record from now on what is decided of it; None: of none."""
+        with self.paused():
+            self._aggregator.decisions = log
+            self._correlator.explain(each=log is not None)
+
     def ingest_verdicts(self, verdicts: Iterable[Verdict]) -> None:
         """Count what judges within the exporter found: on record like all that is counted.
 
@@ -382,10 +380,11 @@ class Ingester:
             calls.decision_wait_s, calls.evaluation_wait_s, calls.inherit_wait_s,
             traces.idle_timeout_s, traces.rootless_idle_timeout_s,
         )  # fmt: skip
-        labels = tuple(labels_of(self._readers.context))
-        return replace(entry, dimensions=labels, waits_s=waits_s)
+        return replace(entry, dimensions=tuple(labels_of(self._readers.context)), waits_s=waits_s)
 
     def _apply(self, entry: Entry) -> None:
+        if self._aggregator.decisions is not None and entry.source == "scores":
+            self._aggregator.decisions.received(arrivals_of(entry.logs))
         for reading in (*entry.spans, *entry.logs):
             self._correlator.add(reading, entry.now_s)
             self._traces.see(reading, entry.now_s)

@@ -24,6 +24,7 @@ from ..model import (
     TraceSummary,
     Verdict,
 )
+from .catalogue import REQUEST
 from .name_profiles import NameProfiles
 from .plausibility import is_plausible
 from .series import MAX_AMOUNT, Counter, TraceRef
@@ -133,6 +134,17 @@ class Recorder:
         if is_first and before.unpriced is not None and priced.unpriced is None:
             counted = self._series_of(before, now_s)
             counted.repriced[(before.unpriced,)].add(weight, now_s)
+
+    def capped_labels(self, priced: PricedCall) -> tuple[str, ...]:
+        """Labels of a counted call whose value is shown as `other`."""
+        call, options = priced.call, self._store.options
+        origin, dimensions = call.origin, tuple(d.label for d in options.dimensions)
+        values = (
+            *(origin.service, origin.environment, priced.provider, priced.model, call.operation),
+            *origin.dimensions[: len(dimensions)],
+        )
+        labels = (*REQUEST[:-1], *dimensions)[: len(values)]
+        return self._store.policy.admit_all(labels, values)[1]
 
     def _series_of(self, priced: PricedCall, now_s: float) -> CallSeries:
         call, origin = priced.call, priced.call.origin

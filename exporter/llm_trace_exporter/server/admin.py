@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from html import escape
@@ -26,6 +27,13 @@ from .render_queue import RenderQueue
 _GZIP_LEVEL = 3
 _MAX_NAMES = 1_000
 _MAX_WAITING = 64
+_TRACE_ID = re.compile("[0-9a-fA-F]{32}")
+_EXPLAINED_AS = {"": "application/json", "json": "application/json", "text": "text/plain"}
+_EXPLAIN_USAGE = (
+    "trace_id: 32 hexadecimal digits, or none for log records outside of a trace; "
+    "format: json or text\n"
+)
+_NOT_KEPT = "Nothing of this trace is kept: limits.max_explained says how many records are.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,13 @@ class Admin(Protocol):
 
     def config_yaml(self) -> str:
         """The effective configuration, secrets masked."""
+        ...
+
+    def explain(self, trace_id: bytes, *, as_text: bool) -> str | None:
+        """What was decided of the records of a trace, as JSON or as text.
+
+        An empty id asks for the log records outside of any trace. None where none is kept.
+        """
         ...
 
     def overview(self) -> Overview:
@@ -118,6 +133,7 @@ class Web:
             Route(f"{prefix}/-/healthy", self._healthy, methods=["GET"]),
             Route(f"{prefix}/-/ready", self._ready, methods=["GET"]),
             Route(f"{prefix}/-/reload", self._reload, methods=["POST", "PUT"]),
+            Route(f"{prefix}/-/explain", self._explain, methods=["GET"]),
             Route(f"{prefix}/config", self._config, methods=["GET"]),
             Route(f"{prefix}/", self._landing, methods=["GET"]),
         ]
@@ -153,16 +169,41 @@ class Web:
         return PlainTextResponse(f"{reason}\n", 503) if reason else PlainTextResponse("Ready\n")
 
     async def _reload(self, request: Request) -> Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        problem = await self._rest.run("reload", self._reloaded)
+        if problem:
+            return PlainTextResponse(f"failed to reload the configuration:\n{problem}\n", 500)
+        return PlainTextResponse("Reloaded\n")
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Why only those who administrate the exporter are answered; None for them."""
         if _is_cross_origin(request):
             self._refused("cross_origin")
             return PlainTextResponse("Cross-origin requests are not allowed.\n", 403)
         if not self._has_lifecycle():
             self._refused("lifecycle_disabled")
             return PlainTextResponse("Lifecycle API is not enabled.\n", 403)
-        problem = await self._rest.run("reload", self._reloaded)
-        if problem:
-            return PlainTextResponse(f"failed to reload the configuration:\n{problem}\n", 500)
-        return PlainTextResponse("Reloaded\n")
+        return None
+
+    async def _explain(self, request: Request) -> Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        asked, form = (request.query_params.get(key, "") for key in ("trace_id", "format"))
+        if not (_TRACE_ID.fullmatch(asked) or asked == "none") or form not in _EXPLAINED_AS:
+            return PlainTextResponse(_EXPLAIN_USAGE, 400)
+        trace_id = b"" if asked == "none" else bytes.fromhex(asked)
+        as_text = form == "text"
+
+        def work() -> str | None:
+            return self._admin.explain(trace_id, as_text=as_text)
+
+        found = await self._rest.run(("explain", trace_id, as_text), work)
+        if found is None:
+            return PlainTextResponse(_NOT_KEPT, 404)
+        return Response(
+            found, media_type=_EXPLAINED_AS[form], headers={"Cache-Control": "no-store"}
+        )
 
     def _reloaded(self) -> str:
         """What keeps the configuration from being used; empty when it is in force."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .journal import Entry
+from .journal import Entry, Journal
 from .reader import Found
 from .rows import Memory, SavedSeries
 from .state_file import Checkpoint, State
 
-__all__ = ["Checkpoint", "Entry", "Found", "Memory", "SavedSeries", "State"]
+__all__ = ["Checkpoint", "Entry", "Found", "Journal", "Memory", "SavedSeries", "State"]

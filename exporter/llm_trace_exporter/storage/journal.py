@@ -6,6 +6,8 @@ is how what was acknowledged survives a crash.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 import zstandard
 from msgspec import Struct
@@ -71,3 +73,13 @@ class Codec:
             return self._decoder.decode(content)
         except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ExporterError(f"not an entry of this journal: {type(error).__name__}") from error
+
+
+class Journal(Protocol):
+    """Where requests are written before they are acknowledged."""
+
+    def append(self, entry: Entry) -> None:
+        """Commit an entry.
+
+        Raises: Overloaded when it cannot be written.
+        """
