@@ -356,9 +356,20 @@ class TraceSummary(Struct, frozen=True, gc=False):
 Role = Literal["call", "tool", "agent", "evaluator", "other"]
 """What a span means to what it encloses."""
 
-Precedence = Literal["primary", "supplement", "fallback"]
-"""Whether a call or step counts, only adds facts to one that does, or counts where its group
-(see ParsedRecord.group) sends no spans."""
+Precedence = Literal["primary", "supplement", "fallback", "evidence"]
+"""Whether a call or step counts, only adds facts to one that does, counts where its group (see
+ParsedRecord.group) sends no spans, or, known as a call by its model and tokens alone, counts where
+no other call of its trace tells these tokens."""
+
+
+class HttpAttempt(Struct, frozen=True, gc=False, array_like=True):
+    """One request to a provider or a gateway, as the client span of its HTTP library told it."""
+
+    start_ns: int
+    end_ns: int
+    is_generation: bool
+    """False: it asked for the list of models."""
+    error_type: ErrorType = ""
 
 
 class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
@@ -383,6 +394,8 @@ class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """Log records: what tells a resent one."""
     root: Root | None = None
     """Spans: set where a trace, or a process's part of it, begins."""
+    attempt: HttpAttempt | None = None
+    """HTTP client spans to where models are served."""
 
 
 class CostLine(Struct, frozen=True, gc=False):

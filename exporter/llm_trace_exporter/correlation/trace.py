@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..model import LlmCall, Precedence, Role, Signal, Step
+from ..model import HttpAttempt, LlmCall, Precedence, Role, Signal, Step
 from .memory_codec import Move, relabelled
 
 MAX_DEPTH = 64
@@ -44,7 +44,7 @@ class Report(Struct, eq=False, gc=False):
     settled: bool = False
     """Settled one way or the other: applied, merged or discarded."""
     applied: bool = False
-    """Steps: counted under its own name."""
+    """Steps: counted under its own name. Evidence: it is what was counted of its tokens."""
     held_until_s: float = 0.0
     """Until when it may wait for the root of its trace."""
     unmeasured: LlmCall | None = None
@@ -78,6 +78,8 @@ class Trace(Struct, eq=False, gc=False):
     seen_s: float = 0.0
     root_dimensions: tuple[str, ...] = ()
     """Values on its root, where dimensions are inherited and the root came."""
+    attempts: dict[bytes, HttpAttempt] = {}
+    """Span id -> the request that an HTTP library told there."""
 
     def settle_all(self) -> None:
         """Let nothing wait any more, and count nothing of it."""
@@ -94,6 +96,7 @@ class Trace(Struct, eq=False, gc=False):
         self.nodes.clear()
         self.calls.clear()
         self.steps.clear()
+        self.attempts.clear()
 
     def relabel(self, move: Move) -> None:
         """Go on with other dimensions."""

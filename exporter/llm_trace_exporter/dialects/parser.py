@@ -24,6 +24,7 @@ from .calls import read_call
 from .coerce import text
 from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
+from .http_attempts import http_attempt
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
 from .schema import IGNORE, Dialect, Kind, RecordView
@@ -80,6 +81,7 @@ class RecordParser:
             reported_tokens=naive,
             drop=_drop(kind, records, naive),
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
+            attempt=http_attempt(span) if kind is IGNORE else None,
         )
 
     def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
@@ -146,8 +148,12 @@ def _failed(records: list[Record]) -> bool:
 
 def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None) -> ParsedRecord:
     parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
+    attempt = http_attempt(record) if isinstance(record, RawSpan) else None
     return ParsedRecord(
-        record.trace_id, record.span_id, parent_id, signal, "", drop="not_llm", root=root
+        *(record.trace_id, record.span_id, parent_id, signal, ""),
+        drop="not_llm",
+        root=root,
+        attempt=attempt,
     )
 
 

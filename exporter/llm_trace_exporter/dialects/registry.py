@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ..otlp.records import Attributes, RawLog, RawSpan
 from .context import CONTEXT_KEYS, Dimension
 from .evaluations import FACT_KEYS
+from .http_attempts import HTTP_KEYS
 from .schema import Dialect, Fields
 from .vendors import (
     coding_agents,
@@ -88,7 +89,7 @@ def wanted_keys(dimensions: Iterable[Dimension]) -> frozenset[str]:
     found = {where.attr for table in TABLES.values() for at in table.values() for where in at}
     for dialect in DIALECTS:
         found.update(dialect.detect_by, dialect.kind_keys, dialect.resources)
-    found.update(_EVENT_KEYS, FACT_KEYS)
+    found.update(_EVENT_KEYS, FACT_KEYS, HTTP_KEYS)
     found.update(where.attr for where in CONTEXT_KEYS)
     found.update(where.attr for d in dimensions for where in d.keys)
     return frozenset(found)
