@@ -15,7 +15,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
-from .duplicates import distinct, is_linked, merge_copies
+from .duplicates import distinct, is_answer_elsewhere, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
 from .inherited_dimensions import dimensions_of, with_inherited
 from .late_usage import late_usage, span_told_of
@@ -289,7 +289,7 @@ class Correlator:
         self._discard_others(leaf)
         call = self._bound(with_purpose(leaf), reporters)
         if is_linked(leaf.call):
-            self.memories.remember_answer(leaf.call, call)
+            self.memories.remember_answer(leaf.call, call, leaf.tellers)
         if call.tokens is None:
             for reporter in reporters:
                 reporter.unmeasured = call
@@ -330,13 +330,20 @@ class Correlator:
                 return "duplicate"
         if call.origin.signal == "log" and span_told_of(leaf.reporters[0]) is not None:
             return "duplicate"
-        if is_linked(call):
-            answer = self.memories.answered(call.origin.service, call.response_id)
-            if answer is not None and overlap(call, answer):
-                return "late"
+        if is_linked(call) and self._is_answered(leaf):
+            return "late"
         if call.tokens is None and not call.model and not call.error_type:
             return "not_llm"
         return None
+
+    def _is_answered(self, leaf: CallGroup) -> bool:
+        """Whether the answer that is named here was counted already, as somebody else told it."""
+        call, memories = leaf.call, self.memories
+        answer = memories.answered(call.origin.service, call.response_id)
+        if answer is not None:
+            return overlap(call, answer) and not leaf.tellers & answer.tellers
+        answer = memories.answered_elsewhere(call.origin.service, call.response_id)
+        return answer is not None and is_answer_elsewhere(call, answer)
 
     def _settle_step(self, pending: Report, step: Step, nested: StepsOfTrace) -> None:
         self._waiting.done(pending)

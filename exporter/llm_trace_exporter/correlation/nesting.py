@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..model import LlmCall
 from .merge import fill_missing
-from .trace import Report, Trace
+from .trace import Report, Teller, Trace
 
 
 class CallGroup(Struct, eq=False, gc=False):
@@ -24,11 +24,23 @@ class CallGroup(Struct, eq=False, gc=False):
     """Late: a report of the call that was applied, where that was without usage."""
     late_call: LlmCall | None = None
     """Late: who tells that usage."""
+    is_told: bool = False
+    """Other calls of the trace tell all of it: nothing of it counts."""
 
     @property
     def reported_tokens(self) -> int:
         """Tokens that all reporters together wrote."""
         return sum(reporter.reported_tokens for reporter in self.reporters)
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether nobody names it a call: its model and its tokens are all there is."""
+        return all(reporter.precedence == "evidence" for reporter in self.reporters)
+
+    @property
+    def tellers(self) -> frozenset[Teller]:
+        """Who told it."""
+        return frozenset([reporter.teller for reporter in self.reporters])
 
     @property
     def waits(self) -> bool:

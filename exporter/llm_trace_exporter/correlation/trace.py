@@ -23,6 +23,9 @@ MAX_SETTLED_IN_TRACE = 500
 """Settled calls, and steps, that a trace remembers by the list."""
 
 
+Teller = tuple[str, str, str]
+"""Service, signal and scope: an instrumentation, which tells no call twice unless it nests."""
+
 Content = tuple[str, bool, int, int]
 """What copies must agree on: service, whether it failed, and the usage of answered calls."""
 
@@ -51,6 +54,12 @@ class Report(Struct, eq=False, gc=False):
     """The call as it was counted, where that was without its usage."""
     is_measured: bool = False
     """Some of that usage came late."""
+
+    @property
+    def teller(self) -> Teller:
+        """Who told it."""
+        origin = self.record.origin
+        return origin.service, origin.signal, origin.scope
 
 
 class Node(Struct, eq=False, gc=False):
