@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
 from .duplicates import distinct, is_answer_elsewhere, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
+from .gateways import GatewayIndex
 from .inherited_dimensions import dimensions_of, with_inherited
 from .late_usage import late_usage, span_told_of
 from .limits import DiscardReason, Limits, Output
@@ -24,6 +25,7 @@ from .memories import Memories
 from .memory_codec import Move, Part, Saved, merged
 from .merge import overlap
 from .nesting import CallGroup, group_nested_calls, with_details, with_purpose, with_same_span
+from .siblings import mark_told_before, merge_siblings, siblings_of
 from .steps import StepsOfTrace, absorb
 from .trace import MAX_WAITING_IN_TRACE, Node, Report, Trace
 from .trace_table import QUIET_S
@@ -53,6 +55,7 @@ class Correlator:
         self.memories = memories = Memories(limits, human_names or {}, tracks=tracks)
         self._table, self.subjects = memories.table, memories.subjects
         self._waiting = Waiting()
+        self._waiting.gateways = GatewayIndex(limits.gateways)
         self._joiner = EvaluationJoiner(
             self._table, self.subjects, memories.answered, memories.comparison
         )
@@ -72,6 +75,7 @@ class Correlator:
     ) -> None:
         """Go on with other limits and dimensions (None: the same); nothing may wait."""
         self.limits = limits
+        self._waiting.gateways = GatewayIndex(limits.gateways)
         self.memories.reconfigure(limits, human_names, dimensions)
 
     def add(self, reading: ParsedRecord, now_s: float) -> None:
@@ -260,15 +264,17 @@ class Correlator:
     def _settle_calls(self, due: list[Report]) -> None:
         if not due:
             return
-        group = distinct([*due, *self._waiting.index.candidates(due)])
+        group = distinct([*due, *self._waiting.candidates(due)])
         by_trace: dict[int, tuple[Trace, list[Report]]] = {}
         for pending in group:
             by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
         leaves: list[CallGroup] = []
         for trace, members in by_trace.values():
-            found = group_nested_calls(trace, with_same_span(trace, members))
-            leaves.extend(with_details(found))
-        for leaf in merge_copies(leaves):
+            members = distinct([*members, *siblings_of(trace, members)])  # noqa: PLW2901
+            found = with_details(group_nested_calls(trace, with_same_span(trace, members)))
+            mark_told_before(trace, found)
+            leaves.extend(found)
+        for leaf in self._waiting.gateways.merge(merge_siblings(merge_copies(leaves))):
             self._apply(leaf)
 
     def _apply(self, leaf: CallGroup) -> None:

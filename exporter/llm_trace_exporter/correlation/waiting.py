@@ -9,6 +9,7 @@ import msgspec
 
 from ..model import LlmCall
 from .duplicates import CopyIndex
+from .gateways import GatewayIndex
 from .inherited_dimensions import awaits_root
 from .limits import Limits
 from .memory_codec import Move, Saved, unpacked, whole_of
@@ -33,6 +34,8 @@ class Waiting:
         self._count = 0
         self.index = CopyIndex()
         """Those that are calls, by what tells their copies."""
+        self.gateways = GatewayIndex(frozenset())
+        """The same, by what a gateway's call and its client's agree on."""
 
     def __len__(self) -> int:
         """How many are not settled yet."""
@@ -42,6 +45,7 @@ class Waiting:
         """Let one wait."""
         if isinstance(pending.record, LlmCall):
             self.index.add(pending, pending.record)
+            self.gateways.add(pending, pending.record)
         self._count += 1
         self._queue.append(pending)
 
@@ -53,8 +57,13 @@ class Waiting:
         self._count -= 1
         if isinstance(pending.record, LlmCall):
             self.index.remove(pending, pending.record)
+            self.gateways.remove(pending, pending.record)
         if not trace.trace_id and not trace.waiting:
             trace.clear()
+
+    def candidates(self, due: list[Report]) -> list[Report]:
+        """Waiting calls that may be told by those that are due as well."""
+        return [*self.index.candidates(due), *self.gateways.candidates(due)]
 
     def is_due(self, now_s: float) -> bool:
         """Whether one has waited long enough."""
