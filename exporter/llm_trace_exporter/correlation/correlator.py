@@ -15,7 +15,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
-from .duplicates import distinct, is_answer_elsewhere, is_linked, merge_copies
+from .call_groups import CallGroup
+from .duplicates import distinct, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
 from .gateways import GatewayIndex
 from .inherited_dimensions import dimensions_of, with_inherited
@@ -23,8 +24,8 @@ from .late_usage import late_usage, span_told_of
 from .limits import DiscardReason, Limits, Output
 from .memories import Memories
 from .memory_codec import Move, Part, Saved, merged
-from .merge import overlap
-from .nesting import CallGroup, group_nested_calls, with_details, with_purpose, with_same_span
+from .nesting import group_nested_calls, with_details, with_purpose, with_same_span
+from .outcomes import lend_outcomes
 from .siblings import mark_told_before, merge_siblings, siblings_of
 from .steps import StepsOfTrace, absorb
 from .trace import MAX_WAITING_IN_TRACE, Node, Report, Trace
@@ -195,6 +196,8 @@ class Correlator:
                 node.step = self._wait(record, trace, reading, now_s)
             else:
                 self.add_result(record, now_s)
+        if reading.attempt is not None:
+            trace.attempts[reading.span_id] = reading.attempt
         self._discard_dropped(reading)
 
     def _add_log(self, reading: ParsedRecord, now_s: float) -> None:
@@ -273,8 +276,11 @@ class Correlator:
             members = distinct([*members, *siblings_of(trace, members)])  # noqa: PLW2901
             found = with_details(group_nested_calls(trace, with_same_span(trace, members)))
             mark_told_before(trace, found)
+            lend_outcomes(trace, found)
             leaves.extend(found)
-        for leaf in self._waiting.gateways.merge(merge_siblings(merge_copies(leaves))):
+        told = [leaf for leaf in leaves if leaf.is_told]
+        rest = [leaf for leaf in leaves if not leaf.is_told]
+        for leaf in (*told, *self._waiting.gateways.merge(merge_siblings(merge_copies(rest)))):
             self._apply(leaf)
 
     def _apply(self, leaf: CallGroup) -> None:
@@ -296,6 +302,8 @@ class Correlator:
         call = self._bound(with_purpose(leaf), reporters)
         if is_linked(leaf.call):
             self.memories.remember_answer(leaf.call, call, leaf.tellers)
+        if leaf.is_evidence:
+            reporters[0].applied = True
         if call.tokens is None:
             for reporter in reporters:
                 reporter.unmeasured = call
@@ -327,29 +335,22 @@ class Correlator:
     def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
         call = leaf.call
+        if leaf.is_told:
+            return "rollup"
         if leaf.late:
             return "late"
         precedences = {reporter.precedence for reporter in leaf.reporters}
-        if "primary" not in precedences:
+        if not precedences & {"primary", "evidence"}:
             seen = any(t.group in self.memories.groups for t in leaf.reporters if t.group)
             if seen or "fallback" not in precedences:
                 return "duplicate"
         if call.origin.signal == "log" and span_told_of(leaf.reporters[0]) is not None:
             return "duplicate"
-        if is_linked(call) and self._is_answered(leaf):
+        if is_linked(call) and self.memories.has_counted(call, leaf.tellers):
             return "late"
-        if call.tokens is None and not call.model and not call.error_type:
+        if (call.tokens is None and not call.model and not call.error_type) or leaf.lists_models:
             return "not_llm"
         return None
-
-    def _is_answered(self, leaf: CallGroup) -> bool:
-        """Whether the answer that is named here was counted already, as somebody else told it."""
-        call, memories = leaf.call, self.memories
-        answer = memories.answered(call.origin.service, call.response_id)
-        if answer is not None:
-            return overlap(call, answer) and not leaf.tellers & answer.tellers
-        answer = memories.answered_elsewhere(call.origin.service, call.response_id)
-        return answer is not None and is_answer_elsewhere(call, answer)
 
     def _settle_step(self, pending: Report, step: Step, nested: StepsOfTrace) -> None:
         self._waiting.done(pending)

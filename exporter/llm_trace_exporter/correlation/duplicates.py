@@ -13,10 +13,10 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from ..model import LlmCall
+from .call_groups import CallGroup
 from .evaluations import Answer
 from .matching import Fits, timelines
 from .merge import SLACK_NS, contain, may_be_copies, overlap, same_usage
-from .nesting import CallGroup
 from .partners import joined, merged_across, scopes_of, tellers_of
 from .trace import Content, Report
 

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from ..model import LlmCall
+from .call_groups import CallGroup
 from .matching import timelines
 from .merge import contain, same_usage
-from .nesting import CallGroup
 from .partners import asked_by, joined, tellers_of
 from .siblings import may_be_asked_for
 from .trace import Report

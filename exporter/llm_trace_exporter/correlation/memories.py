@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
 from .bounded_set import BoundedMap
+from .duplicates import is_answer_elsewhere
 from .evaluations import Answer, HumanAgreement
 from .limits import Limits, Memory
 from .memory_codec import (
@@ -25,6 +26,7 @@ from .memory_codec import (
     unpacked,
     unpacked_by_subject,
 )
+from .merge import overlap
 from .subjects import Subjects, subject_of
 from .trace import Teller
 from .trace_table import TraceTable
@@ -118,6 +120,14 @@ class Memories:
         """The call of another service that was answered so; None where none is known."""
         other = self._services.get(response_id)
         return self.answers.get((other, response_id)) if other not in (None, service) else None
+
+    def has_counted(self, call: LlmCall, tellers: frozenset[Teller]) -> bool:
+        """Whether the answer that a call names was counted already, as somebody else told it."""
+        answer = self.answered(call.origin.service, call.response_id)
+        if answer is not None:
+            return overlap(call, answer) and not tellers & answer.tellers
+        answer = self.answered_elsewhere(call.origin.service, call.response_id)
+        return answer is not None and is_answer_elsewhere(call, answer)
 
     def remember_answer(
         self, linked: LlmCall, counted: LlmCall, tellers: frozenset[Teller] = frozenset()

@@ -8,9 +8,9 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import LlmCall
+from .call_groups import CallGroup
 from .matching import Fits, closest_pairs, timelines
 from .merge import fill_missing, first_non_empty
-from .nesting import CallGroup
 from .trace import Teller
 
 K = TypeVar("K", bound=Hashable)

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from ..model import LlmCall
 from ..operations import WORDLESS
-from .merge import SLACK_NS, contain, overlap, same_outcome
-from .nesting import CallGroup
+from .call_groups import CallGroup
+from .merge import SLACK_NS, Interval, contain, overlap, same_outcome
 from .partners import joined, merged_across, tellers_of
 from .trace import Report, Teller, Trace
 
@@ -21,18 +21,18 @@ _Told = tuple[bytes, bool, int, int]
 
 def siblings_of(trace: Trace, due: Iterable[Report]) -> list[Report]:
     """Calls of other services that wait in the trace and ran when one of those due did."""
-    services = {p.record.origin.service for p in trace.calls}
-    if len(services) < 2:
+    if len({p.record.origin.service for p in trace.calls}) < 2:
         return []
-    asked = [p for p in due if p.trace is trace]
+    ran: dict[str, Interval] = {}
+    for one in due:
+        call, service = one.record, one.record.origin.service
+        known = ran.get(service, call)
+        ran[service] = Interval(min(known.start_ns, call.start_ns), max(known.end_ns, call.end_ns))
     return [
         p
         for p in trace.calls
         if not p.settled
-        and any(
-            p.record.origin.service != one.record.origin.service and overlap(p.record, one.record)
-            for one in asked
-        )
+        and any(s != p.record.origin.service and overlap(p.record, at) for s, at in ran.items())
     ]
 
 

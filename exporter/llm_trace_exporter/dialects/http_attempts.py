@@ -30,7 +30,13 @@ _GENERATES = re.compile(
     r"|:(?:stream)?(?:generateContent|rawPredict|predict)$|:(?:batch)?embedContents?$",
     re.IGNORECASE,
 )
+_NAMES_A_LIST = re.compile(r"\bmodels?[._]list\b|\blist[._]?models\b", re.IGNORECASE)
 _LISTS_MODELS = re.compile(r"/models(?:/[^/]+)?/?$")
+
+
+def lists_models(span: RawSpan) -> bool:
+    """Whether a span's name says that it only asks which models there are."""
+    return _NAMES_A_LIST.search(span.name) is not None
 
 
 def http_attempt(span: RawSpan) -> HttpAttempt | None:

@@ -24,7 +24,7 @@ from .calls import read_call
 from .coerce import text
 from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
-from .http_attempts import http_attempt
+from .http_attempts import http_attempt, lists_models
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
 from .schema import IGNORE, Dialect, Kind, RecordView
@@ -56,7 +56,7 @@ class RecordParser:
         if dialect is None:
             return self._unknown(span, shape, sender)
         view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.groups)
-        kind = _span_kind(view)
+        kind = _span_kind(view) if not lists_models(span) else IGNORE
         origin = origin_of(span, "span", dialect, shape, sender)
         weight = weight_of(span, origin.service, context)
         tokens = read_tokens(view, _exclusive(view, context))
