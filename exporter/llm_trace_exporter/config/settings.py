@@ -379,6 +379,8 @@ class Settings:
     """By dialect, where it differs from the defaults."""
     cache_inclusion: Mapping[str, CacheInclusion] = field(default_factory=dict)
     """Instrumentation scope to whether its input counts contain cached tokens."""
+    gateways: tuple[str, ...] = ()
+    """Services all of whose calls have a client that is traced, too."""
     logs: LogsSettings = LogsSettings()
     pricing: PricingSettings = PricingSettings()
     judges: JudgesSettings = field(default_factory=JudgesSettings)
