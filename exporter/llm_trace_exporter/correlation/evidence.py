@@ -141,13 +141,20 @@ def _is_sum(trace: Trace, leaf: CallGroup, counted: list[CallGroup]) -> bool:
         for other in counted
         if other is not leaf
         and (tokens := other.call.tokens) is not None
-        and (not parent or any(at == parent for at, _ in trace.above(other.reporters[0].span_id)))
+        and (not parent or parent in _parents(trace, other.reporters[0].span_id))
     ]
     return (
         len(parts) > 1
         and own.input_all == sum(part.input_all for part in parts)
         and own.output_all == sum(part.output_all for part in parts)
     )
+
+
+def _parents(trace: Trace, span_id: bytes) -> set[bytes]:
+    """The spans that enclose one, as far as they are named, though they may not have come."""
+    node = trace.nodes.get(span_id)
+    own = {node.parent} if node is not None else set()
+    return own | {above.parent for _, above in trace.above(span_id)}
 
 
 def _largest_first(leaf: CallGroup) -> tuple[int, int, bytes]:
