@@ -6,7 +6,7 @@ services, two instrumentations, the same usage and outcome, and one ran within t
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 from ..model import LlmCall
@@ -85,20 +85,22 @@ def mark_told_before(trace: Trace, leaves: list[CallGroup]) -> None:
         if leaf.late or not _told(leaf.call):
             continue
         known = settled[_key(leaf.call)]
-        others = Counter(
-            teller
-            for teller, call in known
-            if teller not in leaf.tellers and are_siblings(leaf.call, call)
-        )
-        own = Counter(
-            teller
-            for teller, call in known
-            if teller in leaf.tellers and contain(leaf.call, call, SLACK_NS)
-        )
-        # Each that was settled has one partner at most.
-        if max(others.values(), default=0) > max(own.values(), default=0):
+        if _is_told_before(leaf, known):
             leaf.late = True
             known.extend((teller, leaf.call) for teller in leaf.tellers)
+
+
+def _is_told_before(leaf: CallGroup, known: list[tuple[Teller, LlmCall]]) -> bool:
+    """Whether a service told a call that fits, and has no partner of this one's teller yet."""
+    fitting: dict[Teller, list[LlmCall]] = defaultdict(list)
+    for teller, call in known:
+        if teller not in leaf.tellers and are_siblings(leaf.call, call):
+            fitting[teller].append(call)
+    own = [call for teller, call in known if teller in leaf.tellers]
+    return any(
+        len(calls) > sum(1 for one in own if any(are_siblings(one, call) for call in calls))
+        for calls in fitting.values()
+    )
 
 
 def _told(call: LlmCall) -> bool:
