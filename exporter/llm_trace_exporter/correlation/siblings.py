@@ -16,6 +16,9 @@ from .merge import SLACK_NS, Interval, contain, overlap, same_outcome
 from .partners import joined, merged_across, tellers_of
 from .trace import Report, Teller, Trace
 
+_NEWEST = 64
+"""Settled calls that say the same of which one may be the partner of a call that comes late."""
+
 _Told = tuple[bytes, bool, int, int]
 
 
@@ -85,7 +88,7 @@ def mark_told_before(trace: Trace, leaves: list[CallGroup]) -> None:
         if leaf.late or not _told(leaf.call):
             continue
         known = settled[_key(leaf.call)]
-        if _is_told_before(leaf, known):
+        if _is_told_before(leaf, known[-_NEWEST:]):
             leaf.late = True
             known.extend((teller, leaf.call) for teller in leaf.tellers)
 
