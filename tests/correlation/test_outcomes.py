@@ -92,7 +92,10 @@ def test_attempts_are_the_nearest_calls() -> None:
 
 def test_who_asks_for_the_list_of_models_makes_no_call() -> None:
     call = failed()
-    asks = {"http__request__method": "GET", "url__full": "https://api.example.com/v1/models"}
+    asks: dict[str, Any] = {
+        "http__request__method": "GET",
+        "url__full": "https://api.example.com/v1/models",
+    }
     output = fed(call, http(call, 401, **asks))
     assert (calls(output), output.discarded) == ([], {"not_llm": (2, 0)})
     assert only(call, http(call, 401, **asks), http(call, 401)).error_type == "auth"
