@@ -34,7 +34,10 @@ class CallGroup(Struct, eq=False, gc=False):
     @property
     def is_evidence(self) -> bool:
         """Whether nobody names it a call: its model and its tokens are all there is."""
-        return all(reporter.precedence == "evidence" for reporter in self.reporters)
+        reporters = self.reporters
+        return reporters[0].precedence == "evidence" and all(
+            reporter.precedence == "evidence" for reporter in reporters
+        )
 
     @property
     def tellers(self) -> frozenset[Teller]:

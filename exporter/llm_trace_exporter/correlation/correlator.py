@@ -26,7 +26,7 @@ from .memories import Memories
 from .memory_codec import Move, Part, Saved, merged
 from .nesting import group_nested_calls, with_details, with_purpose, with_same_span
 from .outcomes import lend_outcomes
-from .siblings import mark_told_before, merge_siblings, siblings_of
+from .siblings import has_services, mark_told_before, merge_siblings, siblings_of
 from .steps import StepsOfTrace, absorb
 from .trace import MAX_WAITING_IN_TRACE, Node, Report, Trace
 from .trace_table import QUIET_S
@@ -234,6 +234,7 @@ class Correlator:
         )
         if isinstance(record, LlmCall):
             pending.reported_tokens = reading.reported_tokens
+            trace.has_evidence = trace.has_evidence or reading.precedence == "evidence"
             trace.calls.append(pending)
         else:
             trace.steps.append(pending)
@@ -272,15 +273,21 @@ class Correlator:
         for pending in group:
             by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
         leaves: list[CallGroup] = []
+        shared: set[bytes] = set()
         for trace, members in by_trace.values():
-            members = distinct([*members, *siblings_of(trace, members)])  # noqa: PLW2901
+            is_shared = has_services(trace)
+            if is_shared:
+                shared.add(trace.trace_id)
+                members = distinct([*members, *siblings_of(trace, members)])  # noqa: PLW2901
             found = with_details(group_nested_calls(trace, with_same_span(trace, members)))
-            mark_told_before(trace, found)
+            if is_shared:
+                mark_told_before(trace, found)
             lend_outcomes(trace, found)
             leaves.extend(found)
         told = [leaf for leaf in leaves if leaf.is_told]
         rest = [leaf for leaf in leaves if not leaf.is_told]
-        for leaf in (*told, *self._waiting.gateways.merge(merge_siblings(merge_copies(rest)))):
+        once = merge_siblings(merge_copies(rest), shared)
+        for leaf in (*told, *self._waiting.gateways.merge(once)):
             self._apply(leaf)
 
     def _apply(self, leaf: CallGroup) -> None:
@@ -346,7 +353,7 @@ class Correlator:
                 return "duplicate"
         if call.origin.signal == "log" and span_told_of(leaf.reporters[0]) is not None:
             return "duplicate"
-        if is_linked(call) and self.memories.has_counted(call, leaf.tellers):
+        if is_linked(call) and self.memories.has_counted(leaf):
             return "late"
         if (call.tokens is None and not call.model and not call.error_type) or leaf.lists_models:
             return "not_llm"

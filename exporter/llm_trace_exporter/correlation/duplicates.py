@@ -96,8 +96,9 @@ def _partners(due: list[Report], waiting: Iterable[Report], fits: Fits) -> Itera
     told = timelines(list(waiting), lambda p: p.teller, _call, fits)
     for pending in due:
         call = _call(pending)
+        own = pending.teller
         for reporter, timeline in told.items():
-            if reporter != pending.teller:
+            if reporter != own:
                 for at in (*timeline.before(call), *timeline.after(call)):
                     yield timeline.items[at]
 

@@ -57,18 +57,21 @@ def notes_among(
         beneath: What is told within it.
         crossed: Those of them that a tool or agent within it made.
     """
+    stepped = {id(leaf) for leaf in crossed}
     notes = [
         leaf
         for leaf in beneath
-        if leaf.is_evidence
-        and not leaf.late
-        and (leaf.call.tokens is None or same_usage(leaf.call.tokens, outer.tokens)
-             or not _is_in(leaf, crossed))
-    ]  # fmt: skip
+        if leaf.is_evidence and not leaf.late and _is_about(outer, leaf, apart=id(leaf) in stepped)
+    ]
     telling = [leaf for leaf in notes if leaf.call.tokens is not None]
     if outer.tokens is None and not outer.error_type and len(telling) > 1:
         return []
     return notes
+
+
+def _is_about(outer: LlmCall, note: CallGroup, *, apart: bool) -> bool:
+    told = note.call.tokens
+    return not apart or told is None or same_usage(told, outer.tokens)
 
 
 def join_note(own: CallGroup, note: CallGroup) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
 from .bounded_set import BoundedMap
+from .call_groups import CallGroup
 from .duplicates import is_answer_elsewhere
 from .evaluations import Answer, HumanAgreement
 from .limits import Limits, Memory
@@ -121,11 +122,12 @@ class Memories:
         other = self._services.get(response_id)
         return self.answers.get((other, response_id)) if other not in (None, service) else None
 
-    def has_counted(self, call: LlmCall, tellers: frozenset[Teller]) -> bool:
+    def has_counted(self, leaf: CallGroup) -> bool:
         """Whether the answer that a call names was counted already, as somebody else told it."""
+        call = leaf.call
         answer = self.answered(call.origin.service, call.response_id)
         if answer is not None:
-            return overlap(call, answer) and not tellers & answer.tellers
+            return overlap(call, answer) and not leaf.tellers & answer.tellers
         answer = self.answered_elsewhere(call.origin.service, call.response_id)
         return answer is not None and is_answer_elsewhere(call, answer)
 

@@ -32,8 +32,7 @@ def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
     """
     calls = {id(p): p.record for p in trace.calls if isinstance(p.record, LlmCall)}
     nested = [(p, *found) for p in trace.calls if (found := _encloser(trace, p)) is not None]
-    has_evidence = any(p.precedence == "evidence" for p in trace.calls)
-    if not (nested or has_evidence):
+    if not (nested or trace.has_evidence):
         waiting = {id(p): p for p in due if id(p) in calls and not p.settled}
         return [group_of(p, calls[number]) for number, p in waiting.items()]
     twigs = {id(p): _CallNode(p, calls[id(p)]) for p in trace.calls if id(p) in calls}
@@ -44,7 +43,7 @@ def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
             outer.inner.append(twig)
     tops = _outermost(twigs[id(p)] for p in due if id(p) in twigs)
     leaves = [leaf for top in tops for leaf in _resolve(top)]
-    if has_evidence:
+    if trace.has_evidence:
         known = {id(top) for top in tops}
         rest = [top for top in _outermost(twigs.values()) if id(top) not in known]
         mark_told(trace, leaves, [leaf for top in rest for leaf in _resolve(top)])

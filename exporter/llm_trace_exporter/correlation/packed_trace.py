@@ -163,6 +163,7 @@ def _put(trace: Trace, report: _Report, move: Move | None, ahead_s: float) -> No
         else:
             node.step = pending
     trace.waiting += not report.settled
+    trace.has_evidence = trace.has_evidence or report.precedence == "evidence"
 
 
 def _moved(values: tuple[str, ...], move: Move | None) -> tuple[str, ...]:

@@ -24,8 +24,6 @@ _Told = tuple[bytes, bool, int, int]
 
 def siblings_of(trace: Trace, due: Iterable[Report]) -> list[Report]:
     """Calls of other services that wait in the trace and ran when one of those due did."""
-    if len({p.record.origin.service for p in trace.calls}) < 2:
-        return []
     ran: dict[str, Interval] = {}
     for one in due:
         call, service = one.record, one.record.origin.service
@@ -39,13 +37,29 @@ def siblings_of(trace: Trace, due: Iterable[Report]) -> list[Report]:
     ]
 
 
-def merge_siblings(leaves: list[CallGroup]) -> list[CallGroup]:
-    """The same calls, those of two services in one trace that are one merged."""
+def has_services(trace: Trace) -> bool:
+    """Whether several services tell calls in a trace."""
+    calls = trace.calls
+    if len(calls) < 2:
+        return False
+    first = calls[0].record.origin.service
+    return any(p.record.origin.service != first for p in calls)
+
+
+def merge_siblings(leaves: list[CallGroup], shared: set[bytes]) -> list[CallGroup]:
+    """The same calls, those of two services in one trace that are one merged.
+
+    Args:
+        leaves: The calls.
+        shared: The traces in which several services tell calls.
+    """
+    if not shared:
+        return leaves
     by_trace: dict[_Told, list[CallGroup]] = defaultdict(list)
     found: list[CallGroup] = []
     for leaf in leaves:
         call = leaf.call
-        is_alone = leaf.late or call.origin.signal == "log" or not _told(call)
+        is_alone = leaf.late or call.origin.trace_id not in shared or not _told(call)
         (found if is_alone else by_trace[_key(call)]).append(leaf)
     for group in by_trace.values():
         found.extend(
@@ -77,8 +91,6 @@ def may_be_asked_for(one: LlmCall, other: LlmCall) -> bool:
 
 def mark_told_before(trace: Trace, leaves: list[CallGroup]) -> None:
     """Mark as late the calls whose sibling was settled before they came."""
-    if len({p.record.origin.service for p in trace.calls}) < 2:
-        return
     settled: dict[_Told, list[tuple[Teller, LlmCall]]] = defaultdict(list)
     for pending in trace.calls:
         record = pending.record

@@ -82,6 +82,8 @@ class Trace(Struct, eq=False, gc=False):
     calls: list[Report] = []
     steps: list[Report] = []
     has_evaluators: bool = False
+    has_evidence: bool = False
+    """Whether some calls are known by their tokens alone."""
     waiting: int = 0
     """How many of them are not settled yet."""
     seen_s: float = 0.0
