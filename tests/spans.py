@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from llm_trace_exporter.dialects import Context, RecordParser
-from llm_trace_exporter.model import ParsedRecord
+from llm_trace_exporter.model import LlmCall, ParsedRecord
 from llm_trace_exporter.otlp.records import RawEvent, RawLog, RawSpan, Resource, Scope
 
 START_NS = 1_790_000_000_000_000_000
@@ -115,3 +115,9 @@ def chat(tokens: tuple[int, int] | None = (10, 5), **more: Any) -> dict[str, Any
     if tokens is not None:
         attrs["gen_ai.usage.input_tokens"], attrs["gen_ai.usage.output_tokens"] = tokens
     return attrs | {k.replace("__", "."): v for k, v in more.items()}
+
+
+def call_of(reading: ParsedRecord) -> LlmCall:
+    """The one call of a parsed record."""
+    (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
+    return call

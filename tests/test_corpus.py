@@ -49,9 +49,31 @@ def expectation(source: str) -> dict[str, Any]:
     return expected
 
 
+def wrong_facts(expected: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The facts that expected.json tells and that were found to be others.
+
+    Not every capture tells every fact, nor every column of its models.
+    """
+    wrong: dict[str, Any] = {}
+    for fact, write in COMPARED.items():
+        if fact not in expected:
+            continue
+        told, seen = write(expected[fact]), write(found[fact])
+        if fact == "per_model":
+            is_partial = any("input_all" not in columns for columns in told.values())
+            seen = {
+                model: {column: columns.get(column) for column in told.get(model, columns)}
+                for model, columns in seen.items()
+                if model in told or not is_partial
+            }
+        if told != seen:
+            wrong[fact] = {"expected": told, "found": seen}
+    return wrong
+
+
 def test_the_whole_corpus_is_here() -> None:
     """A clone alone holds every capture."""
-    assert len(SOURCES) >= 59
+    assert len(SOURCES) >= 84
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -59,15 +81,10 @@ def test_a_capture_gives_its_expected_numbers(source: str) -> None:
     """Calls, errors, tokens, models, finish reasons, cost, first tokens, tools, feedback."""
     expected = expectation(source)
     found = facts(replayed(source))
-    wrong = {
-        fact: {"expected": write(expected[fact]), "found": write(found[fact])}
-        for fact, write in COMPARED.items()
-        if write(expected[fact]) != write(found[fact])
-    }
-    assert wrong == {}
+    assert wrong_facts(expected, found) == {}
 
 
-@pytest.mark.parametrize("source", [s for s in SOURCES if expectation(s)["verdicts"]])
+@pytest.mark.parametrize("source", [s for s in SOURCES if expectation(s).get("verdicts")])
 def test_a_capture_gives_its_verdicts(source: str) -> None:
     """Each result once, with who judged and what was judged; scores within 0-1 in the histogram."""
     expected = expectation(source)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from llm_trace_exporter.dialects import DIALECTS
+from llm_trace_exporter.dialects.kinds import KINDS
 from llm_trace_exporter.operations import OPERATIONS, PRICED_PER_REQUEST, WORDLESS
 from tests.spans import chat, raw_log, raw_span
 from tests.storage.machine import Machine
 
-GIVEN = {kind.name for d in DIALECTS for kind in d.kinds.values() if kind.role == "call"}
+TABLES = [KINDS, *(dialect.kinds for dialect in DIALECTS)]
+GIVEN = {kind.name for kinds in TABLES for kind in kinds.values() if kind.role == "call"}
 
 
 @pytest.mark.parametrize("operation", sorted(GIVEN))

@@ -21,7 +21,7 @@ from llm_trace_exporter.otlp.files import iter_requests
 from tests.facts import COMPARED, facts
 from tests.test_corpus import CORPUS, SOURCES, TRUSTING, replayed
 
-PROTOBUF_SOURCES = [s for s in SOURCES if s != "gemini-cli"]
+PROTOBUF_SOURCES = [s for s in SOURCES if any((CORPUS / s).glob("*.pb"))]
 MERGED = ["claude-code", "openinference-anthropic", "logfire-pydantic-ai", "traceloop-guardrails",
           "opensearch-genai", "langfuse"]  # fmt: skip
 DEPENDS_ON_RESENDING = {"naive_tokens"}

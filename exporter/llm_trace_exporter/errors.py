@@ -45,3 +45,7 @@ class Overloaded(ExporterError):
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class UnreadableNumber(RejectedRecord):
+    """A number on one record is none; only its own fact is lost where it is optional."""

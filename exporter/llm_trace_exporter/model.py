@@ -358,8 +358,8 @@ Role = Literal["call", "tool", "agent", "evaluator", "other"]
 
 Precedence = Literal["primary", "supplement", "fallback", "evidence"]
 """Whether a call or step counts, only adds facts to one that does, counts where its group (see
-ParsedRecord.group) sends no spans, or, known as a call by its model and tokens alone, counts where
-no other call of its trace tells these tokens."""
+ParsedRecord.group) sends no spans, or counts where no other record of its trace tells its tokens:
+nothing but a model and tokens on it says that it is a call."""
 
 
 class HttpAttempt(Struct, frozen=True, gc=False, array_like=True):

@@ -11,16 +11,10 @@ from hypothesis import strategies as st
 
 from llm_trace_exporter.dialects import DIALECTS, INDEXED_KEYS, Context, dimension, wanted_keys
 from llm_trace_exporter.errors import RejectedRecord
-from llm_trace_exporter.model import Feedback, LlmCall, ParsedRecord, Step, Tokens, Verdict
-from tests.spans import chat, event, raw_log, raw_span, read_log, read_span
+from llm_trace_exporter.model import Feedback, Step, Tokens, Verdict
+from tests.spans import call_of, chat, event, raw_log, raw_span, read_log, read_span
 
 CONTEXT = Context()
-
-
-def call_of(reading: ParsedRecord) -> LlmCall:
-    """The one call of a parsed record."""
-    (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
-    return call
 
 
 def test_unknown_spans_are_not_llm() -> None:
@@ -116,16 +110,40 @@ def test_langfuse_usage_shapes(usage: str, expected: Tokens) -> None:
     "attrs",
     [
         {"gen_ai.usage.input_tokens": -1},
-        {"gen_ai.usage.input_tokens": float("nan")},
         {"gen_ai.usage.output_tokens": 10**15},
-        {"operation.cost": -5.0},
-        {"gen_ai.usage.output_tokens": "lots"},
     ],
 )
 def test_impossible_numbers_reject_the_span(attrs: dict[str, Any]) -> None:
     """A number that cannot be true is not trusted, and neither is the rest of the span."""
     with pytest.raises(RejectedRecord):
         read_span(raw_span(chat() | attrs), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"gen_ai.usage.cache_read.input_tokens": "n/a"},
+        {"gen_ai.usage.cache_read.input_tokens": -1},
+        {"gen_ai.usage.total_tokens": float("inf")},
+        {"gen_ai.usage.reasoning.output_tokens": float("nan")},
+        {"operation.cost": -5.0},
+        {"operation.cost": "$0.0021"},
+        {"gen_ai.response.time_to_first_chunk": float("nan"), "gen_ai.request.stream": True},
+        {"http.request.resend_count": "twice"},
+    ],
+)
+def test_an_optional_number_that_cannot_be_read_is_lost_alone(attrs: dict[str, Any]) -> None:
+    """The call counts with all else that it says."""
+    whole = call_of(read_span(raw_span(chat((100, 5))), CONTEXT))
+    call = call_of(read_span(raw_span(chat((100, 5)) | attrs), CONTEXT))
+    assert call.tokens == whole.tokens
+    assert call.reported_cost is None and call.ttft_s is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), "lots"])
+def test_a_call_whose_usage_cannot_be_read_counts_without_it(value: object) -> None:
+    told = {"gen_ai.usage.input_tokens": value, "gen_ai.usage.output_tokens": value}
+    assert call_of(read_span(raw_span(chat() | told), CONTEXT)).tokens is None
 
 
 def test_a_count_that_is_not_a_number_is_unknown_where_the_sdk_means_that() -> None:

@@ -32,8 +32,15 @@ TOTAL = "gen_ai.usage.total_tokens"
         ((10, 30), {THOUGHT: 20, TOTAL: 60}, Tokens(10, output=30, reasoning=20)),
         ((10, 30), {THOUGHT: 20, TOTAL: 40}, Tokens(10, output=10, reasoning=20)),
         ((10, 30), {THOUGHT: 1, TOTAL: 41}, Tokens(10, output=30, reasoning=1)),
-        # A total of one more says nothing of tools that nobody told of.
-        ((100, 5), {READ: 30, TOTAL: 106}, Tokens(70, cache_read=30, output=5)),
+        # A total of one more than anything that was told.
+        ((100, 5), {READ: 30, TOTAL: 106}, Tokens(70, cache_read=30, output=5, unexplained=1)),
+        ((100, 5), {TOTAL: 108}, Tokens(100, output=5, unexplained=3)),
+        ((100, 5), {READ: 30, TOTAL: 135}, Tokens(100, cache_read=30, output=5)),
+        (
+            (100, 5),
+            {READ: 30, THOUGHT: 2, TOTAL: 137},
+            Tokens(100, cache_read=30, output=5, reasoning=2),
+        ),
         # More audio than there is of anything.
         ((100, 5), {HEARD: 250}, Tokens(0, audio_input=100, output=5)),
         ((100, 5), {HEARD: 80, READ: 60}, Tokens(0, cache_read=60, audio_input=40, output=5)),
@@ -51,7 +58,7 @@ def test_every_token_is_one(
     assert call.tokens == expected
 
 
-@pytest.mark.parametrize(("total", "read"), [(112, 107), (105, 100), (None, 100), (130, 100)])
+@pytest.mark.parametrize(("total", "read"), [(112, 107), (105, 100), (None, 100), (111, 100)])
 def test_what_tools_put_in_is_input_where_the_total_says_so(total: int | None, read: int) -> None:
     """Gemini's count of tool results: beside the input, or a part of it."""
     attrs = {"input_token_count": 100, "output_token_count": 5, "tool_token_count": 7}
@@ -60,7 +67,8 @@ def test_what_tools_put_in_is_input_where_the_total_says_so(total: int | None, r
         raw_log(told, scope="gemini-cli", event="gemini_cli.api_response"), Context()
     )
     (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
-    assert call.tokens == Tokens(read, output=5)
+    rest = 6 if total == 111 else 0
+    assert call.tokens == Tokens(read, output=5, reasoning=rest)
 
 
 def test_what_tools_put_in_is_told_apart_from_thinking() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 
 from llm_trace_exporter.model import TOKEN_TYPES, CostLine, PricedCall, Tokens
 from llm_trace_exporter.pricing import Contract, Pricing, PricingPolicy
@@ -255,7 +256,7 @@ def test_price_is_linear_below_a_step(
     tokens: Tokens,
     factor: int,
 ) -> None:
-    many = Tokens(*(count * factor for _, count in tokens.by_type()))
+    many = convert([count * factor for _, count in tokens.by_type()], Tokens)
     once = pricing.price(make_call(*model, tokens)).cost_usd or 0
     whole = pricing.price(make_call(*model, many)).cost_usd or 0
     assert whole == pytest.approx(once * factor)
@@ -266,7 +267,11 @@ def test_price_is_linear_below_a_step(
 def test_price_is_the_sum_over_types(
     pricing: Pricing, make_call: Any, model: tuple[str, str], tokens: Tokens
 ) -> None:
-    alone = [Tokens(**{name: count}) for name, count in tokens.by_type()]
+    counts = [count for _, count in tokens.by_type()]
+    alone = [
+        convert([count if at == n else 0 for at in range(len(counts))], Tokens)
+        for n, count in enumerate(counts)
+    ]
     parts = [pricing.price(make_call(*model, part)).cost_usd or 0 for part in alone]
     whole = pricing.price(make_call(*model, tokens)).cost_usd or 0
     assert whole == pytest.approx(sum(parts))

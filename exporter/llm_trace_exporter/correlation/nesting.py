@@ -133,9 +133,18 @@ def _leaves_at(twig: _CallNode) -> list[CallGroup]:
 
 def _is_void(leaf: CallGroup) -> bool:
     """Whether nothing that was told there counts, or ever did."""
-    if leaf.is_told:
+    if leaf.is_told or _says_nothing(leaf.call):
         return True
     return leaf.late and leaf.is_evidence and not any(p.applied for p in leaf.reporters)
+
+
+def _says_nothing(call: LlmCall) -> bool:
+    """Whether only its kind is known: a gateway's own work is named after the calls it is for."""
+    return (
+        not (call.model or call.error_type or call.response_id or call.finish_reasons)
+        and call.tokens is None
+        and call.ttft_s is None
+    )
 
 
 def _with_those(twig: _CallNode, own: CallGroup, beneath: list[CallGroup]) -> list[CallGroup]:

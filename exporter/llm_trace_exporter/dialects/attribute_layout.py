@@ -6,13 +6,15 @@ from a shape is worked out once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..otlp.records import RawLog, RawSpan
 from .context import ENVIRONMENT, Context
+from .kinds import KINDS
+from .open_names import kind_keys_of, places_of
 from .registry import TABLES, dialect_of
-from .schema import FIELD_GROUPS, AttributeKey, Dialect, Fields
+from .schema import AttributeKey, Dialect, FactPlaces, Kind, fact_places
 
 _REMEMBERED = 4_096
 # Records with more keys are rare, and remembering thousands of them would take gigabytes.
@@ -28,13 +30,17 @@ class AttributeLayout:
     """What follows from a record's scope and keys."""
 
     dialect: Dialect | None
-    facts: Fields
-    """Only the places that are there."""
-    groups: frozenset[str]
-    """The groups of these facts."""
+    listed: FactPlaces
+    """Places that the tables list."""
+    open: FactPlaces
+    """The same, with those that no table lists and whose names tell what they hold."""
+    kinds: Mapping[str, Kind]
+    """What the words of its kind attributes mean."""
     environment: Places
     dimensions: tuple[tuple[int, Places], ...]
     """(number of the dimension, places) of those that are there."""
+    kind_keys: tuple[str, ...]
+    """Attributes that no table lists and that may say what a span is."""
     has_results: bool
     """Whether evaluations or annotations are filed on it."""
 
@@ -46,6 +52,7 @@ class AttributeLayouts:
         """Start without any."""
         self._context = context
         self._known: dict[tuple[object, ...], AttributeLayout] = {}
+        self._kinds: dict[str, Mapping[str, Kind]] = {}
 
     def of(self, record: RawSpan | RawLog, detect_by: frozenset[str]) -> AttributeLayout:
         """The shape of a record; `detect_by` are those of RESOURCE_MARKS that its resource has."""
@@ -60,6 +67,12 @@ class AttributeLayouts:
                 self._known[key] = shape
         return shape
 
+    def _kinds_of(self, dialect: Dialect) -> Mapping[str, Kind]:
+        found = self._kinds.get(dialect.name)
+        if found is None:
+            found = self._kinds[dialect.name] = {**KINDS, **dialect.kinds}
+        return found
+
     def _make(self, record: RawSpan | RawLog) -> AttributeLayout:
         attrs = record.attrs.keys()
         dialect = dialect_of(record, self._context.disabled)
@@ -69,15 +82,16 @@ class AttributeLayouts:
             for fact, where in table.items()
             if (there := tuple(k for k in where if k.attr in attrs))
         }
+        listed = fact_places(facts)
         dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
         return AttributeLayout(
             dialect=dialect,
-            facts=facts,
-            groups=frozenset(
-                group for group, about in FIELD_GROUPS.items() if about & facts.keys()
-            ),
+            listed=listed,
+            open=_opened(listed, attrs) if dialect is not None else listed,
+            kinds=self._kinds_of(dialect) if dialect is not None else KINDS,
             environment=_places(attrs, ENVIRONMENT),
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
+            kind_keys=kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else (),
             has_results=any(mark in name for name in attrs for mark in _RESULTS),
         )
 
@@ -85,3 +99,12 @@ class AttributeLayouts:
 def _places(attrs: Iterable[str], keys: tuple[AttributeKey, ...]) -> Places:
     there = frozenset(attrs)
     return tuple((rank, key) for rank, key in enumerate(keys) if key.attr in there)
+
+
+def _opened(listed: FactPlaces, attrs: Iterable[str]) -> FactPlaces:
+    facts = listed.locations
+    found = places_of(attrs, {key.attr for where in facts.values() for key in where})
+    if not found:
+        return listed
+    more = {fact: (*facts.get(fact, ()), *places) for fact, places in found.items()}
+    return fact_places({**facts, **more})

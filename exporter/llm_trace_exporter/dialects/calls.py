@@ -2,59 +2,83 @@
 
 from __future__ import annotations
 
-from ..model import FinishReason, GatewayEvent, LlmCall, Origin, ReportedCost, Tokens
+from ..model import ErrorType, GatewayEvent, LlmCall, Origin, ReportedCost
+from ..otlp.records import Value
 from ..service_tiers import normalize_tier
 from .coerce import MAX_SECONDS, instant_ns, is_made_up
-from .finish_reasons import finish_reasons
-from .outcome import error_of, interval
+from .finish_reasons import finish_reasons, finished_in_error
+from .outcome import Failure, failure_of, interval
+from .region import region_of
 from .schema import Kind, RecordView
+from .usage import Usage
 
 
 def read_call(
-    view: RecordView, kind: Kind, origin: Origin, tokens: Tokens | None, weight: float
+    view: RecordView,
+    kind: Kind,
+    origin: Origin,
+    usage: Usage,
+    weight: float,
+    *,
+    is_suspected: bool = False,
 ) -> LlmCall:
-    """The call that a record tells; its tokens were read already."""
+    """The call that a record tells; its usage was read already.
+
+    Args:
+        is_suspected: Nothing but the evidence on it says that it is one.
+    """
+    tokens = usage.tokens
     start_ns, end_ns = interval(view)
-    error = error_of(view)
+    told = _told_finish(view)
+    failure = failure_of(view, unanswered=is_suspected and tokens is None and told is None)
+    error: ErrorType = failure.error_type if failure is not None else ""
+    if not error and view.dialect.errors_finish and finished_in_error(told):
+        error = "other"
     streaming, ttft_s = _streaming(view, start_ns)
-    request_model, response_model = view.text("request_model"), view.text("response_model")
+    model = view.model if view.dialect.wrapped_model else view.text
+    request_model, response_model = model("request_model"), model("response_model")
     served_model = view.text("served_model")
     is_alias = not request_model or not response_model.startswith(request_model)
     if served_model and is_alias:
         response_model = served_model
     if not request_model and not response_model:
-        request_model = _model_in_name(view)
+        request_model = view.text("fallback_model") or _model_in_name(view)
     response_id = view.text("response_id")
     return LlmCall(
         origin=origin,
         start_ns=start_ns,
         end_ns=end_ns,
         operation=kind.name,
-        provider=view.text("provider") or view.dialect.provider,
+        provider=_provider(view),
         request_model=view.text("routed_from") or request_model,
         response_model=response_model,
         tokens=tokens,
         error_type=error,
-        finish_reasons=_finish(view),
+        finish_reasons=finish_reasons(told),
         streaming=streaming,
         ttft_s=ttft_s,
         reported_cost=_reported_cost(view, failed=bool(error)),
         response_id="" if is_made_up(response_id) or error else response_id,
-        service_tier=_tier(view),
-        gateway_events=_gateway_events(view),
+        service_tier=usage.tier or _tier(view),
+        gateway_events=_gateway_events(view, failure),
         weight=weight,
+        web_searches=usage.web_searches,
+        region=region_of(view),
     )
 
 
-def _finish(view: RecordView) -> tuple[FinishReason, ...]:
+def _told_finish(view: RecordView) -> Value:
     told = view.raw("finish")
-    if told is None:
-        told = [
-            e.attrs["finish_reason"]
-            for e in view.events
-            if e.name == "gen_ai.choice" and "finish_reason" in e.attrs
-        ]
-    return finish_reasons(told)
+    if told is not None:
+        return told
+    if not view.events:
+        return None
+    found: list[Value] = [
+        e.attrs["finish_reason"]
+        for e in view.events
+        if e.name == "gen_ai.choice" and "finish_reason" in e.attrs
+    ]
+    return found or None
 
 
 def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
@@ -76,6 +100,17 @@ def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
     streamed = told is True or view.dialect.always_streams or ttft_s is not None
     operation = view.text("operation").lower()
     return streamed or ".dostream" in operation, ttft_s
+
+
+def _provider(view: RecordView) -> str:
+    """Whoever answers, as the emitter calls it; some call `unknown` whom they do not know."""
+    named = view.text("provider")
+    if named in _UNKNOWN:
+        named = view.first_text("provider", but=_UNKNOWN)
+    return named or view.dialect.provider
+
+
+_UNKNOWN = frozenset(("unknown", "other", "custom", "default"))
 
 
 def _model_in_name(view: RecordView) -> str:
@@ -115,7 +150,15 @@ def _tier(view: RecordView) -> str:
     return normalize_tier(view.text("service_tier"))
 
 
-def _gateway_events(view: RecordView) -> tuple[tuple[GatewayEvent, int], ...]:
+def _gateway_events(
+    view: RecordView, failure: Failure | None
+) -> tuple[tuple[GatewayEvent, int], ...]:
+    if failure is not None and failure.turned_away is not None:
+        return ((failure.turned_away, 1), *_counted_events(view))
+    return _counted_events(view)
+
+
+def _counted_events(view: RecordView) -> tuple[tuple[GatewayEvent, int], ...]:
     if "gateway" not in view.groups:
         return ()
     found: list[tuple[GatewayEvent, int]] = []

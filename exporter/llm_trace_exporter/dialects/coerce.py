@@ -13,7 +13,7 @@ import re
 from datetime import datetime
 from functools import lru_cache
 
-from ..errors import RejectedRecord
+from ..errors import RejectedRecord, UnreadableNumber
 from ..otlp.records import Value
 
 MAX_OBJECT_CHARS = 65_536
@@ -82,7 +82,7 @@ def texts(value: Value) -> tuple[str, ...]:
 def number(value: Value) -> float | None:
     """A finite number; None when there is none.
 
-    Raises: RejectedRecord for text that is no number and for NaN and infinities.
+    Raises: UnreadableNumber for text that is no number and for NaN and infinities.
     """
     if value is None or isinstance(value, bool | bytes | list | dict):
         return None
@@ -93,20 +93,21 @@ def number(value: Value) -> float | None:
         try:
             value = float(cleaned)
         except ValueError:
-            raise RejectedRecord("a number is written as text that is no number") from None
+            raise UnreadableNumber("a number is written as text that is no number") from None
     try:
         found = float(value)
     except OverflowError:
-        raise RejectedRecord("a number is too large") from None
+        raise UnreadableNumber("a number is too large") from None
     if not math.isfinite(found):
-        raise RejectedRecord("a number is not finite")
+        raise UnreadableNumber("a number is not finite")
     return found
 
 
 def count(value: Value) -> int | None:
     """A token count.
 
-    Raises: RejectedRecord when it is negative or larger than MAX_TOKENS.
+    Raises: RejectedRecord when it is negative or larger than MAX_TOKENS, UnreadableNumber when it
+        is no number.
     """
     if type(value) is int and 0 <= value <= MAX_TOKENS:
         return value
@@ -123,7 +124,8 @@ def count(value: Value) -> int | None:
 def usd(value: Value) -> float | None:
     """Dollars.
 
-    Raises: RejectedRecord when they are negative or more than MAX_USD.
+    Raises: RejectedRecord when they are negative or more than MAX_USD, UnreadableNumber when they
+        are no number.
     """
     found = number(value)
     if found is None:
@@ -158,11 +160,17 @@ def parse_object(value: Value) -> Value:
 
 
 def inside(value: Value, path: tuple[str, ...]) -> Value:
-    """The value at a path of keys in nested objects; None when the path ends early."""
+    """The value at a path of keys in nested objects; None when the path ends early.
+
+    In a list a key is a place: `("choices", "0")`.
+    """
     for key in path:
-        if not isinstance(value, dict):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
             return None
-        value = value.get(key)
     return value
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..model import ErrorType
+from ..model import ErrorType, GatewayEvent
 
 _TEXT_CHARS = 2_000
 
@@ -127,6 +127,37 @@ def classify(status: float | None, classes: Iterable[str], text: str) -> ErrorTy
         if pattern.search(text) or any(pattern.search(name) for name in names):
             return refined
     return found
+
+
+_TURNED_AWAY: tuple[tuple[re.Pattern[str], GatewayEvent], ...] = (
+    # LiteLLM's router, when each deployment of a model cools down after failures:
+    # `litellm/types/router.py`, RouterErrors; breakers of other gateways say what they are.
+    (
+        re.compile(r"circuit.?breaker|circuit.{0,3}(is )?open|no deployments available",
+                   re.IGNORECASE),
+        "circuit_open",
+    ),
+    # Triton: "Exceeds maximum queue size"; vLLM's and LocalAI's front ends in other words.
+    (
+        re.compile(r"queue.{0,3}(is )?full|maximum queue size|queue.{0,12}(overflow|exceeded)",
+                   re.IGNORECASE),
+        "queue_full",
+    ),
+)  # fmt: skip
+
+
+def turned_away(classes: Iterable[str], text: str) -> GatewayEvent | None:
+    """What a gateway did instead of asking the model, by its words for it.
+
+    Args:
+        classes: names or codes of the error.
+        text: whatever prose there is; only read, never kept.
+    """
+    told = [_prose(text), *classes]
+    for pattern, event in _TURNED_AWAY:
+        if any(pattern.search(words) for words in told):
+            return event
+    return None
 
 
 def _prose(text: str) -> str:

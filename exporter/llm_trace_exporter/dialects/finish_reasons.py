@@ -29,6 +29,7 @@ _REASONS: dict[str, FinishReason] = {
     "tool_call": "tool_calls",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
+    "tool_execution": "tool_calls",
     "pause_turn": "tool_calls",
     "content_filter": "content_filter",
     "content_filtered": "content_filter",
@@ -60,6 +61,12 @@ def finish_reasons(value: Value) -> tuple[FinishReason, ...]:
     if isinstance(value, str) and len(value) <= _REMEMBERED_CHARS:
         return _short_reasons(value)
     return _reasons(value)
+
+
+def finished_in_error(value: Value) -> bool:
+    """Whether an answer's only reason to end is that it failed, whatever the status says."""
+    words = {word.rpartition(".")[2].lower() for word in texts(value)}
+    return words == {"error"}
 
 
 def _reasons(value: Value) -> tuple[FinishReason, ...]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from ..model import ErrorType
+from typing import NamedTuple
+
+from ..model import ErrorType, GatewayEvent
 from ..otlp.records import RawLog, RawSpan
 from .coerce import MAX_SECONDS, text
-from .error_types import classify
+from .error_types import classify, turned_away
 from .schema import RecordView
+
+SPAN_CLIENT = 3
+_UNSET, _ERROR = 0, 2
 
 
 def interval(view: RecordView) -> tuple[int, int]:
@@ -24,12 +29,31 @@ def interval(view: RecordView) -> tuple[int, int]:
     return record.start_ns, end_ns
 
 
+class Failure(NamedTuple):
+    """Why a record failed."""
+
+    error_type: ErrorType
+    turned_away: GatewayEvent | None
+    """What a gateway did instead of asking the model."""
+
+
 def error_of(view: RecordView) -> ErrorType:
     """Why the record failed; empty when it did not."""
+    failure = failure_of(view)
+    return failure.error_type if failure is not None else ""
+
+
+def failure_of(view: RecordView, *, unanswered: bool = False) -> Failure | None:
+    """Why the record failed; None when it did not.
+
+    Args:
+        unanswered: It is a request that tells nothing of an answer: an exception on it is why,
+            although some emitters leave the status unset.
+    """
     record = view.record
-    fails = isinstance(record, RawSpan) and record.status_code == 2
+    fails = isinstance(record, RawSpan) and record.status_code == _ERROR
     if not fails and not view.events and "failure" not in view.groups:
-        return ""
+        return None
     exceptions = [e for e in view.events if e.name == "exception"]
     status = view.number("http_status") if _is_status(view) else None
     if isinstance(record, RawSpan):
@@ -37,8 +61,9 @@ def error_of(view: RecordView) -> ErrorType:
             fails
             or view.text("level") == "ERROR"
             or view.flag("success") is False
-            or (view.dialect.exceptions_fail and bool(exceptions))
-            or (record.status_code == 0 and bool(view.text("error_type")))
+            or (bool(exceptions) and _exception_fails(view))
+            or (unanswered and record.status_code == _UNSET and bool(exceptions))
+            or (record.status_code == _UNSET and bool(view.text("error_type")))
         )
         message = record.status_message
     else:
@@ -50,12 +75,18 @@ def error_of(view: RecordView) -> ErrorType:
         )
         message = ""
     if not failed:
-        return ""
+        return None
     classes = [view.text("error_type"), _code_in_text(view)]
     classes += [text(e.attrs.get("exception.type")) for e in exceptions]
     prose = [message, text(view.raw("error_text"))]
     prose += [text(e.attrs.get("exception.message")) for e in exceptions]
-    return classify(status, classes, "\n".join(prose))
+    told = "\n".join(prose)
+    return Failure(classify(status, classes, told), turned_away(classes, told))
+
+
+def _exception_fails(view: RecordView) -> bool:
+    prefixes = view.dialect.exceptions_fail
+    return bool(prefixes) and view.record.scope.name.startswith(prefixes)
 
 
 def _is_status(view: RecordView) -> bool:

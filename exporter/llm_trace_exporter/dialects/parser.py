@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Literal
 
+from msgspec.structs import replace
+
 from ..model import (
     Feedback,
     LlmCall,
@@ -18,21 +20,25 @@ from ..model import (
     Step,
     Verdict,
 )
-from ..otlp.records import RawLog, RawSpan
+from ..otlp.records import RawEvent, RawLog, RawSpan
 from .attribute_layout import AttributeLayout, AttributeLayouts
 from .calls import read_call
 from .coerce import text
 from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
+from .evidence import suspected
 from .http_attempts import http_attempt, lists_models
+from .kinds import kind_of
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
 from .schema import IGNORE, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
-from .usage import read_tokens
+from .usage import read_usage
 
 _UNKNOWN = Dialect(name="")
+_OPEN_ROLES = ("call", "fallback", "supplement", "ignore")
+"""What may be a call is read by all names on it; what only encloses, by those that are listed."""
 _EVALUATION = "gen_ai.evaluation.result"
 
 
@@ -55,17 +61,29 @@ class RecordParser:
         dialect = shape.dialect
         if dialect is None:
             return self._unknown(span, shape, sender)
-        view = RecordView(span, span.attrs, span.events, dialect, shape.facts, shape.groups)
-        kind = _span_kind(view) if not lists_models(span) else IGNORE
+        if dialect.facts_in_events and span.events:
+            span = _with_event_facts(span, dialect)
+            shape = self._shapes.of(span, sender.detect_by)
+        view = _view(span, span.events, dialect, shape)
+        asks_what_there_is = lists_models(span)
+        kind = IGNORE if asks_what_there_is else _span_kind(view, shape)
+        if kind.role in _OPEN_ROLES:
+            view.use(shape.open)
         origin = origin_of(span, "span", dialect, shape, sender)
         weight = weight_of(span, origin.service, context)
-        tokens = read_tokens(view, _exclusive(view, context))
-        naive = tokens.total if tokens else 0
+        usage = read_usage(view, kind.name, context)
+        naive = 0 if usage.tokens is None else usage.tokens.total
         records: list[Record] = []
+        precedence: Precedence = "primary"
         if kind.role == "call":
-            records.append(read_call(view, kind, origin, tokens, weight))
-        elif kind.role == "step":
-            records.append(read_step(view, kind, origin, weight))
+            records.append(read_call(view, kind, origin, usage, weight))
+        else:
+            if kind.role == "step":
+                records.append(read_step(view, kind, origin, weight))
+            call = None if asks_what_there_is else suspected(view, kind, naive)
+            if call is not None:
+                precedence = "evidence"
+                records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
         results = _results(view, kind, has_filed=shape.has_results)
         if results:
             records.extend(_judged(results, view, origin, span.end_ns, context, weight))
@@ -77,6 +95,7 @@ class RecordParser:
             dialect=dialect.name,
             records=tuple(records),
             role=_role(kind),
+            precedence=precedence,
             group=_group(view, origin),
             reported_tokens=naive,
             drop=_drop(kind, records, naive),
@@ -102,21 +121,23 @@ class RecordParser:
         dialect = shape.dialect
         if dialect is None:
             return _not_llm(log, "log")
-        view = RecordView(log, log.attrs, (), dialect, shape.facts, shape.groups)
+        view = _view(log, (), dialect, shape)
         kind = dialect.logs.get(event_name(log, dialect), IGNORE)
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
         if kind is IGNORE:
             return _not_llm(log, "log")
+        if kind.role in _OPEN_ROLES:
+            view.use(shape.open)
         origin = origin_of(log, "log", dialect, shape, sender)
         weight = weight_of(log, origin.service, context)
-        tokens = read_tokens(view, _exclusive(view, context))
-        naive = tokens.total if tokens else 0
+        usage = read_usage(view, kind.name, context)
+        naive = 0 if usage.tokens is None else usage.tokens.total
         records: list[Record] = []
         if kind.role == "step" or kind.name == "tool":
             records.append(read_step(view, Kind("step", "tool"), origin, weight))
         elif kind.role in ("call", "fallback", "supplement"):
-            records.append(read_call(view, _log_operation(view, kind), origin, tokens, weight))
+            records.append(read_call(view, _log_operation(view, kind), origin, usage, weight))
         elif kind.role == "verdict" and (result := otel_result(log.attrs)) is not None:
             records.extend(_judged([result], view, origin, log.time_ns, context, weight))
         return ParsedRecord(
@@ -134,11 +155,33 @@ class RecordParser:
         )
 
 
+def _view(
+    record: RawSpan | RawLog,
+    events: tuple[RawEvent, ...],
+    dialect: Dialect,
+    shape: AttributeLayout,
+) -> RecordView:
+    listed = shape.listed
+    return RecordView(
+        record, record.attrs, events, dialect, listed, listed.locations, listed.groups
+    )
+
+
+def _with_event_facts(span: RawSpan, dialect: Dialect) -> RawSpan:
+    """The span with the attributes of its events for its own; the last event says most."""
+    attrs = dict(span.attrs)
+    for event in span.events:
+        if event.name.lower() in dialect.kinds:
+            attrs.update(event.attrs)
+    return replace(span, attrs=attrs)
+
+
 def event_name(log: RawLog, dialect: Dialect) -> str:
     """The event a log record is: its EventName, else an attribute, else the body."""
     for name in (log.event_name, text(log.attrs.get("event.name")), log.body):
-        if name in dialect.logs:
-            return name
+        known = name.rpartition(".")[2] if dialect.events_by_ending else name
+        if known in dialect.logs:
+            return known
     return ""
 
 
@@ -157,14 +200,15 @@ def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None)
     )
 
 
-def _span_kind(view: RecordView) -> Kind:
-    dialect = view.dialect
+def _span_kind(view: RecordView, shape: AttributeLayout) -> Kind:
+    dialect, attrs = view.dialect, view.attrs
     kind = IGNORE
-    for name in dialect.kind_keys:
-        found = dialect.kinds.get(text(view.attrs.get(name)).lower())
-        if found is not None:
-            kind = found
-            break
+    for name in (*dialect.kind_keys, *shape.kind_keys):
+        value = attrs.get(name)
+        if value is not None:
+            kind = kind_of(text(value), shape.kinds)
+            if kind is not IGNORE:
+                break
     return dialect.refine(view, kind) if dialect.refine is not None else kind
 
 
@@ -181,7 +225,8 @@ def _role(kind: Kind) -> Role:
 def _drop(
     kind: Kind, records: list[Record], naive: int
 ) -> Literal["", "rollup", "duplicate", "not_llm"]:
-    if records and isinstance(records[0], LlmCall):
+    # An agent's own call comes after the step that the agent is.
+    if records and (isinstance(records[0], LlmCall) or isinstance(records[-1], LlmCall)):
         return ""
     if kind.role == "copy":
         return "duplicate" if kind.name == "duplicate" else "rollup"
@@ -214,19 +259,6 @@ def _log_operation(view: RecordView, kind: Kind) -> Kind:
     return view.dialect.kinds.get(
         text(view.attrs.get("gen_ai.operation.name")).lower(), Kind("call", "chat")
     )
-
-
-def _exclusive(view: RecordView, context: Context) -> bool:
-    if "usage_details" not in view.groups:
-        return False
-    told = context.cache_inclusion.get(view.record.scope.name)
-    if told is not None:
-        return told == "exclusive"
-    words = view.dialect.exclusive_cache_for
-    if not words:
-        return False
-    provider = view.text("provider").lower()
-    return any(word in provider for word in words)
 
 
 def _results(view: RecordView, kind: Kind, *, has_filed: bool) -> list[Result]:

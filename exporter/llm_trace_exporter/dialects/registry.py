@@ -9,6 +9,7 @@ from ..otlp.records import Attributes, RawLog, RawSpan
 from .context import CONTEXT_KEYS, Dimension
 from .evaluations import FACT_KEYS
 from .http_attempts import HTTP_KEYS
+from .open_names import OPEN_PATTERN
 from .schema import Dialect, Fields
 from .vendors import (
     coding_agents,
@@ -19,6 +20,7 @@ from .vendors import (
     litellm,
     logfire,
     mlflow,
+    observability,
     openinference,
     openlit,
     openllmetry,
@@ -31,6 +33,7 @@ DIALECTS: tuple[Dialect, ...] = (
     coding_agents.CLAUDE_CODE,
     coding_agents.CODEX,
     coding_agents.GEMINI_CLI,
+    coding_agents.GEMINI_FORK,
     frameworks.ANTHROPIC_SDK,
     litellm.DIALECT,
     openinference.DIALECT,
@@ -43,11 +46,21 @@ DIALECTS: tuple[Dialect, ...] = (
     logfire.DIALECT,
     frameworks.STRANDS,
     frameworks.GOOGLE_ADK,
+    frameworks.GENKIT,
+    frameworks.MASTRA,
+    frameworks.MIRASCOPE,
+    frameworks.SPRING_AI,
+    frameworks.LLAMA_INDEX,
     frameworks.AGENT_FRAMEWORK,
     frameworks.PORTKEY,
     frameworks.HELICONE,
     frameworks.WEAVE,
-    frameworks.DATADOG,
+    observability.DATADOG,
+    observability.LAMINAR,
+    observability.NETRA,
+    observability.LANGWATCH,
+    observability.HONEYHIVE,
+    observability.TRACE_AI,
     openllmetry.DIALECT,
     confident.DIALECT,
     semconv.DIALECT,
@@ -77,6 +90,7 @@ _EVENT_KEYS = (
 )
 
 INDEXED_KEYS = re.compile(
+    rf"{OPEN_PATTERN}|"
     r"(?:(?:trace|session)\.)?(?:evaluations|annotations)\.[0-9]{1,4}\.(?:evaluation|annotation)"
     r"\.(?:name|score|label|annotator_kind)"
     r"|retrieval\.documents\.[0-9]{1,4}\.document\.(?:score|id|metadata|content)"
@@ -108,7 +122,7 @@ def dialect_of(record: RawSpan | RawLog, disabled: frozenset[str]) -> Dialect | 
             or any(mark in attrs for mark in dialect.detect_by)
             or (dialect.resources and _marked(record.resource.attrs, dialect))
         ) and dialect.name not in disabled:
-            if is_log and not dialect.logs:
+            if (is_log and not dialect.logs) or (dialect.is_for_logs and not is_log):
                 continue
             return dialect
     return semconv.DIALECT if is_log else None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isnan
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
+from ..errors import RejectedRecord, UnreadableNumber
 from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Value
-from .coerce import count, flag, inside, number, parse_object, text, usd
+from .coerce import MAX_TOKENS, count, flag, inside, number, parse_object, text, usd
 
 Role = Literal[
     "call", "supplement", "fallback", "step", "verdict", "evaluator", "structure", "copy", "ignore"
@@ -65,12 +67,19 @@ class AttributeKey:
     scale: float = 1.0
     """Factor to the base unit."""
     additive: bool = False
-    """For cache counts: the input count beside it does not contain them."""
+    """For parts of a usage: the count of their direction does not contain them. For an object of
+    usage: none of its counts contains another, but for those that it holds as details."""
+    named: bool = False
+    """For an object of usage: the attribute's own name says what its members count."""
+    is_open: bool = False
+    """No table lists it: what is no number there was never meant as one."""
 
 
-def key(attr: str, *path: str, scale: float = 1.0, additive: bool = False) -> AttributeKey:
+def key(
+    attr: str, *path: str, scale: float = 1.0, additive: bool = False, named: bool = False
+) -> AttributeKey:
     """A Key; `key("a", "b", "c")` is member c of member b of the object in attribute a."""
-    return AttributeKey(attr, path, scale, additive)
+    return AttributeKey(attr, path, scale, additive, named)
 
 
 def keys(*attrs: str | AttributeKey) -> tuple[AttributeKey, ...]:
@@ -81,13 +90,21 @@ def keys(*attrs: str | AttributeKey) -> tuple[AttributeKey, ...]:
 Fields = Mapping[str, tuple[AttributeKey, ...]]
 """Fact -> where it may be written, in reading order."""
 
+_DETAILS = (
+    "cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input audio_output"
+    " tool_input other_input other_output web_searches"
+)
+USAGE_FACTS: tuple[str, ...] = ("input", "output", "total", *_DETAILS.split())
+"""Facts that count what a call used. All but the last, searches, count tokens."""
 FIELD_GROUPS: Mapping[str, frozenset[str]] = {
     group: frozenset(facts.split())
     for group, facts in {
-        "usage_details": "cache_read cache_write reasoning audio_input audio_output tool_input",
+        "usage": f"input output total usage_object {_DETAILS}",
+        "usage_details": f"usage_object {_DETAILS}",
         "failure": "http_status error_type error_text level success",
         "streaming": "streaming ttft ttft_if_streaming first_token_at operation",
         "cost": "cost cost_currency cost_input cost_output cost_cache_read cost_cache_write",
+        "region": "region server",
         "gateway": "retries attempt fallbacks cache_hit",
     }.items()
 }
@@ -126,14 +143,50 @@ class Dialect:
     """A count that is not a number says that there is none."""
     model_in_name: bool = False
     """A span without attributes is named `<operation> <model>`."""
-    exceptions_fail: bool = False
-    """An exception event means failure whatever the status says."""
+    exceptions_fail: tuple[str, ...] = ()
+    """Prefixes of scopes in which an exception event means failure whatever the status says."""
+    facts_in_events: bool = False
+    """What happened stands in attributes of the span's events."""
+    errors_finish: bool = False
+    """A failed call has status OK and says `error` for why it ended."""
+    wrapped_model: str = ""
+    """A pattern of model names with something around them; its first group is the model."""
+    is_for_logs: bool = False
+    """Spans are read in another convention, log records in this one."""
+    events_by_ending: bool = False
+    """Log events are known by the last part of their name: what comes before names the fork."""
     first_token_events: tuple[str, ...] = ()
     refine: Callable[[RecordView, Kind], Kind] | None = None
     """Last word on what a span is, where the kind attribute alone misleads."""
     logs: Mapping[str, Kind] = field(default_factory=dict)
     """Event name of a log record -> what it is."""
     refine_log: Callable[[RecordView, Kind], Kind] | None = None
+
+
+class FactPlaces(Struct, frozen=True, eq=False):
+    """Where the facts of all records of one shape stand."""
+
+    locations: Fields
+    """In reading order; facts without a place left out."""
+    groups: frozenset[str]
+    """What any of these facts is about."""
+    usage: tuple[tuple[str, tuple[AttributeKey, ...]], ...]
+    """Those of them that count tokens, as far as they stand in attributes of their own."""
+    is_usual: bool
+    """Whether these are counts in their usual places, with nothing that needs a closer look."""
+
+
+def fact_places(locations: Fields) -> FactPlaces:
+    """What follows from the places of facts."""
+    told = locations.keys()
+    usage = tuple((fact, locations[fact]) for fact in USAGE_FACTS if fact in told)
+    return FactPlaces(
+        locations,
+        frozenset(group for group, about in FIELD_GROUPS.items() if about & told),
+        usage,
+        "usage_object" not in told
+        and not any(where.additive for _, places in usage for where in places),
+    )
 
 
 class RecordView(Struct, eq=False, gc=False):
@@ -145,11 +198,18 @@ class RecordView(Struct, eq=False, gc=False):
     events: tuple[RawEvent, ...]
     """Span events; none on a log record."""
     dialect: Dialect
+    places: FactPlaces
     locations: Fields
-    """Where each fact stands on this record, in reading order; facts without a place left out."""
+    """Those of `places`."""
     groups: frozenset[str]
-    """What any of these facts is about."""
+    """Those of `places`."""
     objects: dict[str, Value] = {}
+    unreadable: int = 0
+    """How many numbers on it could not be read."""
+
+    def use(self, places: FactPlaces) -> None:
+        """Go on with the facts that stand elsewhere."""
+        self.places, self.locations, self.groups = places, places.locations, places.groups
 
     def span_name(self) -> str:
         """The span's name; empty on a log record."""
@@ -180,6 +240,17 @@ class RecordView(Struct, eq=False, gc=False):
                 return found
         return ""
 
+    def model(self, fact: str) -> str:
+        """Name of a model, out of what the emitter puts around it."""
+        named = self.text(fact)
+        matched = re.fullmatch(self.dialect.wrapped_model, named)
+        return matched[1] if matched is not None else named
+
+    def first_text(self, fact: str, *, but: frozenset[str]) -> str:
+        """First text of a fact that is none of some words, in lower case."""
+        told = (text(self.value_at(where)) for where in self.locations.get(fact, ()))
+        return next((name for name in told if name and name.lower() not in but), "")
+
     def raw(self, fact: str) -> Value:
         """First present value of a fact, as it came."""
         for where in self.locations.get(fact, ()):
@@ -188,33 +259,45 @@ class RecordView(Struct, eq=False, gc=False):
         return None
 
     def count(self, fact: str) -> int | None:
-        """First token count of a fact."""
+        """First token count of a fact.
+
+        Raises: RejectedRecord for one of the input or output that cannot be true.
+        """
         for where in self.locations.get(fact, ()):
-            value = self.attrs.get(where.attr)
-            if where.path or type(value) is not int:
-                value = self.value_at(where)
-            if (found := count(value)) is not None:
+            if (found := self.count_at(where, is_vital=fact in VITAL)) is not None:
                 return found
         return None
 
-    def detail(self, fact: str) -> tuple[int, bool]:
-        """First token count of a fact, 0 without one, and whether its place is additive."""
-        for where in self.locations.get(fact, ()):
-            if (found := count(self.value_at(where))) is not None:
-                return found, where.additive
-        return 0, False
+    def count_at(self, where: AttributeKey, *, is_vital: bool = False) -> int | None:
+        """The token count a Key points to; None when there is none that can be read.
+
+        Raises: RejectedRecord where it is vital and cannot be true.
+        """
+        value = self.attrs.get(where.attr)
+        if type(value) is int and not where.path and 0 <= value <= MAX_TOKENS:
+            return value
+        if where.is_open and isinstance(value, str) and not value[:1].isdigit():
+            return None
+        return self._read(count, self.value_at(where), is_vital=is_vital)
+
+    def object_at(self, where: AttributeKey) -> Value:
+        """The object a Key points to, out of whatever holds it; None when there is none."""
+        if where.path:
+            return self.value_at(where)
+        value = self.attrs.get(where.attr)
+        return parse_object(value) if isinstance(value, str) and value[:1] in _OPENS else value
 
     def usd(self, fact: str) -> float | None:
-        """First amount of dollars of a fact."""
+        """First amount of dollars of a fact that can be read."""
         for where in self.locations.get(fact, ()):
-            if (found := usd(self.value_at(where))) is not None:
+            if (found := self._read(usd, self.value_at(where))) is not None:
                 return found
         return None
 
     def number(self, fact: str) -> float | None:
-        """First number of a fact, in its base unit."""
+        """First number of a fact that can be read, in its base unit."""
         for where in self.locations.get(fact, ()):
-            if (found := number(self.value_at(where))) is not None:
+            if (found := self._read(number, self.value_at(where))) is not None:
                 return found * where.scale
         return None
 
@@ -224,3 +307,22 @@ class RecordView(Struct, eq=False, gc=False):
             if (found := flag(self.value_at(where))) is not None:
                 return found
         return None
+
+    def _read(
+        self, read: Callable[[Value], _Number | None], value: Value, *, is_vital: bool = False
+    ) -> _Number | None:
+        try:
+            return read(value)
+        except UnreadableNumber:
+            self.unreadable += 1
+        except RejectedRecord:
+            if is_vital:
+                raise
+            self.unreadable += 1
+        return None
+
+
+VITAL = ("input", "output")
+"""Counts without which a record is not believed at all, where they cannot be true."""
+_OPENS = ("{", "[", '"', "(")
+_Number = TypeVar("_Number", int, float)

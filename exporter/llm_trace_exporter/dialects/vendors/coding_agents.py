@@ -16,6 +16,7 @@ from ..schema import (
     TOLD_ELSEWHERE,
     TOOL,
     Dialect,
+    Fields,
     Kind,
     RecordView,
     key,
@@ -114,34 +115,56 @@ CODEX = Dialect(
     refine_log=_counted_once,
 )
 
+_GEMINI_FIELDS: Fields = {
+    "provider": keys("gen_ai.provider.name"),
+    "request_model": keys("model", "gen_ai.request.model"),
+    "input": keys("input_token_count", "gen_ai.usage.input_tokens"),
+    "output": keys("output_token_count", "gen_ai.usage.output_tokens"),
+    "cache_read": keys("cached_content_token_count"),
+    "reasoning": keys("thoughts_token_count"),
+    "tool_input": keys("tool_token_count"),
+    "total": keys("total_token_count"),
+    "finish": keys("finish_reasons"),
+    "duration": _DURATION,
+    "http_status": keys("status_code", "http.status_code"),
+    "error_text": keys("error.message", "error"),
+    "error_type": keys("error.type"),
+    "success": keys("success"),
+    "tool": keys("function_name"),
+}
+
 GEMINI_CLI = Dialect(
     name="gemini_cli",
     provider="gcp.gemini",
     scopes=("gemini-cli",),
-    kind_keys=(),
-    kinds={},
-    fields={
-        "provider": keys("gen_ai.provider.name"),
-        "request_model": keys("model", "gen_ai.request.model"),
-        "input": keys("input_token_count", "gen_ai.usage.input_tokens"),
-        "output": keys("output_token_count", "gen_ai.usage.output_tokens"),
-        "cache_read": keys("cached_content_token_count"),
-        "reasoning": keys("thoughts_token_count"),
-        "tool_input": keys("tool_token_count"),
-        "total": keys("total_token_count"),
-        "finish": keys("finish_reasons"),
-        "duration": _DURATION,
-        "http_status": keys("status_code", "http.status_code"),
-        "error_text": keys("error.message", "error"),
-        "error_type": keys("error.type"),
-        "success": keys("success"),
-        "tool": keys("function_name"),
-    },
+    fields=_GEMINI_FIELDS,
     refine=lambda _view, _kind: TOLD_ELSEWHERE,
     logs={
         "gemini_cli.api_response": Kind("call", "generate_content"),
         "gemini_cli.api_error": Kind("call", "generate_content"),
         "gemini_cli.tool_call": TOOL,
         "gen_ai.client.inference.operation.details": TOLD_ELSEWHERE,
+    },
+)
+
+# Forks of Gemini CLI keep its fields and put their own name before the event's: Qwen Code 0.15
+# sends nothing else. A session that sends spans, too, is told by those.
+GEMINI_FORK = Dialect(
+    name="gemini_cli_fork",
+    scopes=("qwen-code",),
+    detect_by=("prompt_id",),
+    is_for_logs=True,
+    events_by_ending=True,
+    fields={
+        **_GEMINI_FIELDS,
+        "response_id": keys("response_id", "gen_ai.response.id"),
+        "error_text": keys("error.message", "error_message", "error"),
+        "error_type": keys("error.type", "error_type"),
+        "session": keys("session.id"),
+    },
+    logs={
+        "api_response": Kind("fallback", "chat"),
+        "api_error": Kind("fallback", "chat"),
+        "tool_call": Kind("fallback", "tool"),
     },
 )

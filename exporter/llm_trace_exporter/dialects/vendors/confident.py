@@ -7,14 +7,12 @@ convention are read through this table. Metrics run on its server, so no verdict
 from __future__ import annotations
 
 from ..schema import AGENT, CHAT, OTHER, RETRIEVAL, TOOL, Dialect, keys
-from .semconv import OPERATIONS
 
 DIALECT = Dialect(
     name="confident",
     detect_by=("confident.span.type",),
     kind_keys=("gen_ai.operation.name", "confident.span.type"),
     kinds={
-        **OPERATIONS,
         "llm": CHAT,
         "agent": AGENT,
         "tool": TOOL,

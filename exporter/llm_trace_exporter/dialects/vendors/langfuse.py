@@ -1,7 +1,8 @@
 """Langfuse SDK. Source: langfuse/langfuse-python, `langfuse/_client/attributes.py`.
 
-`usage_details` comes in several shapes. Flat cache keys are additive (Langfuse sums the keys);
-counts inside `*_details` are part of the input, as OpenAI sends them.
+`usage_details` is open: its keys are disjoint, whatever they are called (Langfuse sums them),
+but for counts inside `*_details`, which are part of the input, as OpenAI sends them. The SDK's
+LangChain handler writes keys such as `input_flex_cache_read` (langfuse 5.0.4).
 """
 
 from __future__ import annotations
@@ -45,38 +46,7 @@ DIALECT = Dialect(
         "response_model": keys("langfuse.observation.model.name"),
         "response_id": keys(f"{_META}.id"),
         "service_tier": keys(f"{_META}.service_tier"),
-        "input": keys(
-            key(_USAGE, "input"), key(_USAGE, "input_tokens"), key(_USAGE, "prompt_tokens")
-        ),
-        "output": keys(
-            key(_USAGE, "output"), key(_USAGE, "output_tokens"), key(_USAGE, "completion_tokens")
-        ),
-        "total": keys(key(_USAGE, "total"), key(_USAGE, "total_tokens")),
-        "cache_read": keys(
-            key(_USAGE, "cache_read_input_tokens", additive=True),
-            key(_USAGE, "input_cached_tokens", additive=True),
-            key(_USAGE, "input_cache_read", additive=True),
-            key(_USAGE, "prompt_tokens_details", "cached_tokens"),
-            key(_USAGE, "input_tokens_details", "cached_tokens"),
-        ),
-        "cache_write": keys(
-            key(_USAGE, "cache_creation_input_tokens", additive=True),
-            key(_USAGE, "input_cache_creation", additive=True),
-        ),
-        "reasoning": keys(
-            key(_USAGE, "output_reasoning_tokens", additive=True),
-            key(_USAGE, "output_reasoning", additive=True),
-            key(_USAGE, "completion_tokens_details", "reasoning_tokens"),
-            key(_USAGE, "output_tokens_details", "reasoning_tokens"),
-        ),
-        "audio_input": keys(
-            key(_USAGE, "input_audio_tokens", additive=True),
-            key(_USAGE, "prompt_tokens_details", "audio_tokens"),
-        ),
-        "audio_output": keys(
-            key(_USAGE, "output_audio_tokens", additive=True),
-            key(_USAGE, "completion_tokens_details", "audio_tokens"),
-        ),
+        "usage_object": keys(key(_USAGE, additive=True)),
         "cost": keys(key(_COST, "total")),
         "cost_input": keys(key(_COST, "input")),
         "cost_output": keys(key(_COST, "output")),

@@ -15,7 +15,7 @@ DIALECT = Dialect(
     detect_by=("langsmith.span.kind",),
     kind_keys=("langsmith.span.kind",),
     # A dropped stream has status OK and an exception event.
-    exceptions_fail=True,
+    exceptions_fail=("",),
     kinds={
         "llm": CHAT,
         "chain": OTHER,
@@ -28,27 +28,10 @@ DIALECT = Dialect(
     fields={
         "provider": keys("langsmith.metadata.ls_provider"),
         "request_model": keys("gen_ai.request.model", "langsmith.metadata.ls_model_name"),
-        "input": keys("gen_ai.usage.input_tokens", key(_USAGE, "input_tokens")),
-        "output": keys("gen_ai.usage.output_tokens", key(_USAGE, "output_tokens")),
-        "cache_read": keys(
-            key("gen_ai.usage.input_token_details", "cache_read"),
-            key(_USAGE, "input_token_details", "cache_read"),
-        ),
-        "cache_write": keys(
-            key("gen_ai.usage.input_token_details", "cache_creation"),
-            key(_USAGE, "input_token_details", "cache_creation"),
-        ),
-        "reasoning": keys(
-            key("gen_ai.usage.output_token_details", "reasoning"),
-            key(_USAGE, "output_token_details", "reasoning"),
-        ),
-        "audio_input": keys(
-            key("gen_ai.usage.input_token_details", "audio"),
-            key(_USAGE, "input_token_details", "audio"),
-        ),
-        "audio_output": keys(
-            key("gen_ai.usage.output_token_details", "audio"),
-            key(_USAGE, "output_token_details", "audio"),
+        "usage_object": keys(
+            key("gen_ai.usage.input_token_details", named=True),
+            key("gen_ai.usage.output_token_details", named=True),
+            _USAGE,
         ),
         "streaming": keys("langsmith.request.streaming"),
         "cost": keys(key(_USAGE, "total_cost")),

@@ -11,35 +11,23 @@ The cached split is only in a Python repr. Ids that LiteLLM invents are UUIDs.
 from __future__ import annotations
 
 from ..schema import STRUCTURE, Dialect, Kind, RecordView, key, keys
-from .semconv import OPERATIONS
 
 _USAGE = "metadata.usage_object"
 
 
 def _refine(view: RecordView, kind: Kind) -> Kind:
     """Only `litellm_request` is a call; a proxy's other spans only enclose or dump it."""
-    return kind if kind.role != "call" or view.span_name() != "raw_gen_ai_request" else STRUCTURE
+    return STRUCTURE if view.span_name() == "raw_gen_ai_request" else kind
 
 
 DIALECT = Dialect(
     name="litellm",
     scopes=("litellm",),
     kind_keys=("gen_ai.operation.name", "llm.request.type"),
-    kinds=OPERATIONS,
     fields={
         "served_model": keys("litellm.provider.model"),
         "routed_from": keys("litellm.model_group", "gen_ai.request.model"),
-        "cache_read": keys(
-            key(_USAGE, "prompt_tokens_details", "cached_tokens"),
-            key(_USAGE, "cache_read_input_tokens"),
-        ),
-        "cache_write": keys(
-            key(_USAGE, "cache_creation_input_tokens"),
-            key(_USAGE, "prompt_tokens_details", "cache_creation_tokens"),
-        ),
-        "reasoning": keys(key(_USAGE, "completion_tokens_details", "reasoning_tokens")),
-        "audio_input": keys(key(_USAGE, "prompt_tokens_details", "audio_tokens")),
-        "audio_output": keys(key(_USAGE, "completion_tokens_details", "audio_tokens")),
+        "usage_object": keys(_USAGE),
         "cost_input": keys("gen_ai.cost.input_cost"),
         "cost_output": keys("gen_ai.cost.output_cost"),
         "cost_cache_read": keys("gen_ai.cost.cache_read_cost"),

@@ -11,7 +11,6 @@ usage and `duration`. The second one is the call.
 from __future__ import annotations
 
 from ..schema import COPY, EVALUATOR, IGNORE, STRUCTURE, Dialect, Kind, RecordView, keys
-from .semconv import OPERATIONS
 
 _JUDGE_AGENTS = {"judge_output", "judge_input_output", "judge_expected", "judge"}
 
@@ -44,7 +43,6 @@ DIALECT = Dialect(
     name="logfire",
     scopes=("pydantic-ai", "pydantic-evals", "pydantic_ai", "logfire"),
     kind_keys=("gen_ai.operation.name",),
-    kinds=OPERATIONS,
     fields={
         "span_type": keys("logfire.span_type"),
         "duration": keys("duration"),

@@ -62,6 +62,8 @@ DIALECT = Dialect(
     fields={
         "provider": keys("llm.provider", "llm.system"),
         "request_model": keys("llm.request.model_name"),
+        # A stream of Groq's SDK is told without any other word of the model (0.1.33).
+        "fallback_model": keys(key("llm.invocation_parameters", "model")),
         "response_model": keys(
             "llm.response.model_name",
             "llm.model_name",

@@ -8,8 +8,8 @@ in the span's name.
 
 from __future__ import annotations
 
+from ..kinds import kind_of
 from ..schema import IGNORE, Dialect, Kind, RecordView, keys
-from .semconv import OPERATIONS
 
 
 def _refine(view: RecordView, kind: Kind) -> Kind:
@@ -17,14 +17,14 @@ def _refine(view: RecordView, kind: Kind) -> Kind:
     if kind is not IGNORE or not view.record_failed():
         return kind
     words = view.span_name().split()
-    return OPERATIONS.get(words[0], IGNORE) if len(words) == 2 else IGNORE
+    return kind_of(words[0]) if len(words) == 2 else IGNORE
 
 
 DIALECT = Dialect(
     name="openlit",
     scopes=("openlit",),
     kind_keys=("gen_ai.operation.name",),
-    kinds={**OPERATIONS, "vectordb": Kind("step", "retrieval"), "framework": Kind("structure")},
+    kinds={"vectordb": Kind("step", "retrieval"), "framework": Kind("structure")},
     fields={
         "streaming": keys("gen_ai.request.is_stream"),
         "ttft_if_streaming": keys("gen_ai.server.time_to_first_token"),

@@ -5,10 +5,10 @@ Source: traceloop/openllmetry, `opentelemetry-semantic-conventions-ai`.
 
 from __future__ import annotations
 
+from ..kinds import kind_of
 from ..schema import (
     AGENT,
     COPY,
-    IGNORE,
     OTHER,
     STRUCTURE,
     TOOL,
@@ -18,14 +18,13 @@ from ..schema import (
     RecordView,
     keys,
 )
-from .semconv import OPERATIONS
 
 
 def _refine(view: RecordView, kind: Kind) -> Kind:
     """A task or workflow around nothing else may itself be the request or retrieval it names."""
     if kind not in (OTHER, WORKFLOW):
         return kind
-    named = OPERATIONS.get(view.text("operation").lower(), IGNORE)
+    named = kind_of(view.text("operation"))
     return named if named.role == "call" or named.name == "retrieval" else kind
 
 
@@ -42,7 +41,6 @@ DIALECT = Dialect(
     # A workflow says `invoke_agent` in gen_ai.operation.name: the structure key decides first.
     kind_keys=("traceloop.span.kind", "gen_ai.operation.name", "llm.request.type"),
     kinds={
-        **OPERATIONS,
         "workflow": WORKFLOW,
         "task": OTHER,
         "agent": AGENT,

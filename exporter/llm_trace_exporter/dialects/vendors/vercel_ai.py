@@ -9,7 +9,6 @@ from __future__ import annotations
 from ..schema import (
     CHAT,
     EMBEDDINGS,
-    IGNORE,
     RERANK,
     STRUCTURE,
     TOOL,
@@ -20,6 +19,7 @@ from ..schema import (
     keys,
 )
 
+_METADATA = "ai.response.providerMetadata"
 _ATTEMPTS: tuple[tuple[str, Kind], ...] = (
     (".dogenerate", CHAT),
     (".dostream", CHAT),
@@ -35,7 +35,7 @@ def _refine(view: RecordView, kind: Kind) -> Kind:
     for ending, found in _ATTEMPTS:
         if operation.endswith(ending):
             return found
-    return STRUCTURE if kind is IGNORE else kind
+    return kind if kind is TOOL else STRUCTURE
 
 
 DIALECT = Dialect(
@@ -58,6 +58,10 @@ DIALECT = Dialect(
         "cache_write": keys("ai.usage.inputTokenDetails.cacheWriteTokens"),
         "reasoning": keys(
             "ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"
+        ),
+        # Version 5 tells what was written into the cache nowhere else.
+        "usage_object": keys(
+            key(_METADATA, "anthropic", additive=True), key(_METADATA, "bedrock", additive=True)
         ),
         "ttft": keys(key("ai.response.msToFirstChunk", scale=1e-3)),
         "finish": keys("ai.response.finishReason"),

@@ -1,0 +1,162 @@
+"""What the name of a token count says, whoever coined it.
+
+Emitters make up names faster than any list can follow them, but all say the same few things:
+`gen_ai.usage.input_tokens_details.cached_tokens`, `cacheReadInputTokens`, `thoughts_token_count`,
+`input_flex_cache_read`. A name is read by its words: direction, quality, lifetime and tier.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+Direction = Literal["input", "output", ""]
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text, for tables that would be long lists otherwise."""
+    return frozenset(words.split())
+
+
+_WORD = re.compile(r"[0-9]+[a-z]*|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SEGMENT = re.compile(r"[.:/#]")
+
+_TOKENS = frozenset(("token", "tokens"))
+_USAGE = frozenset(("usage",))
+_NO_COUNT = word_set(
+    """max min maximum minimum limit limits budget per cost costs price prices rate rates type
+    types id ids time times ratio percent percentage remaining tokenizer first stop special
+    duration ms seconds second latency name auth access bearer refresh csrf session secret
+    key quota cumulative accumulated conversation window estimated estimate delta speed
+    throughput usd dollars amount miss prediction accepted rejected probs logprobs score
+    position index saved search searches requests calls no non uncached noncached nocache
+    aggregated"""
+)
+"""Words of names that hold something else than tokens that one call used, or such as are told
+again under another name."""
+_EXACT: dict[tuple[str, ...], str] = {("eval", "count"): "output"}
+"""Last words that say what their words do not. Source: Ollama's API, `eval_count`."""
+
+_DIRECTIONS: dict[str, Direction] = {
+    **dict.fromkeys(("input", "inputs", "prompt", "prompts", "in", "sent"), "input"),
+    **dict.fromkeys(
+        ("output", "outputs", "completion", "completions", "candidate", "candidates", "out",
+         "generated", "generation", "received"),
+        "output",
+    ),
+}  # fmt: skip
+_WEAK_DIRECTIONS: dict[str, Direction] = {"request": "input", "response": "output"}
+"""Say a direction only right before `token(s)`: elsewhere they say of which message this is."""
+
+_SEARCH_COUNTS = word_set("searches requests count calls queries")
+_CACHE = frozenset(("cache", "cached", "caching", "ephemeral"))
+_WRITE = word_set("""write writes written creation create creates created store stored ephemeral""")
+_READ = frozenset(("read", "reads", "hit", "hits"))
+_THOUGHT = frozenset(("reasoning", "thinking", "thoughts", "thought"))
+_AUDIO = frozenset(("audio", "speech"))
+_PICTURES = frozenset(("image", "images", "video", "videos"))
+_TOOL = frozenset(("tool", "tools"))
+_TOTAL = frozenset(("total", "all", "sum"))
+_TIERS = frozenset(("flex", "priority", "batch", "scale"))
+_FILLERS = word_set(
+    """token tokens count counts num number of n usage use used details detail metadata eval
+    llm gen ai gcp content data value values i nr ct and the for"""
+)
+_PLAIN = _FILLERS | _TOTAL | _TIERS | _DIRECTIONS.keys() | _WEAK_DIRECTIONS.keys()
+"""Words of names that count all there is in their direction, and not a part of it."""
+_HOUR = frozenset(("1h", "60m", "3600s"))
+_MINUTES = frozenset(("5m", "300s"))
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Which tokens a count is about."""
+
+    fact: str
+    """`input`, `output`, `total`, `cache_read`, `cache_write`, `reasoning`, `audio_input`,
+    `audio_output`, `tool_input`; `cache_write_5m`, `cache_write_1h` of the cache writes;
+    `other_input`, `other_output` for parts by any other name; or `web_searches`, no tokens."""
+    tier: str = ""
+    """The service tier that the name says: `flex`, `priority`, ..."""
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name, lower case: `cacheReadInputTokens` -> cache, read, input, tokens."""
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
+@lru_cache(maxsize=4_096)
+def bucket_of_attribute(name: str) -> Bucket | None:
+    """What an attribute of a span counts; None when it counts no tokens of its call."""
+    if len(name) > _MAX_CHARS:
+        return None
+    told = words_of(name)
+    if not (_TOKENS | _USAGE).intersection(told):
+        return None
+    return _bucket(_SEGMENT.split(name))
+
+
+@lru_cache(maxsize=4_096)
+def bucket_of_member(path: tuple[str, ...]) -> Bucket | None:
+    """What a member of a usage object counts, by the keys that lead to it."""
+    return _bucket(path) if sum(map(len, path)) <= _MAX_CHARS else None
+
+
+_MAX_CHARS = 160
+
+
+def _bucket(segments: Sequence[str]) -> Bucket | None:
+    told = [words_of(segment) for segment in segments]
+    everything = frozenset(word for words in told for word in words)
+    last = told[-1] if told else ()
+    if not last:
+        return None
+    if "web" in everything and last[-1] in _SEARCH_COUNTS:
+        return Bucket("web_searches")
+    if _NO_COUNT & everything:
+        return None
+    if last in _EXACT:
+        return Bucket(_EXACT[last])
+    direction = _direction(told)
+    tier = next((word for word in last if word in _TIERS), "")
+    found = _quality(everything, direction)
+    if found:
+        return Bucket(found, tier)
+    is_whole = _PLAIN.issuperset(last)
+    if direction:
+        return Bucket(direction if is_whole else f"other_{direction}", tier)
+    return Bucket("total", tier) if is_whole else None
+
+
+def _quality(everything: frozenset[str], direction: Direction) -> str:
+    if _CACHE & everything:
+        if _WRITE & everything and not _READ & everything:
+            if _HOUR & everything:
+                return "cache_write_1h"
+            return "cache_write_5m" if _MINUTES & everything else "cache_write"
+        return "cache_read"
+    if _THOUGHT & everything:
+        return "reasoning"
+    if _AUDIO & everything and direction:
+        return f"audio_{direction}"
+    if _PICTURES & everything and direction:
+        return f"other_{direction}"
+    if _TOOL & everything and direction != "output":
+        return "tool_input"
+    return ""
+
+
+def _direction(told: Sequence[tuple[str, ...]]) -> Direction:
+    """The last that is said: `usage.input.total` and `token_count.prompt_details.x` are inputs."""
+    for words in reversed(told):
+        for at in range(len(words) - 1, -1, -1):
+            word = words[at]
+            if word in _DIRECTIONS:
+                return _DIRECTIONS[word]
+            following = words[at + 1] if at + 1 < len(words) else ""
+            if word in _WEAK_DIRECTIONS and following in _TOKENS:
+                return _WEAK_DIRECTIONS[word]
+    return ""
