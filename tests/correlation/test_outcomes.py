@@ -149,6 +149,8 @@ def beneath(outer: RawSpan, attrs: dict[str, Any], **more: Any) -> RawSpan:
     ("around", "said", "error"),
     [
         (agent(), SILENT, "rate_limited"),
+        (agent(), SILENT | UNSAID, "rate_limited"),
+        (agent(), SILENT | {"error.type": "ReadTimeout"}, "timeout"),
         (agent(duration_s=9), SILENT, ""),
         (agent("ValueError"), SILENT, ""),
         (agent(""), SILENT, ""),

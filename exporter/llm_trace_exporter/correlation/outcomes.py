@@ -27,7 +27,8 @@ def lend_outcomes(trace: Trace, leaves: Iterable[CallGroup]) -> None:
             leaf.call = _as_attempted(leaf.call, made)
         elif attempts and leaf.call.tokens is None:
             leaf.lists_models = any(reporter.span_id in attempts for reporter in leaf.reporters)
-        if _tells_no_answer(leaf.call) and (error := _error_around(trace, leaf)):
+        is_open = leaf.call.error_type == "other" or _tells_no_answer(leaf.call)
+        if is_open and (error := _error_around(trace, leaf)):
             leaf.call = replace(leaf.call, error_type=error)
 
 
@@ -78,11 +79,12 @@ def _error_around(trace: Trace, leaf: CallGroup) -> ErrorType:
     for agent_id, node in trace.above(reporter.span_id) if reporter.signal == "span" else ():
         if node.role == "evaluator":
             return ""
-        if node.role == "agent" and node.step is not None:
-            step = node.step.record
-            ends_with_it = 0 <= step.end_ns - leaf.call.end_ns <= SLACK_NS
-            if not ends_with_it or step.error_type in ("", "other", "cancelled"):
-                return ""
+        if node.role != "agent" or node.step is None:
+            continue
+        step = node.step.record
+        if not 0 <= step.end_ns - leaf.call.end_ns <= SLACK_NS:
+            return ""
+        if step.error_type not in ("", "other", "cancelled"):
             return step.error_type if _is_last(trace, agent_id, leaf.call) else ""
     return ""
 
