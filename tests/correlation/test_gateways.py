@@ -187,3 +187,43 @@ def test_a_partner_that_has_waited_less_is_heard() -> None:
             correlator.settle(10.0)
             assert len(calls(correlator.drain())) == 1
             assert correlator.waiting == 0
+
+
+LINKED = app(attrs=ANSWER), gateway(attrs=ANSWER)
+
+
+def test_a_service_that_was_found_behind_another_is_so_when_it_fails() -> None:
+    pair = failed(app, start_s=10), failed(gateway, start_s=10.5)
+    assert len(told(*pair)) == 2
+    assert told(*LINKED, *pair) == [("app", -1), ("app", 15)]
+    correlator = Correlator(Limits(decision_wait_s=10))
+    for span, now_s in zip((*LINKED, *pair), (0.0, 0.0, 100.0, 105.0), strict=True):
+        add(correlator, span, now_s)
+        correlator.settle(now_s)
+    correlator.settle(110.0)
+    assert len(calls(correlator.drain())) == 2
+    assert correlator.waiting == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"error": "APITimeoutError"}, {"start_s": 12.0}, {"service": "another"}],
+    ids=str,
+)
+def test_another_failure_of_it_is_its_own(other: dict[str, Any]) -> None:
+    pair = failed(app, start_s=10), failed(gateway, **{"start_s": 10.5} | other)
+    assert len(calls(fed(*LINKED, *pair))) == 3
+
+
+def test_who_stands_behind_whom_is_remembered_over_a_restart() -> None:
+    correlator, later = Correlator(tracks=True), Correlator()
+    for span in LINKED:
+        add(correlator, span, 0.0)
+    correlator.settle_all()
+    for part in correlator.save(every=True).parts:
+        assert later.restore(part, None, 0.0)
+    later.restored()
+    for span in (failed(app, start_s=10), failed(gateway, start_s=10.5)):
+        add(later, span, 10.0)
+    later.settle_all()
+    assert len(calls(later.drain())) == 1

@@ -55,7 +55,7 @@ class Correlator:
         self.limits = limits = limits or Limits()
         self.memories = memories = Memories(limits, human_names or {}, tracks=tracks)
         self._table, self.subjects = memories.table, memories.subjects
-        self._waiting = Waiting()
+        self._waiting = Waiting(memories.pairs)
         self._waiting.gateways = GatewayIndex(limits.gateways)
         self._joiner = EvaluationJoiner(
             self._table, self.subjects, memories.answered, memories.comparison
@@ -287,7 +287,7 @@ class Correlator:
         told = [leaf for leaf in leaves if leaf.is_told]
         rest = [leaf for leaf in leaves if not leaf.is_told]
         once = merge_siblings(merge_copies(rest), shared)
-        for leaf in (*told, *self._waiting.gateways.merge(once)):
+        for leaf in (*told, *self._waiting.merge_services(once)):
             self._apply(leaf)
 
     def _apply(self, leaf: CallGroup) -> None:

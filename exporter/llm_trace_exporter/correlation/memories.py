@@ -16,6 +16,7 @@ from .call_groups import CallGroup
 from .duplicates import is_answer_elsewhere
 from .evaluations import Answer, HumanAgreement
 from .limits import Limits, Memory
+from .linked_services import Pairs
 from .memory_codec import (
     Move,
     Part,
@@ -34,6 +35,10 @@ from .trace_table import TraceTable
 
 _bytes = msgspec.msgpack.Decoder(list[bytes])
 _texts = msgspec.msgpack.Decoder(list[str])
+_pairs = msgspec.msgpack.Decoder(list[tuple[str, str]])
+
+MAX_PAIRS = 1_000
+"""Pairs of services of which one stands behind the other."""
 
 
 class _Row(Struct, array_like=True, gc=False):
@@ -65,6 +70,8 @@ class Memories:
         """(service, response id) -> the call that was counted."""
         self._services: BoundedMap[str, str] = BoundedMap(most)
         """Response id -> the service whose call was counted last with it."""
+        self.pairs: Pairs = BoundedMap(MAX_PAIRS, tracks=tracks)
+        """Services that were found to tell one call."""
         self.fingerprints: BoundedMap[bytes, None] = BoundedMap(most, tracks=tracks)
         """Of log records."""
         self.verdicts: BoundedMap[bytes, None] = BoundedMap(most, tracks=tracks)
@@ -160,6 +167,7 @@ class Memories:
             "fingerprints": [key for key, _ in self.fingerprints.take_fresh(every=every)],
             "verdicts": [key for key, _ in self.verdicts.take_fresh(every=every)],
             "groups": [key for key, _ in self.groups.take_fresh(every=every)],
+            "pairs": [key for key, _ in self.pairs.take_fresh(every=every)],
         }
         answers = [
             (a.subject, _Row(*key, a.start_ns, a.end_ns, a.unmeasured, a.tellers, a.usage))
@@ -200,6 +208,8 @@ class Memories:
                 self.verdicts.restore((key, None) for key in unpacked(value, _bytes))
             case "groups":
                 self.groups.restore((key, None) for key in unpacked(value, _texts))
+            case "pairs":
+                self.pairs.restore((key, None) for key in unpacked(value, _pairs))
             case "subjects":
                 self.subjects.restore(value, move, ahead_s)
             case "comparison":
