@@ -16,7 +16,7 @@ ROOT = Path(room.__file__).parent
 READS = {"text", "raw", "count", "detail", "usd", "number", "flag"}
 FUNCTIONS = {
     function.name: function
-    for name in ("calls", "outcome", "usage", "parser")
+    for name in ("calls", "outcome", "usage", "parser", "region")
     for function in ast.parse((ROOT / f"{name}.py").read_text()).body
     if isinstance(function, ast.FunctionDef)
 }
