@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import permutations
 from typing import Any
 
@@ -176,3 +177,17 @@ def test_what_was_counted_is_remembered_in_a_frozen_trace() -> None:
     (report,) = thaw(trace.trace_id, freeze(trace)).calls
     assert (report.precedence, report.applied) == ("evidence", True)
     assert isinstance(report.record, LlmCall)
+
+
+@pytest.mark.dear
+@pytest.mark.parametrize("fails", [True, False])
+def test_thousands_in_one_trace_take_no_time(fails: bool) -> None:
+    correlator = Correlator(Limits(decision_wait_s=1))
+    for number in range(2_000):
+        spans = (failed(), failed(scope="sdk")) if fails else (evidence((number, 1)), named((9, 9)))
+        for span in spans:
+            correlator.add(read(span), 0.0)
+    started_s = time.perf_counter()
+    correlator.settle_all()
+    assert time.perf_counter() - started_s < 15
+    assert len(calls(correlator.drain())) == (2_000 if fails else 4_000)

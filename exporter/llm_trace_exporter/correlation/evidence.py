@@ -95,25 +95,60 @@ def mark_told(trace: Trace, leaves: Sequence[CallGroup], others: Sequence[CallGr
         others: The rest of its calls.
     """
     counted = [leaf for leaf in (*leaves, *others) if _counts(leaf)]
-    named = [leaf for leaf in counted if not leaf.is_evidence]
+    named = _by_facts(leaf for leaf in counted if not leaf.is_evidence)
+    sums = _Sums(trace, counted)
     open_ = [leaf for leaf in leaves if leaf.is_evidence and not (leaf.late or leaf.is_told)]
     # Sums before their parts.
     for leaf in sorted(open_, key=_largest_first):
-        if _is_told_by(leaf.call, named) or _is_sum(trace, leaf, counted):
+        if _told_by(leaf.call, named) is not None or sums.is_one(leaf):
             leaf.is_told = True
-            counted = [other for other in counted if other is not leaf]
-    for leaf in leaves:
-        if not (leaf.late or leaf.is_evidence or leaf.is_told):
-            _mark_told_before(leaf, [other for other in counted if other.is_evidence])
+            sums.add(leaf, -1)
+    before = _by_facts(leaf for leaf in counted if leaf.late and leaf.reporters[0].applied)
+    for leaf in leaves if before else ():
+        if leaf.late or leaf.is_evidence or leaf.is_told:
+            continue
+        teller = _told_by(leaf.call, before)
+        if teller is not None:
+            # What was counted then stands for one call.
+            leaf.late, teller.reporters[0].applied = True, False
+            before[_facts_of(teller.call)].remove(teller)
 
 
-def _mark_told_before(leaf: CallGroup, evidence: list[CallGroup]) -> None:
-    """Mark a call as late whose tokens were counted before as somebody else told them."""
-    for other in evidence:
-        report = other.reporters[0]
-        if other.late and report.applied and _is_told_by(leaf.call, [other]):
-            leaf.late, report.applied = True, False
+_Facts = tuple[bool, int, int]
+"""Whether a call failed, and the usage of one that did not."""
+
+_COMPARED = 64
+"""Failures of one trace of which one may be the same as another's."""
+
+
+class _Sums:
+    """Usage of the calls beneath each span: how many, their input, their output."""
+
+    def __init__(self, trace: Trace, counted: Iterable[CallGroup]) -> None:
+        self._trace = trace
+        self._beneath: dict[bytes, tuple[int, int, int]] = {}
+        for leaf in counted:
+            self.add(leaf, 1)
+
+    def add(self, leaf: CallGroup, times: int) -> None:
+        """Take a call in, or out again with -1."""
+        used = leaf.call.tokens
+        if used is None:
             return
+        for span_id in _parents(self._trace, leaf.reporters[0].span_id) | {b""}:
+            n, given, written = self._beneath.get(span_id, (0, 0, 0))
+            self._beneath[span_id] = (
+                n + times, given + times * used.input_all, written + times * used.output_all
+            )  # fmt: skip
+
+    def is_one(self, leaf: CallGroup) -> bool:
+        """Whether a call tells the sum of the others beneath the span that it is beneath."""
+        used = leaf.call.tokens
+        n, given, written = self._beneath.get(leaf.call.origin.parent_span_id, (0, 0, 0))
+        # Its own is among them.
+        return used is not None and (n > 2, given, written) == (
+            True, 2 * used.input_all, 2 * used.output_all
+        )  # fmt: skip
 
 
 def _counts(leaf: CallGroup) -> bool:
@@ -122,34 +157,34 @@ def _counts(leaf: CallGroup) -> bool:
     return not leaf.late or not leaf.is_evidence or any(p.applied for p in leaf.reporters)
 
 
-def _is_told_by(call: LlmCall, others: Iterable[CallGroup]) -> bool:
-    """Whether one of the others tells the same usage, or the same failure at that time."""
-    if call.error_type:
-        return any(
-            other.call.error_type
-            and same_outcome(call.error_type, other.call.error_type)
-            and overlap(call, other.call)
-            for other in others
-        )
-    return call.tokens is not None and any(same_usage(call.tokens, o.call.tokens) for o in others)
+def _by_facts(leaves: Iterable[CallGroup]) -> dict[_Facts, list[CallGroup]]:
+    found: dict[_Facts, list[CallGroup]] = {}
+    for leaf in leaves:
+        found.setdefault(_facts_of(leaf.call), []).append(leaf)
+    return found
 
 
-def _is_sum(trace: Trace, leaf: CallGroup, counted: list[CallGroup]) -> bool:
-    """Whether a call tells the sum of those beneath the span that it is beneath."""
-    parent, own = leaf.call.origin.parent_span_id, leaf.call.tokens
-    if own is None:
-        return False
-    parts = [
-        tokens
-        for other in counted
-        if other is not leaf
-        and (tokens := other.call.tokens) is not None
-        and (not parent or parent in _parents(trace, other.reporters[0].span_id))
-    ]
-    return (
-        len(parts) > 1
-        and own.input_all == sum(part.input_all for part in parts)
-        and own.output_all == sum(part.output_all for part in parts)
+def _facts_of(call: LlmCall) -> _Facts:
+    used = call.tokens
+    if call.error_type or used is None:
+        return bool(call.error_type), -1, -1
+    return False, used.input_all, used.output_all
+
+
+def _told_by(call: LlmCall, known: dict[_Facts, list[CallGroup]]) -> CallGroup | None:
+    """Who tells the same usage, or the same failure at that time; None where nobody does."""
+    alike = known.get(_facts_of(call))
+    if not alike or (call.tokens is None and not call.error_type):
+        return None
+    if not call.error_type:
+        return alike[0]
+    return next(
+        (
+            other
+            for other in alike[-_COMPARED:]
+            if same_outcome(call.error_type, other.call.error_type) and overlap(call, other.call)
+        ),
+        None,
     )
 
 
