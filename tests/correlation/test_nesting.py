@@ -156,3 +156,14 @@ def test_a_wrapper_that_closed_before_its_stream_began_is_a_wrapper() -> None:
     named = chat((10, 5), gen_ai__response__id="r")
     outer = raw_span(named, scope="sdk", duration_s=0.001)
     assert usage(fed(outer, beneath(outer, named, start_s=0.5))) == [15]
+
+
+def test_one_that_says_nothing_but_its_kind_hides_no_call() -> None:
+    """A gateway names its own work after the calls that it is for."""
+    outer = raw_span(chat((10, 5)), scope="wrapper", duration_s=2)
+    router = beneath(outer, {"gen_ai.operation.name": "chat"}, start_s=0.5)
+    output = fed(outer, router)
+    (call,) = calls(output)
+    assert (call.tokens and call.tokens.total, call.duration_s) == (15, 2.0)
+    assert output.discarded == {"not_llm": (1, 0)}
+    assert usage(fed(outer, router, beneath(router, chat((10, 5)), start_s=0.7))) == [15]

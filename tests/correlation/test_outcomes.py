@@ -90,6 +90,12 @@ def test_attempts_are_the_nearest_calls() -> None:
     assert (found.origin.service, found.gateway_events) == ("app", (("retry", 1),))
 
 
+def test_what_a_tool_of_a_call_asked_for_is_no_attempt_of_it() -> None:
+    call = raw_span(chat((10, 5)), duration_s=5)
+    tool = beneath(call, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "ask"})
+    assert only(call, tool, http(tool, 429), http(tool, 200, 1)).gateway_events == ()
+
+
 def test_who_asks_for_the_list_of_models_makes_no_call() -> None:
     call = failed()
     asks: dict[str, Any] = {

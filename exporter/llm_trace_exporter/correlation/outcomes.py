@@ -41,7 +41,8 @@ def _by_call(trace: Trace) -> dict[bytes, list[HttpAttempt]]:
                 break  # One library above another tells the same request.
             if node.call is not None:
                 found[above].append(attempt)
-                break
+            if node.call is not None or node.role in ("tool", "agent", "evaluator"):
+                break  # What a tool asks for is its own.
     return found
 
 
