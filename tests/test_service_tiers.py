@@ -18,6 +18,8 @@ from tests.spans import chat, raw_span, read_span
         *((name, "") for name in ("standard_only", "SERVICE_TIER_UNSPECIFIED", "none", "normal")),
         ("priority", "priority"),
         ("SERVICE_TIER_PRIORITY", "priority"),
+        ("ON_DEMAND_PRIORITY", "priority"),
+        ("ON_DEMAND_FLEX", "flex"),
         ("batch-api", "batch"),
         (" Flex ", "flex"),
         ("x" * 100, "x" * 32),

@@ -8,6 +8,7 @@ from ..panels import BAD_ABOVE_1, PLAIN, Query, bars, series, stat, table, up_to
 from ..promql import NOT_JUDGES, RANGE, RATE, increase, mean, rate, ratio
 
 _COST = "llm_cost_usd_total"
+_ASSUMED = "llm_assumed_cost_usd_total"
 _TOKENS = "llm_tokens_total"
 _INPUTS = 'type=~"input|cache_read|cache_write"'
 _OUTPUTS = 'type=~"output|reasoning"'
@@ -172,6 +173,16 @@ TRUST = Row(
              "percentunit",
              f"sum(increase(llm_exporter_discarded_tokens_total[{RANGE}])) / "
              f"sum(increase(llm_tokens_total[{RANGE}]))", width=4, height=8, decimals=1),
+        bars("Resting on an assumption", "The share of the bill that could be another, as a tier "
+             "or region has no known price or is not told, or how long a cache write lasts.",
+             "increase of llm_assumed_cost_usd_total by assumption / dollars", "percentunit",
+             f"{increase(_ASSUMED, by='assumption')} / on () group_left () {increase(_COST)}",
+             "{{assumption}}", up_to(0.05, 0.1), width=8, most=1, no_value="no assumption"),
+        table("What is assumed", "A default region, a contract or spans that tell make it known.",
+              "increases by model and assumption", ("model", "assumption"),
+              m.ranged("Calls", increase("llm_price_assumptions_total", by="model, assumption")),
+              m.ranged("Dollars", increase(_ASSUMED, by="model, assumption"), "currencyUSD"),
+              sort=1, width=16, no_value="no assumption"),
     ),
 )  # fmt: skip
 

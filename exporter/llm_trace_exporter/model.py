@@ -407,7 +407,7 @@ class CostLine(Struct, frozen=True, gc=False):
     usd: float
 
 
-UnpricedReason = Literal["no_model", "unknown_model", "no_usage", "per_request"]
+UnpricedReason = Literal["no_model", "unknown_model", "no_usage", "per_request", "unexplained"]
 Assumption = Literal["tier", "cache_lifetime", "region", "cache_inclusion"]
 """What the emitter or the price list left open, so that the likeliest was taken: the tier has no
 price of its own, the lifetime of a cache write or the region is not told, or nothing proves
@@ -425,9 +425,9 @@ class PricedCall(Struct, frozen=True, gc=False):
     unpriced: UnpricedReason | None = None
     """Why there is no price for the call, or for `unpriced_tokens` of it."""
     unpriced_tokens: tuple[tuple[str, int], ...] = ()
-    """(type, count) of tokens without a price, non-zero ones only."""
-    assumptions: tuple[Assumption, ...] = ()
-    """What the price rests on without being told."""
+    """(type, count) of tokens without a price, non-zero ones only; `unexplained`: of no type."""
+    assumptions: tuple[tuple[Assumption, float], ...] = ()
+    """(assumption, dollars that rest on it): what is in the price without being told."""
 
     @property
     def cost_usd(self) -> float | None:

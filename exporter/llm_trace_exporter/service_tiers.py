@@ -25,6 +25,9 @@ _ALIASES = {
     "batched": "batch",
     "batch_api": "batch",
     "service_tier_priority": "priority",
+    # Vertex AI's traffic types.
+    "on_demand_priority": "priority",
+    "on_demand_flex": "flex",
 }
 
 

@@ -19,8 +19,7 @@ from llm_trace_exporter.dialects import dimension as read_dimension
 from llm_trace_exporter.metrics.label_policy import DEFAULT_CAP, Dimension
 from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS, LABEL
 from llm_trace_exporter.metrics.store import StoreOptions
-from llm_trace_exporter.model import TOKEN_TYPES
-from llm_trace_exporter.pricing.policy import Contract
+from llm_trace_exporter.pricing.policy import PRICED_TYPES, Contract
 from tests.every import every
 
 SCHEMA = load_schema()
@@ -131,7 +130,7 @@ def test_contracts_are_those_of_the_pricing_room() -> None:
     names = {field.name for field in fields(ContractSettings)}
     assert names == {field.name for field in fields(Contract)}
     contracts = SCHEMA["properties"]["pricing"]["properties"]["contracts"]["items"]["properties"]
-    assert tuple(contracts["usd_per_million_tokens"]["properties"]) == TOKEN_TYPES
+    assert tuple(contracts["usd_per_million_tokens"]["properties"]) == PRICED_TYPES
 
 
 @every(sorted({*LABEL, "le", "job", "instance", "tenant", "_x"}))

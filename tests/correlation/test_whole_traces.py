@@ -134,7 +134,15 @@ def test_traces_without_a_call_are_nothing() -> None:
         ({}, {"cost": (), "unpriced": "unknown_model"}, None, 30),
         ({"tokens": None}, {"cost": (), "unpriced": "no_usage"}, None, None),
         ({"tokens": None, "error_type": "timeout"}, {"cost": (), "unpriced": "no_usage"}, 0.25, 15),
-        ({"tokens": None}, {"cost": (), "unpriced": "per_request"}, None, 15),
+        ({"tokens": None}, {"cost": (), "unpriced": "per_request"}, 0.25, 15),
+        (
+            {},
+            {"cost": (), "unpriced": "per_request", "unpriced_tokens": (("input", 30),)},
+            None,
+            30,
+        ),
+        ({}, {"unpriced": "per_request"}, 0.5, 30),
+        ({}, {"unpriced_tokens": (("unexplained", 9),)}, 0.5, 30),
         ({"purpose": "judge"}, {}, 0.25, 15),
     ],
 )

@@ -68,5 +68,6 @@ RUNNING: Mapping[str, str] = {
 
 UNSHOWN: Mapping[str, str] = {
     "LLMPriceCatalogStale info": "the list that comes with the package is as old as it is",
+    "LLMCostAssumed info": "it looks at a day, and incidents last an hour",
 }
 """Alerts that only promtool's tests show, and why."""

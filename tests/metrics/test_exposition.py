@@ -47,7 +47,7 @@ def full(new_meter: NewMeter) -> Any:
         finish_reasons=("stop",),
         response_model="gpt-4o-2024-08-06",
         gateway_events=(("retry", 2),),
-        priced={"cost": COST},
+        priced={"cost": COST, "assumptions": (("region", 0.006),)},
     )
     meter.call(priced={"unpriced": "unknown_model", "unpriced_tokens": (("input", 7),)})
     meter.call(priced={"unpriced": "no_usage"})

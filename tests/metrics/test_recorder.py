@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import convert
+from msgspec.structs import replace
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.label_policy import Dimension
@@ -233,7 +233,7 @@ class TestCalls:
     ) -> None:
         meter = new_meter()
         for count in counts:
-            meter.call(tokens=convert(count, Tokens))
+            meter.call(tokens=replace(Tokens(), **dict(zip(TOKEN_TYPES, count, strict=True))))
         total = max(0, meter.total("llm_tokens_total"))
         both = meter.total("llm_request_input_tokens_sum") + meter.total(
             "llm_request_output_tokens_sum"

@@ -6,14 +6,16 @@ import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from llm_trace_exporter.cli import main as cli
 from llm_trace_exporter.config import load_config
 from llm_trace_exporter.engine.wiring import pricing_policy
+from llm_trace_exporter.model import Assumption, UnpricedReason
 from llm_trace_exporter.pricing import Pricing
+from llm_trace_exporter.pricing.regions import REGIONAL_PRICES
 
 DOCS = Path(__file__).parents[2] / "docs" / "pricing.md"
 TEXT = DOCS.read_text()
@@ -56,6 +58,14 @@ def test_the_names_are_labels(pricing: Pricing, make_call: Any) -> None:
             assert pricing.price(make_call("", name)).model == label
 
 
-@pytest.mark.parametrize("reason", ["no_model", "unknown_model", "no_usage", "per_request"])
-def test_every_reason_is_explained(reason: str) -> None:
-    assert f"| `{reason}` |" in TEXT
+@pytest.mark.parametrize("word", [*get_args(UnpricedReason), *get_args(Assumption)])
+def test_every_reason_and_assumption_is_explained(word: str) -> None:
+    assert f"| `{word}` |" in TEXT
+
+
+def test_every_uplift_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \|.*\| ([\d.]+) \| (assumed|plain) \|", TEXT, re.MULTILINE)
+    assert rows == [
+        (known.provider, f"{known.factor:g}", "plain" if known.is_opt_in else "assumed")
+        for known in REGIONAL_PRICES
+    ]

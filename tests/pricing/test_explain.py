@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.model import Tokens
@@ -42,6 +43,8 @@ def test_totals_hold_their_parts() -> None:
         ({"input_all": 10, "output_all": 0, "cached": 11}, "input 10 is less"),
         ({"input_all": 0, "output_all": 10, "reasoning": 11}, "output 10 is less"),
         ({"input_all": -1, "output_all": 0}, "negative"),
+        ({"input_all": 5, "output_all": 0, "cache_write_1h": -1}, "negative"),
+        ({"input_all": 5, "output_all": 0, "cache_write": 2, "cache_write_1h": 3}, "of an hour"),
     ],
 )
 def test_impossible_counts_are_refused(counts: dict[str, int], message: str) -> None:
@@ -111,7 +114,7 @@ def test_names_the_contract_and_its_period() -> None:
             "groq",
             "whisper-large-v3",
             TOKENS,
-            "per_request: the list prices this model by",
+            "per_request: the list prices it by",
         ),
     ],
 )
@@ -128,6 +131,66 @@ def test_a_flat_fee_is_one_line() -> None:
     text = render(explain(pricing, "openai", "gpt-4o", TOKENS, at=NOON))
     assert "request                 1 call                            = $0.50  (contract)" in text
     assert text[-1] == "total        $0.50"
+
+
+SONNET = ("vertex", "claude-sonnet-4-5")
+WRITES = tokens_from_totals(input_all=110_000, output_all=0, cache_write=100_000)
+
+
+def test_text_of_what_costs_more_than_tokens(pricing: Pricing) -> None:
+    tokens = tokens_from_totals(
+        input_all=100_000, output_all=0, cache_write=100_000, cache_write_1h=40_000
+    )
+    asked: dict[str, Any] = {"region": "us-east5", "tier": "batch", "web_searches": 3, "at": NOON}
+    text = render(explain(pricing, "vertex", "claude-fable-5-2", tokens, **asked))
+    assert "region     us-east5" in text
+    assert any("x 1.1 in region us-east5" in line for line in text)
+    assert "cache_write         60000 tokens x $5.5 / 1M              = $0.33  (list)" in text
+    assert (
+        "cache_write         40000 tokens x $8.8 / 1M              = $0.352  (list, for an hour)"
+        in text
+    )
+    assert "request                 3 searches                        = $0.03  (list)" in text
+    assert text[-1] == "total        $0.712"
+
+
+def test_says_what_is_assumed(pricing: Pricing) -> None:
+    text = render(explain(pricing, *SONNET, WRITES, tier="scale", at=NOON))
+    assumed = [line.split(":")[0] for line in text if line.startswith("assumed")]
+    assert assumed == [
+        "assumed      tier, $0.405",
+        "assumed      region, $0.405",
+        "assumed      cache_lifetime, $0.375",
+    ]
+    told = replace(WRITES, cache_write_1h=0)
+    known = explain(pricing, *SONNET, told, region="global", at=NOON)
+    assert known.total_usd == pytest.approx(0.405)
+    assert known.assumptions == ()
+
+
+def test_agrees_with_the_price_of_a_call_in_all_that_it_may_tell(
+    pricing: Pricing, make_call: Any
+) -> None:
+    told: list[dict[str, Any]] = [
+        {"region": region, "web_searches": searches}
+        for region in ("", "eu", "global")
+        for searches in (0, 2)
+    ]
+    for tokens in (WRITES, replace(WRITES, cache_write_1h=30_000)):
+        for tier in ("", "batch", "scale"):
+            for more in told:
+                call = pricing.price(make_call(*SONNET, tokens, service_tier=tier, **more))
+                explained = explain(pricing, *SONNET, tokens, tier=tier, at=NOON, **more)
+                assert explained.total_usd == pytest.approx(call.cost_usd)
+                assert explained.assumptions == call.assumptions
+                assert explained.unpriced == call.unpriced
+
+
+def test_searches_without_a_price_are_told(pricing: Pricing) -> None:
+    text = render(explain(pricing, "mistral", "mistral-large-latest", TOKENS, web_searches=1))
+    assert text[-1].startswith("unpriced     per_request: ")
+    with pytest.raises(ConfigError, match="negative"):
+        explain(pricing, "mistral", "mistral-large-latest", TOKENS, web_searches=-1)
 
 
 def test_a_moment_without_a_zone_is_utc_and_none_is_now(pricing: Pricing) -> None:

@@ -261,3 +261,22 @@ def test_names_longer_than_any_model_are_cut(pricing: Pricing, make_call: Any) -
     priced = pricing.price(make_call("p" * 10**6, "m" * 10**6, service_tier="t" * 10**6))
     assert len(priced.model) == MAX_LENGTH
     assert len(priced.provider) <= 64
+
+
+@pytest.mark.parametrize("how", ["online", "nitro", "floor", "exacto"])
+@pytest.mark.parametrize("model", ["openai/gpt-5", "openai/gpt-4o", "deepseek/deepseek-chat"])
+def test_how_openrouter_is_to_choose_is_no_other_model(
+    pricing: Pricing, make_call: Any, model: str, how: str
+) -> None:
+    plain, routed = (pricing.price(make_call("openrouter", m)) for m in (model, f"{model}:{how}"))
+    assert plain.cost_usd
+    assert (routed.model, routed.cost_usd) == (plain.model, plain.cost_usd)
+
+
+def test_openrouters_free_models_are_free_where_the_list_says_so(
+    pricing: Pricing, make_call: Any
+) -> None:
+    listed = pricing.price(make_call("openrouter", "deepseek/deepseek-chat:free"))
+    assert (listed.model, listed.cost_usd) == ("deepseek-chat:free", 0)
+    unlisted = pricing.price(make_call("openrouter", "openai/gpt-5:free"))
+    assert (unlisted.cost_usd, unlisted.unpriced) == (None, "unknown_model")

@@ -16,7 +16,7 @@ from genai_prices.types import (
 )
 
 from llm_trace_exporter.pricing.catalogue import Match
-from llm_trace_exporter.pricing.plan import Timeline, build_timeline
+from llm_trace_exporter.pricing.plan import Listing, Timeline, build_timeline
 
 SECOND_NS = 10**9
 NIGHT = TimeOfDateConstraint(time(16, 30, 15, tzinfo=UTC), time(20, 0, 0, 250, tzinfo=UTC))
@@ -25,7 +25,8 @@ IN_JUNE = StartDateConstraint(date(2026, 6, 1))
 
 def listed(*prices: ConditionalPrice) -> Timeline:
     model = ModelInfo(id="m", match=ClauseEquals("m"), prices=list(prices))
-    timeline = build_timeline(Match("p", "P", model, "m", variants=True), "", (), local=False)
+    listing = Listing(Match("p", "P", model, "m", variants=True))
+    timeline = build_timeline(listing, (), local=False)
     assert timeline is not None
     return timeline
 

@@ -207,6 +207,7 @@ def test_other_providers_tiers_and_models_are_not_covered(make_call: Any) -> Non
         ({"model": "*", **per_million(inputs=1)}, "unknown token type"),
         ({"model": "*", **per_million(input=-1)}, "finite and not negative"),
         ({"model": "*", "usd_per_request": math.nan}, "finite and not negative"),
+        ({"model": "*", "usd_per_web_search": -1}, "usd_per_web_search is -1"),
         (
             {
                 "model": "*",

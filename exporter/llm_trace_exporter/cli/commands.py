@@ -191,13 +191,21 @@ def price(options: argparse.Namespace) -> int:
         output_all=options.output,
         cached=options.cached,
         cache_write=options.cache_write,
+        cache_write_1h=options.cache_write_1h,
         reasoning=options.reasoning,
         audio_input=options.audio_input,
         audio_output=options.audio_output,
     )
     pricing = Pricing(pricing_policy(_settings(options)))
     explanation = explain(
-        pricing, options.provider, options.model, tokens, tier=options.tier, at=options.at
+        pricing,
+        options.provider,
+        options.model,
+        tokens,
+        tier=options.tier,
+        region=options.region,
+        web_searches=options.web_searches,
+        at=options.at,
     )
     print("\n".join(render(explanation)))
     return 0 if explanation.total_usd is not None else _FAILED

@@ -72,13 +72,17 @@ def add_price_options(price: argparse.ArgumentParser) -> None:
     price.add_argument("--model", required=True)
     price.add_argument("--tier", default="", help="service tier: batch, flex, priority")
     price.add_argument("--at", type=moment, metavar="DATE", help="ISO date or time (default now)")
+    price.add_argument("--region", default="", help="us-east5, eu, global, ...")
     for name, text in (
         ("input", "all input tokens, cached ones included"),
         ("cached", "input tokens read from the cache"),
         ("cache-write", "input tokens written to the cache"),
+        ("cache-write-1h", "those of them that last an hour (default: not told)"),
         ("output", "all output tokens, reasoning included"),
         ("reasoning", "reasoning tokens"),
         ("audio-input", "audio tokens of the input"),
         ("audio-output", "audio tokens of the output"),
+        ("web-searches", "searches of the web that the provider made"),
     ):
-        price.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
+        default = None if name == "cache-write-1h" else 0
+        price.add_argument(f"--{name}", type=int, default=default, metavar="N", help=text)

@@ -209,8 +209,9 @@ def _identifying(index: int, label: str, keys: object) -> Iterator[Finding]:
 def _contracts(tree: dict[str, Any]) -> Iterator[Finding]:
     for index, item in enumerate(_items(_mapping(tree, "pricing"), "contracts")):
         path: Path = ("pricing", "contracts", index)
-        if not item.get("usd_per_million_tokens") and "usd_per_request" not in item:
-            prices = "usd_per_million_tokens, usd_per_request or both"
+        fees = ("usd_per_request", "usd_per_web_search")
+        if not item.get("usd_per_million_tokens") and not item.keys() & fees:
+            prices = f"usd_per_million_tokens, {', '.join(fees)} or several of them"
             yield path, "a contract without a price", prices
         since, until = _day(item.get("from")), _day(item.get("until"))
         if since and until and until < since:

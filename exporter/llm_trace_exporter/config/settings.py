@@ -262,6 +262,8 @@ class ContractSettings:
     """Empty: every provider."""
     tier: str = ""
     """Service tier; empty: every tier."""
+    region: str = ""
+    """Glob over regions; empty: every region."""
     valid_from: date | None = None
     """First UTC day; None: since ever."""
     valid_until: date | None = None
@@ -270,6 +272,8 @@ class ContractSettings:
     """Token type to US dollars."""
     usd_per_request: float | None = None
     """US dollars per call, on top of its tokens."""
+    usd_per_web_search: float | None = None
+    """US dollars per search of the web."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,8 @@ class PricingSettings:
     contracts: tuple[ContractSettings, ...] = ()
     local_providers: tuple[str, ...] = ()
     """Providers that cost nothing, besides those that are known to be local."""
+    default_regions: Mapping[str, str] = field(default_factory=dict)
+    """Provider to the region of its calls that tell none."""
     auto_update: bool = False
     """Whether newer list prices are fetched from the network."""
     auto_update_interval_s: float = 3_600.0

@@ -88,7 +88,10 @@ class _Open(Struct, eq=False, gc=False, array_like=True):
         if usd is not None:
             self.usd += sign * usd
             self.priced += sign
-        if priced.unpriced is not None and not (call.error_type and call.tokens is None):
+        # Work with a fee per call has no usage to price, and mostly nobody knows the fee.
+        by_nature = priced.unpriced == "per_request" and not priced.unpriced_tokens
+        is_owed = priced.unpriced is not None and not by_nature
+        if is_owed and not (call.error_type and call.tokens is None):
             self.unpriced += sign
 
 

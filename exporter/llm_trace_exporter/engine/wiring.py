@@ -167,14 +167,17 @@ def pricing_policy(settings: Settings) -> PricingPolicy:
                 model=c.model,
                 provider=c.provider,
                 tier=c.tier,
+                region=c.region,
                 valid_from=c.valid_from,
                 valid_until=c.valid_until,
                 usd_per_million_tokens=c.usd_per_million_tokens,
                 usd_per_request=c.usd_per_request,
+                usd_per_web_search=c.usd_per_web_search,
             )
             for c in pricing.contracts
         ),
         local_providers=LOCAL_PROVIDERS | frozenset(pricing.local_providers),
+        default_regions=pricing.default_regions,
         reported_cost={
             name: d.reported_cost for name, d in settings.dialects.items() if d.reported_cost
         },

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .exporter_families import EXPORTER_FAMILIES
-from .family import Family, MetricType, Profile
+from .family import Family, MetricType
 from .judge_families import JUDGE_FAMILIES
 from .labels_and_buckets import FINISH_REASONS, UNPRICED_REASONS
+from .profile_families import PROFILE_FAMILIES
 
 REQUEST = ("service", "environment", "provider", "model", "operation", "purpose")
 ROUTE = ("service", "environment", "provider")
@@ -19,15 +20,6 @@ STEP = ("service", "environment")
 TRACE = ("service", "environment", "root")
 AIMED = ("service", "environment", "provider", "model", "operation", "judge", "tool")
 QUALITY = ("service", "environment", "model")
-PROFILE = (
-    "service_name",
-    "deployment_environment",
-    "gen_ai_operation_name",
-    "gen_ai_provider_name",
-    "gen_ai_request_model",
-    "gen_ai_response_model",
-)
-BOTH: tuple[Profile, ...] = ("semconv", "openlit")
 
 
 def _requests(
@@ -68,17 +60,6 @@ def _quality(
     return Family(
         name, kind, "Quality", unit, QUALITY + own, text, query, True, buckets, exemplars,
         absent_when=absent_when,
-    )  # fmt: skip
-
-
-def _profiled(
-    name: str, unit: str, own: tuple[str, ...], text: str, query: str,
-    *, buckets: str, profiles: tuple[Profile, ...],
-) -> Family:  # fmt: skip
-    labels = PROFILE + own
-    return Family(
-        name, "histogram", "Profiles", unit, labels, text, query,
-        buckets=buckets, profiles=profiles, absent_when="the name profile is off (`compat`)",
     )  # fmt: skip
 
 
@@ -162,9 +143,23 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _requests(
         "llm_unpriced_tokens_total", "counter", "tokens", ("reason", "type"),
-        "Tokens without a price, by disjoint type.",
+        "Tokens without a price, by disjoint type; unexplained: those of no type.",
         "sum by (model, type) (increase(llm_unpriced_tokens_total[1h]))",
         reasons=UNPRICED_REASONS,
+    ),
+    _requests(
+        "llm_price_assumptions_total", "counter", "", ("assumption",),
+        "Calls whose price rests on an assumption; one that rests on two counts under both.",
+        "sum by (model, assumption) (increase(llm_price_assumptions_total[1h]))",
+        absent_when="no price rests on an assumption",
+    ),
+    _requests(
+        "llm_assumed_cost_usd_total", "counter", "usd", ("assumption",),
+        "US dollars that rest on an assumption, among those of llm_cost_usd_total; those that "
+        "rest on two count under both.",
+        "sum by (assumption) (increase(llm_assumed_cost_usd_total[1d])) "
+        "/ on () group_left sum(increase(llm_cost_usd_total[1d]))",
+        absent_when="no price rests on an assumption",
     ),
     _requests(
         "llm_finish_reasons_total", "counter", "", ("reason",),
@@ -352,41 +347,7 @@ FAMILIES: tuple[Family, ...] = (
         expires=False,
         absent_when="no budgets are configured (`budgets`)",
     ),
-    _profiled(
-        "gen_ai_client_token_usage", "", ("gen_ai_token_type",),
-        "Input and output tokens per call; calls with known usage.",
-        "sum by (gen_ai_request_model, gen_ai_token_type) "
-        "(rate(gen_ai_client_token_usage_sum[5m]))",
-        buckets="semconv_tokens", profiles=BOTH,
-    ),
-    _profiled(
-        "gen_ai_client_operation_duration_seconds", "seconds", ("error_type",),
-        "Wall time of whole LLM calls, in seconds.",
-        "histogram_quantile(0.95, sum by (le, gen_ai_request_model) "
-        "(rate(gen_ai_client_operation_duration_seconds_bucket[5m])))",
-        buckets="semconv_seconds", profiles=BOTH,
-    ),
-    _profiled(
-        "gen_ai_client_operation_time_to_first_chunk_seconds", "seconds", (),
-        "Time from the request to the first chunk, in seconds; streaming calls that report it.",
-        "histogram_quantile(0.95, sum by (le, gen_ai_request_model) "
-        "(rate(gen_ai_client_operation_time_to_first_chunk_seconds_bucket[5m])))",
-        buckets="semconv_seconds", profiles=BOTH,
-    ),
-    _profiled(
-        "gen_ai_server_time_to_first_token_seconds", "seconds", (),
-        "As `gen_ai_client_operation_time_to_first_chunk_seconds`, under the name and with the "
-        "buckets that OpenLIT's dashboards query.",
-        "histogram_quantile(0.95, sum by (le, gen_ai_provider_name) "
-        "(rate(gen_ai_server_time_to_first_token_seconds_bucket[5m])))",
-        buckets="semconv_first_token_seconds", profiles=("openlit",),
-    ),
-    _profiled(
-        "gen_ai_usage_cost_USD", "USD", (),
-        "US dollars per call; calls of which at least a part could be priced.",
-        "sum by (gen_ai_request_model) (increase(gen_ai_usage_cost_USD_sum[1d]))",
-        buckets="dollars", profiles=("openlit",),
-    ),
+    *PROFILE_FAMILIES,
     *EXPORTER_FAMILIES,
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import get_args
 from ..model import (
     ERROR_TYPES,
     TOKEN_TYPES,
+    Assumption,
     Direction,
     Duration,
     FinishReason,
@@ -71,8 +72,9 @@ LABELS: tuple[Label, ...] = (
     Label(
         "type",
         "Token type; the types are disjoint, so a plain sum is the truth. For cost also "
-        "request (a fee per call) and unsplit (only a total was reported).",
-        (*TOKEN_TYPES, "request", "unsplit"),
+        "request (a fee per call or search) and unsplit (only a total was reported), for "
+        "unpriced tokens also unexplained (of no type: the total holds more than its parts).",
+        (*TOKEN_TYPES, "request", "unsplit", "unexplained"),
     ),
     Label(
         "cost_source",
@@ -83,6 +85,12 @@ LABELS: tuple[Label, ...] = (
         "reason",
         "Why: a finish reason, why there is no price, why a request was rejected, or why a "
         "record was discarded; each family lists its own.",
+    ),
+    Label(
+        "assumption",
+        "What was taken without being told: the price of a tier, how long a cache write lasts, "
+        "the price of a region, whether the input holds the cached tokens.",
+        get_args(Assumption),
     ),
     _open("request_model", "The model that was asked for, as written by the caller."),
     _open("response_model", "The model that answered, as written by the provider."),

@@ -365,11 +365,16 @@ def _count_cost(
     usd = priced.cost_usd
     if usd is not None:
         series.cost_per_call[NO_LABELS].observe(usd, weight, now_s, trace_ref)
+    for assumption, assumed_usd in priced.assumptions:
+        series.assumptions[(assumption,)].add(weight, now_s)
+        series.assumed_cost[(assumption,)].add(assumed_usd * weight, now_s)
 
 
 def _count_unpriced_tokens(
     priced: PricedCall, series: CallSeries, weight: float, now_s: float
 ) -> None:
-    if priced.unpriced is not None:
-        for name, count in priced.unpriced_tokens:
-            series.unpriced_tokens[priced.unpriced, name].add(count * weight, now_s)
+    for name, count in priced.unpriced_tokens:
+        # They are a fault of the usage, also where the types that it tells have no price.
+        reason = "unexplained" if name == "unexplained" else priced.unpriced
+        if reason is not None:
+            series.unpriced_tokens[reason, name].add(count * weight, now_s)

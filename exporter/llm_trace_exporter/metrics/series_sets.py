@@ -113,6 +113,8 @@ class CallSeries:
     """Series of the calls of one label set."""
 
     __slots__ = (
+        "assumed_cost",
+        "assumptions",
         "co_created",
         "cost",
         "cost_per_call",
@@ -169,6 +171,8 @@ class CallSeries:
         self.unpriced_tokens = SeriesByLabels(
             store.counters("llm_unpriced_tokens_total"), head, tail
         )
+        self.assumptions = SeriesByLabels(store.counters("llm_price_assumptions_total"), head, tail)
+        self.assumed_cost = SeriesByLabels(store.counters("llm_assumed_cost_usd_total"), head, tail)
         self.finish = SeriesByLabels(store.counters("llm_finish_reasons_total"), head, tail)
         self.gateway = SeriesByLabels(store.counters("llm_gateway_events_total"), head, tail)
         self.co_created = tuple(self.requests[ending] for ending in ALL_ENDINGS)

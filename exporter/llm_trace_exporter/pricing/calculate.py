@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import astuple
 
-from ..model import TOKEN_TYPES, CostLine, LlmCall, PricedCall, Tokens, UnpricedReason
+from ..model import (
+    TOKEN_TYPES,
+    Assumption,
+    CostLine,
+    LlmCall,
+    PricedCall,
+    Tokens,
+    UnpricedReason,
+)
 from ..operations import PRICED_PER_REQUEST
 from .catalogue import Catalogue, bundled_catalogue
 from .contracts import ContractBook
@@ -12,13 +22,20 @@ from .names import MAX_LENGTH
 from .plan import Plan
 from .policy import PricingPolicy
 from .providers import normalize_provider
+from .regions import normalize_region
 from .reported import reported_lines, served_from_cache
-from .resolve import Resolved, resolve
+from .resolve import Key, Resolved, resolve
 
 _CACHE_SIZE = 4096
 
 _Lines = tuple[CostLine, ...]
-_Outcome = tuple[_Lines, UnpricedReason | None, tuple[tuple[str, int], ...]]
+_Assumed = tuple[tuple[Assumption, float], ...]
+_Outcome = tuple[_Lines, UnpricedReason | None, tuple[tuple[str, int], ...], _Assumed]
+
+_UNEXPLAINED = "unexplained"
+_WRITTEN = frozenset(("cache_write",))
+_MAY_BE_CACHED = frozenset(("input", "cache_read", "cache_write"))
+"""The types that share what an input holds, so that a wrong guess of one is one of the others."""
 
 
 class Pricing:
@@ -32,6 +49,10 @@ class Pricing:
         self._policy = policy
         self._book = ContractBook(policy.contracts)
         self._local = frozenset(normalize_provider(name) for name in policy.local_providers)
+        self._regions = {
+            normalize_provider(provider): normalize_region(region)
+            for provider, region in policy.default_regions.items()
+        }
         # Catalogue and cache change together, in one assignment.
         self._prices = _Prices(bundled_catalogue() if catalogue is None else catalogue)
 
@@ -55,20 +76,24 @@ class Pricing:
         Never raises for what a call may hold.
         """
         resolved = self.resolved(
-            call.provider, call.response_model, call.request_model, call.service_tier
+            call.provider,
+            call.response_model,
+            call.request_model,
+            call.service_tier,
+            call.region,
         )
         lines: _Lines = ()
         if call.reported_cost is not None:
             lines = reported_lines(call)
             if lines and self._policy.trusts(call.origin.dialect):
                 return PricedCall(call, resolved.provider, resolved.model, lines)
-        own, reason, missing = _own_price(call, resolved)
+        own, reason, missing, assumed = _own_price(call, resolved)
         if lines and not own:
-            own, reason, missing = lines, None, ()
-        return PricedCall(call, resolved.provider, resolved.model, own, reason, missing)
+            own, reason, missing, assumed = lines, None, (), ()
+        return PricedCall(call, resolved.provider, resolved.model, own, reason, missing, assumed)
 
     def resolved(
-        self, provider: str, response_model: str, request_model: str, tier: str
+        self, provider: str, response_model: str, request_model: str, tier: str, region: str = ""
     ) -> Resolved:
         """Return the labels and prices of names as an emitter wrote them."""
         if len(response_model) > MAX_LENGTH or len(request_model) > MAX_LENGTH:
@@ -78,11 +103,13 @@ class Pricing:
             )
         if len(provider) > MAX_LENGTH or len(tier) > MAX_LENGTH:
             provider, tier = provider[:MAX_LENGTH], tier[:MAX_LENGTH]
+        if len(region) > MAX_LENGTH:
+            region = region[:MAX_LENGTH]
         prices = self._prices
-        key = (provider, response_model, request_model, tier)
+        key = (provider, response_model, request_model, tier, region)
         found = prices.cache.get(key)
         if found is None:
-            found = resolve(prices.catalogue, self._book, self._local, key)
+            found = resolve(prices.catalogue, self._book, self._local, self._regions, key)
             prices.keep(key, found)
         return found
 
@@ -94,9 +121,9 @@ class _Prices:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.cache: dict[tuple[str, str, str, str], Resolved] = {}
+        self.cache: dict[Key, Resolved] = {}
 
-    def keep(self, key: tuple[str, str, str, str], resolved: Resolved) -> None:
+    def keep(self, key: Key, resolved: Resolved) -> None:
         if len(self.cache) >= _CACHE_SIZE:
             # Oldest first, many at a time: cheaper on the hot path than keeping order of use.
             for old in list(self.cache)[: _CACHE_SIZE // 4]:
@@ -117,7 +144,55 @@ def token_lines(plan: Plan, tokens: Tokens) -> tuple[list[CostLine], list[tuple[
         name, rate, source = priced
         usd = rate.for_input(tokens.input_all) if rate.steps else rate.usd
         lines.append(CostLine(name, source, count * usd))
+    if tokens.cache_write_1h:
+        lines = [part for line in lines for part in _with_hour_writes(line, plan, tokens)]
     return lines, missing
+
+
+def hour_writes(tokens: Tokens) -> int:
+    """Return how many tokens of `cache_write` are known to last an hour."""
+    return min(tokens.cache_write, max(0, tokens.cache_write_1h or 0))
+
+
+def assumed_costs(plan: Plan, tokens: Tokens, lines: Sequence[CostLine]) -> _Assumed:
+    """Return (assumption, the dollars of these lines of tokens that rest on it)."""
+    untold = plan.needs_lifetime and tokens.cache_write > 0 and tokens.cache_write_1h is None
+    if not (untold or plan.assumes or tokens.inclusion_assumed):
+        return ()
+    found: list[tuple[Assumption, float]] = []
+    if plan.assumes:
+        listed = sum([line.usd for line in lines if line.source == "list"])
+        found = [(assumed, listed) for assumed in plan.assumes] if listed > 0 else []
+    if untold and (written := _usd_of(_WRITTEN, lines)) > 0:
+        found.append(("cache_lifetime", written))
+    if tokens.inclusion_assumed and (sent := _usd_of(_MAY_BE_CACHED, lines)) > 0:
+        found.append(("cache_inclusion", sent))
+    return tuple(found)
+
+
+def _usd_of(types: frozenset[str], lines: Sequence[CostLine]) -> float:
+    return sum([line.usd for line in lines if line.type in types])
+
+
+def search_line(plan: Plan, searches: int) -> CostLine | None:
+    """Return the fee of so many searches of the web; None where a plan has no price of one."""
+    fee = plan.web_search
+    return fee and CostLine(fee.type, fee.source, searches * fee.usd)
+
+
+def _with_hour_writes(line: CostLine, plan: Plan, tokens: Tokens) -> tuple[CostLine, ...]:
+    """Return a line, with those of the cache writes that last an hour at their own price."""
+    priced = plan.cache_write_1h
+    if line.type != "cache_write" or priced is None:
+        return (line,)
+    _, rate, source = priced
+    count = hour_writes(tokens)
+    hour = CostLine(line.type, source, count * rate.for_input(tokens.input_all))
+    usd = line.usd * (tokens.cache_write - count) / tokens.cache_write
+    if source == line.source:
+        return (CostLine(line.type, source, usd + hour.usd),)
+    rest = CostLine(line.type, line.source, usd)
+    return (rest, hour) if count < tokens.cache_write else (hour,)
 
 
 def _own_price(call: LlmCall, resolved: Resolved) -> _Outcome:
@@ -126,18 +201,44 @@ def _own_price(call: LlmCall, resolved: Resolved) -> _Outcome:
     plan = None if resolved.timeline is None else resolved.timeline.at(call.start_ns)
     used = tokens is not None and tokens.total > 0
     if call.gateway_events and served_from_cache(call):
-        return _free_of_charge(tokens if used else None), None, ()
+        return _free_of_charge(tokens if used else None), None, (), ()
     if tokens is None or not used:
-        return _without_usage(call, plan)
-    if plan is None:
+        outcome = _without_usage(call, plan)
+    elif plan is None:
         missing = tuple((name, count) for name, count in tokens.by_type() if count > 0)
-        return (), "unknown_model" if resolved.model else "no_model", missing
-    if plan.whole:
-        return ((plan.fee,) if plan.fee else ()), None, ()
-    lines, left = token_lines(plan, tokens)
-    if plan.fee is not None:
-        lines.append(plan.fee)
-    return tuple(lines), plan.missing if left else None, tuple(left)
+        outcome = (), "unknown_model" if resolved.model else "no_model", missing, ()
+    elif plan.whole:
+        outcome = ((plan.fee,) if plan.fee else ()), None, (), ()
+    else:
+        lines, left = token_lines(plan, tokens)
+        assumed = assumed_costs(plan, tokens, lines)
+        if plan.fee is not None:
+            lines.append(plan.fee)
+        outcome = tuple(lines), plan.missing if left else None, tuple(left), assumed
+    if tokens is not None and tokens.unexplained > 0:
+        outcome = _with_unexplained(outcome, tokens.unexplained, plan)
+    if call.web_searches > 0 and plan is not None and not call.error_type:
+        outcome = _with_searches(outcome, call.web_searches, plan)
+    return outcome
+
+
+def _with_unexplained(outcome: _Outcome, count: int, plan: Plan | None) -> _Outcome:
+    """Add the tokens of no type to those without a price, unless every token is paid for."""
+    lines, reason, missing, assumed = outcome
+    if plan is not None and (plan.whole or plan.free):
+        return outcome
+    if reason == "no_usage":
+        reason = "unexplained"
+    return lines, reason, (*missing, (_UNEXPLAINED, count)), assumed
+
+
+def _with_searches(outcome: _Outcome, searches: int, plan: Plan) -> _Outcome:
+    lines, reason, missing, assumed = outcome
+    if fee := search_line(plan, searches):
+        return (*lines, fee), reason, missing, assumed
+    if plan.whole or plan.free:
+        return outcome
+    return lines, reason or "per_request", missing, assumed
 
 
 def _without_usage(call: LlmCall, plan: Plan | None) -> _Outcome:
@@ -145,12 +246,12 @@ def _without_usage(call: LlmCall, plan: Plan | None) -> _Outcome:
     by_nature = call.operation in PRICED_PER_REQUEST
     unknown: UnpricedReason = "per_request" if by_nature else "no_usage"
     if plan is None or call.error_type:
-        return (), unknown, ()
+        return (), unknown, (), ()
     if plan.fee is not None:
-        return (plan.fee,), None if plan.whole or by_nature else unknown, ()
+        return (plan.fee,), None if plan.whole or by_nature else unknown, (), ()
     if by_nature and plan.free:
-        return (CostLine("request", "list", 0.0),), None, ()
-    return (), unknown, ()
+        return (CostLine("request", "list", 0.0),), None, (), ()
+    return (), unknown, (), ()
 
 
 def _free_of_charge(tokens: Tokens | None) -> _Lines:

@@ -15,6 +15,7 @@ from fnmatch import translate
 from ..service_tiers import normalize_tier
 from .policy import Contract
 from .providers import normalize_provider
+from .regions import normalize_region
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,17 @@ class _Entry:
     """Label; empty: every provider."""
     tier: str | None
     """Normalized; None: every tier."""
+    region: re.Pattern[str] | None
+    """None: every region."""
     pattern: re.Pattern[str]
+
+    def fits(self, provider: str, tier: str, region: str) -> bool:
+        """Tell whether it covers the models that it names there."""
+        return (
+            self.provider in {"", provider}
+            and self.tier in {None, tier}
+            and (self.region is None or self.region.match(region) is not None)
+        )
 
 
 class ContractBook:
@@ -44,23 +55,22 @@ class ContractBook:
                 self._globs.append(entry)
         self._any_glob = re.compile("|".join(entry.pattern.pattern for entry in self._globs))
 
-    def covering(self, provider: str, names: Sequence[str], tier: str) -> tuple[Contract, ...]:
-        """Return the contracts for a provider label, any of a model's names, and a tier."""
+    def covering(
+        self, provider: str, names: Sequence[str], tier: str, region: str
+    ) -> tuple[Contract, ...]:
+        """Return the contracts for a provider label, any of a model's names, a tier, a region."""
         lowered = {name.lower() for name in names}
         found = [entry for name in lowered for entry in self._exact.get(name, ())]
         if self._globs and any(self._any_glob.match(name) for name in lowered):
             found += [
                 entry for entry in self._globs if any(entry.pattern.match(n) for n in lowered)
             ]
-        fitting = [
-            entry
-            for entry in found
-            if entry.provider in {"", provider} and entry.tier in {None, tier}
-        ]
+        fitting = [entry for entry in found if entry.fits(provider, tier, region)]
         return tuple(entry.contract for entry in sorted(fitting, key=lambda entry: entry.rank))
 
 
 def _entry(rank: int, contract: Contract) -> _Entry:
     pattern = re.compile(translate(contract.model.lower()))
     tier = normalize_tier(contract.tier) if contract.tier else None
-    return _Entry(rank, contract, normalize_provider(contract.provider), tier, pattern)
+    region = re.compile(translate(normalize_region(contract.region))) if contract.region else None
+    return _Entry(rank, contract, normalize_provider(contract.provider), tier, region, pattern)

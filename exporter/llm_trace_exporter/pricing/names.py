@@ -65,6 +65,8 @@ _BEDROCK = re.compile(
     r"(?:anthropic|amazon|meta|mistral|cohere|ai21|stability|deepseek|openai|qwen|writer|luma|"
     r"twelvelabs|google|nvidia|minimax|moonshot|moonshotai|zai|xai)\.(?P<name>[a-z].+)$"
 )
+_ROUTING = re.compile(r":(?:online|nitro|floor|exacto)$", re.IGNORECASE)
+"""OpenRouter: how to choose who serves the model, or that it may search; the model is the same."""
 _FINE_TUNE = re.compile(r"^ft:(?P<base>[^:]+)", re.IGNORECASE)
 _AZURE_FINE_TUNE = re.compile(r"^(?P<base>.+)\.ft-[0-9a-f]{6,}.*$", re.IGNORECASE)
 
@@ -108,6 +110,9 @@ def spellings(raw: str) -> Spellings:
     """Return the forms of a model name and the provider that it states."""
     name = clean(raw)
     forms = [name]
+    if routed := _ROUTING.search(name):
+        name = name[: routed.start()]
+        forms.append(name)
     provider = ""
     for _ in range(_MAX_PREFIXES):
         stated, rest = _unwrap(name)

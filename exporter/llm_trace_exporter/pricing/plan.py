@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from ..model import TOKEN_TYPES, CostLine, UnpricedReason
+from ..model import TOKEN_TYPES, Assumption, CostLine, UnpricedReason
 from .catalogue import Match
-from .policy import Contract
-from .ratecard import FREE_CARD, Rate, RateCard, card_at, days_of_change, times_of_change
+from .policy import HOUR_WRITES, Contract
+from .ratecard import FREE_CARD, Rate, RateCard, days_of_change, tier_card_at, times_of_change
+from .regions import RegionalPrice
 
 Source = Literal["contract", "list"]
+PricedType: TypeAlias = tuple[str, Rate, Source]
+"""(token type, rate, where the rate is from)."""
 
 _DAY_NS = 86_400 * 10**9
 _LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
+_CACHE_WRITE = TOKEN_TYPES.index("cache_write")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is to be known of a call to find its list price."""
+
+    match: Match
+    maker: Match | None = None
+    """Entry of who makes the model; its tiers are taken where the host has no price of its own."""
+    host: str = ""
+    """Catalogue id of who serves the call."""
+    tier: str = ""
+    """Normalized service tier."""
+    regional: RegionalPrice | None = None
+    """None: the model costs the same in all regions."""
+    region: str = ""
+    """Normalized; empty: not told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How to price a call of one key during one period."""
 
-    rates: tuple[tuple[str, Rate, Source] | None, ...]
+    rates: tuple[PricedType | None, ...]
     """(token type, rate, source) per token type; None where there is no price."""
     fee: CostLine | None
     """Per call, on top of its tokens."""
@@ -33,6 +54,14 @@ class Plan:
     """Why the types without a rate have none."""
     contract: Contract | None
     card: RateCard | None
+    cache_write_1h: PricedType | None = None
+    """As in `rates`, of cache writes that last an hour."""
+    web_search: CostLine | None = None
+    """Per search; None where there is no price."""
+    assumes: tuple[Assumption, ...] = ()
+    """What its list prices of tokens rest on without being told: tier, region."""
+    needs_lifetime: bool = False
+    """True when cache writes have two prices."""
 
     @property
     def free(self) -> bool:
@@ -72,21 +101,22 @@ class Timeline:
 
 
 def build_timeline(
-    match: Match | None, tier: str, contracts: Sequence[Contract], *, local: bool
+    listing: Listing | None, contracts: Sequence[Contract], *, local: bool
 ) -> Timeline | None:
     """Return the plans of a key; None when neither a contract nor the catalogue prices it.
 
     Args:
-        match: Catalogue entry, None when there is none.
-        tier: Normalized service tier.
+        listing: Where its list price is, None when there is none.
         contracts: Those that cover the key, most specific first.
-        local: Whether the provider bills nobody; the catalogue entry then does not count.
+        local: Whether the provider bills nobody; list prices then do not count.
     """
-    if match is None and not contracts and not local:
+    if listing is None and not contracts and not local:
         return None
-    model = None if local or match is None else match.model
+    if local:
+        listing = None
+    model = None if listing is None else listing.match.model
     edges = {_midnight(day) for contract in contracts for day in contract.edges()}
-    edges.update(days_of_change(model) if model else ())
+    edges.update(_edges(listing) if listing else ())
     days = sorted(edges)
     times = [
         time(0),
@@ -96,7 +126,7 @@ def build_timeline(
     kept: list[datetime] = []
     for day in [_before(days), *days]:
         moments = [datetime.combine(day.date(), part, tzinfo=UTC) for part in times]
-        row = tuple(_plan(match, tier, contracts, moment, local=local) for moment in moments)
+        row = tuple(_plan(listing, contracts, moment, local=local) for moment in moments)
         # Another tier's or model feature's change is no change of these prices.
         if not rows or row != rows[-1]:
             rows.append(row)
@@ -110,17 +140,35 @@ def build_timeline(
     )
 
 
+def _edges(listing: Listing) -> Iterator[datetime]:
+    """Yield the UTC midnights at which a list price may change."""
+    yield from days_of_change(listing.match.model)
+    if listing.tier and listing.maker is not None:
+        yield from days_of_change(listing.maker.model)
+    if listing.regional is not None and listing.regional.valid_from is not None:
+        yield _midnight(listing.regional.valid_from)
+
+
 def _plan(
-    match: Match | None,
-    tier: str,
-    contracts: Sequence[Contract],
-    moment: datetime,
-    *,
-    local: bool,
+    listing: Listing | None, contracts: Sequence[Contract], moment: datetime, *, local: bool
 ) -> Plan:
-    card = FREE_CARD if local else (card_at(match, tier, moment) if match else None)
     contract = next((c for c in contracts if c.valid_on(moment.date())), None)
-    return _overlay(contract, card)
+    if local or listing is None:
+        return _overlay(contract, FREE_CARD if local else None, ())
+    return _overlay(contract, *_listed(listing, moment))
+
+
+def _listed(listing: Listing, moment: datetime) -> tuple[RateCard, tuple[Assumption, ...]]:
+    """Return the list prices at a moment, and what they rest on without being told."""
+    card, tier_is_assumed = tier_card_at(
+        listing.match, listing.maker, listing.host, listing.tier, moment
+    )
+    assumes: list[Assumption] = ["tier"] if tier_is_assumed else []
+    if (regional := listing.regional) is not None:
+        card = card.times(regional.factor_at(listing.region, moment.date()))
+        if regional.is_open(listing.region, moment.date()):
+            assumes.append("region")
+    return card, tuple(assumes)
 
 
 def _before(days: Sequence[datetime]) -> datetime:
@@ -128,23 +176,29 @@ def _before(days: Sequence[datetime]) -> datetime:
     return days[0] - timedelta(days=1) if days else _LONG_AGO
 
 
-def _overlay(contract: Contract | None, card: RateCard | None) -> Plan:
+def _overlay(
+    contract: Contract | None, card: RateCard | None, assumes: tuple[Assumption, ...]
+) -> Plan:
     """Return the plan of a contract over list prices: what it does not name is at list price."""
+    search = _search_fee(contract, card)
     if contract is not None and contract.flat:
-        fee = CostLine("request", "contract", contract.usd_per_request or 0.0)
-        return Plan((None,) * len(TOKEN_TYPES), fee, True, "unknown_model", contract, card)
+        whole = CostLine("request", "contract", contract.usd_per_request or 0.0)
+        none = (None,) * len(TOKEN_TYPES)
+        return Plan(none, whole, True, "unknown_model", contract, card, web_search=search)
     rates = tuple(
         _priced(token_type, contract, card.rates[position] if card else None)
         for position, token_type in enumerate(TOKEN_TYPES)
     )
     priced_otherwise = card is not None and contract is None and card.otherwise
     missing: UnpricedReason = "per_request" if priced_otherwise else "unknown_model"
-    return Plan(rates, _fee(contract, card), False, missing, contract, card)
+    hour = _priced(HOUR_WRITES, contract, card.cache_write_1h if card else None)
+    write = rates[_CACHE_WRITE]
+    two_prices = write is not None and hour is not None and write[1] != hour[1]
+    fee = _fee(contract, card)
+    return Plan(rates, fee, False, missing, contract, card, hour, search, assumes, two_prices)
 
 
-def _priced(
-    token_type: str, contract: Contract | None, listed: Rate | None
-) -> tuple[str, Rate, Source] | None:
+def _priced(token_type: str, contract: Contract | None, listed: Rate | None) -> PricedType | None:
     if contract is not None and (usd := contract.rate(token_type)) is not None:
         return token_type, Rate(usd), "contract"
     return None if listed is None else (token_type, listed, "list")
@@ -156,6 +210,15 @@ def _fee(contract: Contract | None, card: RateCard | None) -> CostLine | None:
     if card is not None and card.usd_per_request:
         return CostLine("request", "list", card.usd_per_request)
     return None
+
+
+def _search_fee(contract: Contract | None, card: RateCard | None) -> CostLine | None:
+    if contract is not None and contract.usd_per_web_search is not None:
+        return CostLine("request", "contract", contract.usd_per_web_search)
+    # What a flat fee covers is the contract's to say.
+    if card is None or card.usd_per_web_search is None or (contract and contract.flat):
+        return None
+    return CostLine("request", "list", card.usd_per_web_search)
 
 
 def _midnight(day: date) -> datetime:

@@ -9,7 +9,7 @@ input its own or the input's. The sum over types then equals the catalogue's own
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from genai_prices.types import ModelInfo, ModelPrice, TieredPrices, TimeOfDateCo
 
 from ..model import TOKEN_TYPES
 from .catalogue import Match, constraints, price_changes
-from .tiers import price_context
+from .tiers import host_factor, lists_tier, price_context
 
 _USAGE_KEYS = {
     "input": "input_tokens",
@@ -31,7 +31,9 @@ _USAGE_KEYS = {
 }
 """Token type to the catalogue's unit of the same meaning."""
 
+_HOUR_WRITES = "cache_write_1h_tokens"
 _REQUESTS = "requests"
+_WEB_SEARCHES = "web_searches"
 _FREE = re.compile(r"\bfree\b|included in the subscription", re.IGNORECASE)
 _FREE_ENTRIES = frozenset({("openai", "moderation")})
 """Entries without a price that are free though nothing in them says so."""
@@ -57,6 +59,11 @@ class Rate:
         """True when nothing is ever charged."""
         return self.usd == 0 and not any(usd for _, usd in self.steps)
 
+    def times(self, factor: float) -> Rate:
+        """Return the rate with every price multiplied."""
+        steps = tuple((threshold, usd * factor) for threshold, usd in self.steps)
+        return Rate(self.usd * factor, steps)
+
 
 @dataclass(frozen=True, slots=True)
 class RateCard:
@@ -68,9 +75,23 @@ class RateCard:
     """Fee per call besides its tokens."""
     otherwise: bool = False
     """True when the list prices no token of the model but something else: seconds, pages, ..."""
+    cache_write_1h: Rate | None = None
+    """Of cache writes that last an hour; the plain one where the list does not tell them apart."""
+    usd_per_web_search: float | None = None
+    """Fee per search of the web; None where the list has none."""
+
+    def times(self, factor: float) -> RateCard:
+        """Return the card with every price of tokens multiplied; fees stay."""
+        if factor == 1:
+            return self
+        rates = tuple(rate and rate.times(factor) for rate in self.rates)
+        hour = self.cache_write_1h and self.cache_write_1h.times(factor)
+        return replace(self, rates=rates, cache_write_1h=hour)
 
 
-FREE_CARD = RateCard(rates=(Rate(0.0),) * len(TOKEN_TYPES))
+FREE_CARD = RateCard(
+    rates=(Rate(0.0),) * len(TOKEN_TYPES), cache_write_1h=Rate(0.0), usd_per_web_search=0.0
+)
 """Of providers that bill nobody."""
 
 
@@ -83,10 +104,14 @@ def card_of(price: ModelPrice) -> RateCard:
         if (value := price.__dict__.get(unit.price_key)) is not None
     }
     rates = tuple(_rate(registry, listed, _USAGE_KEYS[name]) for name in TOKEN_TYPES)
-    fee = listed.get(_REQUESTS)
-    per = registry.units[_REQUESTS].per
-    usd_per_request = 0.0 if fee is None else float(_plain_price(fee) / per)
-    return RateCard(rates, usd_per_request, otherwise=bool(listed) and not any(rates))
+    fee, search = (_fee(registry, listed, key) for key in (_REQUESTS, _WEB_SEARCHES))
+    return RateCard(
+        rates,
+        fee or 0.0,
+        otherwise=bool(listed) and not any(rates),
+        cache_write_1h=_rate(registry, listed, _HOUR_WRITES),
+        usd_per_web_search=search,
+    )
 
 
 def card_at(match: Match, tier: str, moment: datetime) -> RateCard:
@@ -96,6 +121,32 @@ def card_at(match: Match, tier: str, moment: datetime) -> RateCard:
     if not price._comparable_values() and _says_free(match):
         return FREE_CARD
     return card_of(price)
+
+
+def tier_card_at(
+    match: Match, maker: Match | None, host: str, tier: str, moment: datetime
+) -> tuple[RateCard, bool]:
+    """Return (rate card, whether it is assumed) of a tier at a UTC moment.
+
+    The host's own price of the tier comes first, then the rule by which it prices the tier, both
+    of which are known; then, assumed, the price of the tier at who makes the model, and the
+    host's price of the default tier.
+
+    Args:
+        match: Entry of the host's list, or one that it borrows.
+        maker: Entry of the model's maker, where that is known.
+        host: Catalogue id of the provider that serves the call.
+        tier: Normalized service tier.
+        moment: UTC.
+    """
+    if not tier or (match.variants and lists_tier(match.model, tier, moment)):
+        return card_at(match, tier, moment), False
+    plain = card_at(match, "", moment)
+    if (factor := host_factor(host, tier, match.model.id)) is not None:
+        return plain.times(factor), False
+    if maker is not None and lists_tier(maker.model, tier, moment):
+        return card_of(maker.model.get_prices(moment, price_context(tier))), True
+    return plain, True
 
 
 def days_of_change(model: ModelInfo) -> list[datetime]:
@@ -146,6 +197,13 @@ def _rate(
         return Rate(float(value / unit.per))
     steps = tuple((tier.start, float(tier.price / unit.per)) for tier in reversed(value.tiers))
     return Rate(float(value.base / unit.per), steps)
+
+
+def _fee(
+    registry: units.UnitRegistry, listed: dict[str, Decimal | TieredPrices], key: str
+) -> float | None:
+    value = listed.get(key)
+    return None if value is None else float(_plain_price(value) / registry.units[key].per)
 
 
 def _plain_price(value: Decimal | TieredPrices) -> Decimal:
