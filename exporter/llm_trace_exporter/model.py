@@ -362,6 +362,16 @@ ParsedRecord.group) sends no spans, or counts where no other record of its trace
 nothing but a model and tokens on it says that it is a call."""
 
 
+class HttpAttempt(Struct, frozen=True, gc=False, array_like=True):
+    """One request to a provider or a gateway, as the client span of its HTTP library told it."""
+
+    start_ns: int
+    end_ns: int
+    is_generation: bool
+    """False: it asked for the list of models."""
+    error_type: ErrorType = ""
+
+
 class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """All that one span or log record said."""
 
@@ -384,6 +394,8 @@ class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """Log records: what tells a resent one."""
     root: Root | None = None
     """Spans: set where a trace, or a process's part of it, begins."""
+    attempt: HttpAttempt | None = None
+    """HTTP client spans to where models are served."""
 
 
 class CostLine(Struct, frozen=True, gc=False):

@@ -47,6 +47,7 @@ def plain(trace: Trace) -> Any:
     return {
         "fields": (trace.trace_id, trace.has_evaluators, trace.waiting, trace.seen_s),
         "root": trace.root_dimensions,
+        "beside": (trace.attempts, trace.has_evidence),
         "calls": [report(p) for p in trace.calls],
         "steps": [report(p) for p in trace.steps],
         "nodes": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from llm_trace_exporter.correlation.merge import (
     Interval,
@@ -130,6 +131,29 @@ def test_the_finer_split_of_the_same_totals_is_taken(
     assert filled(told(tokens=mine), told(tokens=theirs), usage=False).tokens == mine
 
 
+EXCLUSIVE = Tokens(4022, cache_read=1024, cache_write=256, output=12)
+"""Of an input that does not contain the cached tokens, as it is."""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # The cached tokens are left out of the input and not told either.
+        (Tokens(4022, output=12), EXCLUSIVE),
+        # The split is taken from an input that does not contain it; the other knows the sum.
+        (Tokens(2742, cache_read=1024, cache_write=256, output=12), Tokens(5302, output=12)),
+        (Tokens(2742, cache_read=1024, cache_write=256, output=12), EXCLUSIVE),
+        # The last part of a stream does not repeat the input.
+        (Tokens(0, output=12), EXCLUSIVE),
+    ],
+)
+def test_usage_without_its_cached_tokens_is_completed(one: Tokens, other: Tokens) -> None:
+    for inner, outer in ((one, other), (other, one)):
+        assert filled(told(tokens=inner), told(tokens=outer)).tokens == EXCLUSIVE
+    unlike = replace(other, output=13)
+    assert filled(told(tokens=one), told(tokens=unlike)).tokens == one
+
+
 @pytest.mark.parametrize(
     ("inner", "outer", "usage", "error"),
     [
@@ -197,6 +221,11 @@ FAILED: dict[str, Any] = {"error_type": "timeout"}
         (told(tokens=USED), told(tokens=Tokens(11, output=5)), False),
         (told(tokens=USED), told(tokens=Tokens(10, output=6)), False),
         (told(tokens=USED), told(), False),
+        (told(tokens=USED), told(tokens=Tokens(0, output=5)), True),
+        (told(tokens=USED), told(tokens=Tokens(0, output=6)), False),
+        (told(0, 1000, tokens=USED), told(100, 1290, tokens=USED), True),
+        (told(0, 1000, tokens=USED), told(100, 1400, tokens=USED), False),
+        (told(0, 1000, tokens=USED), told(1001, 1290, tokens=USED), False),
         (told(**FAILED, tokens=USED), told(**FAILED), True),
         (told(**FAILED), told(error_type="other"), True),
         (told(**FAILED), told(error_type="rate_limited"), False),

@@ -128,3 +128,42 @@ def test_a_log_record_lends_its_span_the_usage_and_the_cost_that_it_lacks() -> N
         (call,) = calls(fed(*order))
         assert call.tokens is not None and call.tokens.total == 15
         assert call.reported_cost is not None and call.reported_cost.total_usd == 0.5
+
+
+def test_a_call_below_one_that_was_over_is_a_call_of_its_own() -> None:
+    """Frameworks leave their context behind: each next call hangs below the last."""
+    first = raw_span(chat((10, 5)), scope="sdk")
+    second = beneath(first, chat((10, 5)), start_s=1.002)
+    third = beneath(second, chat((7, 3)), start_s=2.003)
+    assert usage(fed(first, second, third)) == [10, 15, 15]
+    assert usage(in_turn((third,), (second,), (first,))[0]) == [10]
+    assert [usage(output) for output in in_turn((first,), (second,))] == [[15], [15]]
+
+
+def test_a_wrapper_around_calls_that_hang_below_each_other_is_still_known() -> None:
+    outer = raw_span(chat((17, 8)), scope="wrapper", duration_s=5)
+    first = beneath(outer, chat((10, 5)))
+    second = beneath(first, chat((7, 3)), start_s=1.002)
+    assert usage(fed(outer, first, second)) == [10, 15]
+
+
+def test_a_wrapper_that_closed_before_its_stream_began_is_a_wrapper() -> None:
+    """Another instrumentation, or another host's clock, tells the same call."""
+    outer = raw_span(chat((10, 5)), scope="wrapper", duration_s=0.001)
+    assert usage(fed(outer, beneath(outer, chat((10, 5)), start_s=0.5))) == [15]
+    assert usage(fed(outer, beneath(outer, chat((11, 5)), start_s=0.5))) == [15, 16]
+    assert usage(fed(outer, beneath(outer, chat((11, 5)), start_s=2, service="gateway"))) == [16]
+    named = chat((10, 5), gen_ai__response__id="r")
+    outer = raw_span(named, scope="sdk", duration_s=0.001)
+    assert usage(fed(outer, beneath(outer, named, start_s=0.5))) == [15]
+
+
+def test_one_that_says_nothing_but_its_kind_hides_no_call() -> None:
+    """A gateway names its own work after the calls that it is for."""
+    outer = raw_span(chat((10, 5)), scope="wrapper", duration_s=2)
+    router = beneath(outer, {"gen_ai.operation.name": "chat"}, start_s=0.5)
+    output = fed(outer, router)
+    (call,) = calls(output)
+    assert (call.tokens and call.tokens.total, call.duration_s) == (15, 2.0)
+    assert output.discarded == {"not_llm": (1, 0)}
+    assert usage(fed(outer, router, beneath(router, chat((10, 5)), start_s=0.7))) == [15]

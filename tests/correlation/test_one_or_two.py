@@ -25,7 +25,7 @@ def test_an_id_that_comes_again_later_is_another_call() -> None:
 def test_an_id_comes_again_when_clocks_cannot_explain_it() -> None:
     attrs = chat((10, 5), gen_ai__response__id="chatcmpl-123")
     for start_s, number, told in ((1.05, 1, {"rollup": (1, 15)}), (1.051, 2, {})):
-        output = fed(raw_span(attrs), raw_span(attrs, start_s=start_s))
+        output = fed(raw_span(attrs, scope="a"), raw_span(attrs, scope="b", start_s=start_s))
         assert (len(calls(output)), output.discarded) == (number, told)
 
 

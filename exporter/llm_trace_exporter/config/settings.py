@@ -391,6 +391,8 @@ class Settings:
     cache_inclusion: Mapping[str, Inclusion | Mapping[str, Inclusion]] = field(default_factory=dict)
     """Instrumentation scope to whether its input counts contain cached tokens, or to that by
     provider."""
+    gateways: tuple[str, ...] = ()
+    """Services all of whose calls have a client that is traced, too."""
     logs: LogsSettings = LogsSettings()
     pricing: PricingSettings = PricingSettings()
     judges: JudgesSettings = field(default_factory=JudgesSettings)

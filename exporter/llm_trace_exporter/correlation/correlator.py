@@ -15,16 +15,19 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
+from .call_groups import CallGroup
 from .decisions import Decisions
 from .duplicates import distinct, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
+from .gateways import GatewayIndex
 from .inherited_dimensions import dimensions_of, with_inherited
 from .late_usage import late_usage, span_told_of
 from .limits import DiscardReason, Limits, Output
 from .memories import Memories
 from .memory_codec import Move, Part, Saved, merged
-from .merge import overlap
-from .nesting import CallGroup, group_nested_calls, with_details, with_purpose, with_same_span
+from .nesting import group_nested_calls, with_details, with_purpose, with_same_span
+from .outcomes import lend_outcomes
+from .siblings import has_services, mark_told_before, merge_siblings, siblings_of
 from .steps import StepsOfTrace, absorb
 from .trace import MAX_WAITING_IN_TRACE, Node, Report, Trace
 from .trace_table import QUIET_S
@@ -53,7 +56,8 @@ class Correlator:
         self.limits = limits = limits or Limits()
         self.memories = memories = Memories(limits, human_names or {}, tracks=tracks)
         self._table, self.subjects = memories.table, memories.subjects
-        self._waiting = Waiting()
+        self._waiting = Waiting(memories.pairs)
+        self._waiting.gateways = GatewayIndex(limits.gateways)
         self._joiner = EvaluationJoiner(
             self._table, self.subjects, memories.answered, memories.comparison
         )
@@ -73,6 +77,7 @@ class Correlator:
     ) -> None:
         """Go on with other limits and dimensions (None: the same); nothing may wait."""
         self.limits = limits
+        self._waiting.gateways = GatewayIndex(limits.gateways)
         self.memories.reconfigure(limits, human_names, dimensions)
 
     def add(self, reading: ParsedRecord, now_s: float) -> None:
@@ -202,6 +207,8 @@ class Correlator:
                 node.step = self._wait(record, trace, reading, now_s)
             else:
                 self.add_result(record, now_s, reading)
+        if reading.attempt is not None:
+            trace.attempts[reading.span_id] = reading.attempt
         self._discard_dropped(reading)
 
     def _add_log(self, reading: ParsedRecord, now_s: float) -> None:
@@ -239,6 +246,7 @@ class Correlator:
         )
         if isinstance(record, LlmCall):
             pending.reported_tokens = reading.reported_tokens
+            trace.has_evidence = trace.has_evidence or reading.precedence == "evidence"
             trace.calls.append(pending)
         else:
             trace.steps.append(pending)
@@ -274,15 +282,26 @@ class Correlator:
     def _settle_calls(self, due: list[Report]) -> None:
         if not due:
             return
-        group = distinct([*due, *self._waiting.index.candidates(due)])
+        group = distinct([*due, *self._waiting.candidates(due)])
         by_trace: dict[int, tuple[Trace, list[Report]]] = {}
         for pending in group:
             by_trace.setdefault(id(pending.trace), (pending.trace, []))[1].append(pending)
         leaves: list[CallGroup] = []
+        shared: set[bytes] = set()
         for trace, members in by_trace.values():
-            found = group_nested_calls(trace, with_same_span(trace, members))
-            leaves.extend(with_details(found))
-        for leaf in merge_copies(leaves):
+            is_shared = has_services(trace)
+            if is_shared:
+                shared.add(trace.trace_id)
+                members = distinct([*members, *siblings_of(trace, members)])  # noqa: PLW2901
+            found = with_details(group_nested_calls(trace, with_same_span(trace, members)))
+            if is_shared:
+                mark_told_before(trace, found)
+            lend_outcomes(trace, found)
+            leaves.extend(found)
+        told = [leaf for leaf in leaves if leaf.is_told]
+        rest = [leaf for leaf in leaves if not leaf.is_told]
+        once = merge_siblings(merge_copies(rest), shared)
+        for leaf in (*told, *self._waiting.merge_services(once)):
             self._apply(leaf)
 
     def _apply(self, leaf: CallGroup) -> None:
@@ -303,7 +322,9 @@ class Correlator:
         self._discard_others(leaf)
         call = self._bound(with_purpose(leaf), reporters)
         if is_linked(leaf.call):
-            self.memories.remember_answer(leaf.call, call)
+            self.memories.remember_answer(leaf.call, call, leaf.tellers)
+        if leaf.is_evidence:
+            reporters[0].applied = True
         if call.tokens is None:
             for reporter in reporters:
                 reporter.unmeasured = call
@@ -336,6 +357,8 @@ class Correlator:
     def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
         call = leaf.call
+        if leaf.is_told:
+            return "rollup"
         if leaf.late:
             return "late"
         precedences = {reporter.precedence for reporter in leaf.reporters}
@@ -345,11 +368,9 @@ class Correlator:
                 return "duplicate"
         if call.origin.signal == "log" and span_told_of(leaf.reporters[0]) is not None:
             return "duplicate"
-        if is_linked(call):
-            answer = self.memories.answered(call.origin.service, call.response_id)
-            if answer is not None and overlap(call, answer):
-                return "late"
-        if call.tokens is None and not call.model and not call.error_type:
+        if is_linked(call) and self.memories.has_counted(leaf):
+            return "late"
+        if (call.tokens is None and not call.model and not call.error_type) or leaf.lists_models:
             return "not_llm"
         return None
 

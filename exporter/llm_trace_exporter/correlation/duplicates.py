@@ -1,23 +1,26 @@
 """Calls told by two instrumentations that do not nest: copies in other traces, and log records.
 
-Known by (service, response id). Calls without an id are matched by what they say: another
-instrumentation, same service, model, outcome and usage, one interval inside the other, each with
-one partner at most.
+Known by the response id, within one service where they ran at one time, across services where one
+ran within the other and says the same. Calls without an id are matched by what they say: another
+instrumentation, same service, model, outcome and usage, one interval inside the other. Each has one
+partner of each instrumentation at most: none tells one call twice.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from ..model import LlmCall
-from .matching import closest_pairs, order, timelines
-from .merge import SLACK_NS, fill_missing
-from .nesting import CallGroup
+from .call_groups import CallGroup
+from .evaluations import Answer
+from .matching import Fits, timelines
+from .merge import SLACK_NS, contain, may_be_copies, overlap, same_usage
+from .partners import joined, merged_across, scopes_of, tellers_of
 from .trace import Content, Report
 
-_K = TypeVar("_K")
+_K = TypeVar("_K", bound=Hashable)
 _Reporter = tuple[str, str]
 """Signal and scope."""
 
@@ -26,15 +29,14 @@ class CopyIndex:
     """Reporters that wait, by the two ways in which copies find each other."""
 
     def __init__(self) -> None:
-        self._by_id: dict[tuple[str, str], dict[int, Report]] = {}
+        self._by_id: dict[str, dict[int, Report]] = {}
         # Content -> who tells it -> reporters by identity.
         self._by_content: dict[Content, dict[_Reporter, dict[int, Report]]] = {}
 
     def add(self, pending: Report, call: LlmCall) -> None:
         """Remember who tells a call and waits."""
         if call.response_id:
-            link = (call.origin.service, call.response_id)
-            self._by_id.setdefault(link, {})[id(pending)] = pending
+            self._by_id.setdefault(call.response_id, {})[id(pending)] = pending
         pending.content = content_of(call)
         group = self._by_content.setdefault(pending.content, {})
         group.setdefault(_reporter(call), {})[id(pending)] = pending
@@ -45,7 +47,7 @@ class CopyIndex:
         if content is None:
             return
         if call.response_id:
-            _discard(self._by_id, (call.origin.service, call.response_id), pending)
+            _discard(self._by_id, call.response_id, pending)
         group = self._by_content.get(content)
         if group is not None:
             _discard(group, _reporter(call), pending)
@@ -55,28 +57,46 @@ class CopyIndex:
     def candidates(self, due: Iterable[Report]) -> Iterator[Report]:
         """Waiting calls that may be copies of those that are due."""
         by_content: dict[Content, list[Report]] = defaultdict(list)
-        links: dict[tuple[str, str], None] = {}  # in order: a replayed journal must do the same
+        by_id: dict[str, list[Report]] = {}  # in order: a replayed journal must do the same
         for pending in due:
             call, content = pending.record, pending.content
             if content is None or not isinstance(call, LlmCall):
                 continue
-            if call.response_id:
-                links[call.origin.service, call.response_id] = None
-            if len(self._by_content.get(content, ())) > 1:
-                by_content[content].append(pending)
-        for link in links:
-            yield from self._by_id.get(link, {}).values()
+            if call.response_id and len(self._by_id.get(call.response_id, ())) > 1:
+                by_id.setdefault(call.response_id, []).append(pending)
+            by_content[content].append(pending)
+        for response_id, members in by_id.items():
+            yield from _partners(members, self._by_id[response_id].values(), overlap)
+        parts = self._parts(by_content)
         for content, members in by_content.items():
-            group = self._by_content[content].values()
-            yield from _partners(members, [p for told in group for p in told.values()])
+            told = [*self._by_content[content].values(), *parts.get(content, ())]
+            if len(told) > 1:
+                waiting = [p for reports in told for p in reports.values()]
+                yield from _partners(members, waiting, may_be_copies)
+
+    def _parts(self, due: Iterable[Content]) -> dict[Content, list[dict[int, Report]]]:
+        """What tells the same output where one of the two knows no input."""
+        found: dict[Content, list[dict[int, Report]]] = {}
+        partial: dict[tuple[str, int], Content] = {}
+        for content in due:
+            service, _, given, written = content
+            if given == 0:
+                partial[service, written] = content
+            elif written > 0 and (known := self._by_content.get((service, False, 0, written))):
+                found[content] = list(known.values())
+        if partial:
+            for (service, _, given, written), known in self._by_content.items():
+                if given > 0 and (content := partial.get((service, written))) is not None:  # type: ignore[assignment]
+                    found.setdefault(content, []).extend(known.values())
+        return found
 
 
-def _partners(due: list[Report], waiting: list[Report]) -> Iterator[Report]:
-    """The nearest of those waiting of other instrumentations whose time fits one that is due."""
-    told = timelines(waiting, lambda p: _reporter(_call(p)), _call)
+def _partners(due: list[Report], waiting: Iterable[Report], fits: Fits) -> Iterator[Report]:
+    """The nearest of those waiting of other reporters whose time fits one that is due."""
+    told = timelines(list(waiting), lambda p: p.teller, _call, fits)
     for pending in due:
         call = _call(pending)
-        own = _reporter(call)
+        own = pending.teller
         for reporter, timeline in told.items():
             if reporter != own:
                 for at in (*timeline.before(call), *timeline.after(call)):
@@ -110,30 +130,58 @@ def merge_copies(leaves: list[CallGroup]) -> list[CallGroup]:
 
 
 def _merge_by_id(leaves: list[CallGroup]) -> list[CallGroup]:
-    groups: dict[tuple[str, str], list[CallGroup]] = defaultdict(list)
-    rest: list[CallGroup] = []
+    by_id: dict[str, list[CallGroup]] = defaultdict(list)
+    found: list[CallGroup] = []
     for leaf in leaves:
-        call = leaf.call
-        if is_linked(call) and not leaf.late:
-            groups[call.origin.service, call.response_id].append(leaf)
-        else:
-            rest.append(leaf)
-    return rest + [_merged(told) for group in groups.values() for told in _at_one_time(group)]
+        linked = is_linked(leaf.call) and not leaf.late
+        (by_id[leaf.call.response_id] if linked else found).append(leaf)
+    for group in by_id.values():
+        found.extend(_with_one_id(group) if len(group) > 1 else group)
+    return found
 
 
-def _at_one_time(leaves: list[CallGroup]) -> list[list[CallGroup]]:
-    """Groups with one id, by the moment: ids come again where servers count or draw them."""
-    if len(leaves) == 1:
-        return [leaves]
-    moments: list[list[CallGroup]] = []
-    end_ns = 0
-    for leaf in sorted(leaves, key=lambda leaf: order(leaf.call)):
-        if moments and leaf.call.start_ns <= end_ns + SLACK_NS:
-            moments[-1].append(leaf)
-        else:
-            moments.append([leaf])
-        end_ns = max(end_ns, leaf.call.end_ns)
-    return moments
+def _with_one_id(leaves: list[CallGroup]) -> list[CallGroup]:
+    """Calls with one id: ids come again where servers count, draw or never change them."""
+    by_service: dict[str, list[CallGroup]] = defaultdict(list)
+    for leaf in leaves:
+        by_service[leaf.call.origin.service].append(leaf)
+    found = [
+        told
+        for group in by_service.values()
+        for told in joined(joined(group, tellers_of, _same_answer), tellers_of, _one_answer)
+    ]
+    if len(by_service) == 1:
+        return found
+    return joined(found, tellers_of, links_services, merged_across)
+
+
+def _same_answer(one: LlmCall, other: LlmCall) -> bool:
+    return overlap(one, other) and same_usage(one.tokens, other.tokens)
+
+
+def _one_answer(one: LlmCall, other: LlmCall) -> bool:
+    """Whether two calls with one id are one, though a reporter may not count to the end."""
+    if not overlap(one, other) or one.tokens is None or other.tokens is None:
+        return overlap(one, other)
+    first, second = one.tokens, other.tokens
+    return first.input_all == second.input_all or first.output_all == second.output_all
+
+
+def links_services(one: LlmCall, other: LlmCall) -> bool:
+    """Whether one id links calls of two services: what one asked the other to ask for it."""
+    return (
+        one.origin.service != other.origin.service
+        and contain(one, other, SLACK_NS)
+        and (one.tokens is None or other.tokens is None or same_usage(one.tokens, other.tokens))
+    )
+
+
+def is_answer_elsewhere(call: LlmCall, answer: Answer) -> bool:
+    """Whether a call is another service's that was counted by the same id."""
+    used = call.tokens
+    return contain(call, answer, SLACK_NS) and (
+        used is None or answer.usage in (None, (used.input_all, used.output_all))
+    )
 
 
 def _merge_by_content(leaves: list[CallGroup]) -> list[CallGroup]:
@@ -142,55 +190,14 @@ def _merge_by_content(leaves: list[CallGroup]) -> list[CallGroup]:
         first = leaf.reporters[0]
         known = first.content if leaf.call is first.record else None
         by_content[known or content_of(leaf.call)].append(leaf)
-    found: list[CallGroup] = []
-    for group in by_content.values():
-        if len(group) == 1:
-            found.append(group[0])
-            continue
-        before, paired = len(group) + 1, group
-        # A third reporter joins a pair in the next round.
-        while len(paired) < before:
-            before, paired = len(paired), _paired(paired)
-        found.extend(paired)
-    return found
-
-
-def _paired(leaves: list[CallGroup]) -> list[CallGroup]:
-    """Partners with the least time between them first; each group has one partner at most."""
-    if len({scope for leaf in leaves for scope in leaf.scopes}) < 2:
-        return leaves
-    told = timelines(leaves, lambda leaf: frozenset(leaf.scopes), lambda leaf: leaf.call)
-    taken: set[int] = set()
-    merged: list[CallGroup] = []
-    for one, other in closest_pairs(told):
-        taken |= {id(one), id(other)}
-        merged.append(_merged([one, other]))
-    return merged + [leaf for leaf in leaves if id(leaf) not in taken]
-
-
-def _merged(group: list[CallGroup]) -> CallGroup:
-    """One group of several copies: the tightest interval tells best, logs only add."""
-    if len(group) == 1:
-        return group[0]
-    best, *others = sorted(group, key=_rank)
-    for other in others:
-        best.call = fill_missing(best.call, other.call, with_usage=True, with_cost=True)
-        best.reporters.extend(other.reporters)
-        best.scopes |= other.scopes
-        best.late = best.late or other.late
-    return best
-
-
-def _rank(leaf: CallGroup) -> tuple[bool, bool, bool, int, int, bytes]:
-    call = leaf.call
-    return (
-        all(reporter.precedence != "primary" for reporter in leaf.reporters),
-        call.origin.signal == "log",
-        call.tokens is None,
-        call.end_ns - call.start_ns,
-        call.start_ns,
-        call.origin.span_id,
-    )
+    found = [leaf for group in by_content.values() for leaf in joined(group, scopes_of)]
+    if not any(given == 0 for _, _, given, _ in by_content):
+        return found
+    by_output: dict[tuple[str, int], list[CallGroup]] = defaultdict(list)
+    for leaf in found:
+        service, _, _, written = content_of(leaf.call)
+        by_output[service, written].append(leaf)
+    return [leaf for group in by_output.values() for leaf in joined(group, scopes_of)]
 
 
 def _reporter(call: LlmCall) -> _Reporter:

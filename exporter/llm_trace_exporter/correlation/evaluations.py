@@ -20,7 +20,7 @@ from ..model import Agreement, Feedback, LlmCall, Step, Subject, Verdict
 from .memory_codec import Move, Saved, log_of, relabelled, unpacked, whole_of
 from .merge import first_non_empty
 from .subjects import EvaluationTarget, Subjects, common_target
-from .trace import MAX_DEPTH, Node, Report, Trace
+from .trace import MAX_DEPTH, Node, Report, Teller, Trace
 from .trace_table import TraceTable
 
 Result = Verdict | Feedback
@@ -38,6 +38,10 @@ class Answer(Struct, frozen=True, gc=False):
     subject: Subject
     unmeasured: LlmCall | None = None
     """The call, where it was counted without its usage."""
+    tellers: frozenset[Teller] = frozenset()
+    """Who told it."""
+    usage: tuple[int, int] | None = None
+    """All its input and all its output; None: not told."""
 
 
 Answered = Callable[[str, str], Answer | None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..model import LateUsage, LlmCall
+from .call_groups import CallGroup
 from .duplicates import is_linked
 from .memories import Memories
 from .merge import overlap, with_late_usage
-from .nesting import CallGroup
 from .trace import Report
 
 

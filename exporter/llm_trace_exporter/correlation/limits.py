@@ -38,6 +38,8 @@ class Limits:
     """How long a call or step waits for the root of its trace to lend them."""
     evaluation_wait_s: float = 60.0
     """How long a result waits for a subject that is not known."""
+    gateways: frozenset[str] = frozenset()
+    """Services all of whose calls have a client that is traced, too."""
 
 
 class Memory(NamedTuple):

@@ -23,13 +23,18 @@ _LOOKED_AT = 64
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 _Order = tuple[int, int, bytes]
+Fits = Callable[[LlmCall, LlmCall], bool]
+"""Whether two calls may be one."""
 
 
 class Timeline(Generic[T]):
     """What one instrumentation told, by time; what found its partner is passed over."""
 
-    def __init__(self, items: Sequence[T], call_of: Callable[[T], LlmCall]) -> None:
+    def __init__(
+        self, items: Sequence[T], call_of: Callable[[T], LlmCall], fits: Fits = may_be_copies
+    ) -> None:
         """Sort the items by start."""
+        self._fits = fits
         told = sorted(((call_of(item), item) for item in items), key=lambda pair: order(pair[0]))
         self.calls = [call for call, _ in told]
         self.items = [item for _, item in told]
@@ -53,7 +58,7 @@ class Timeline(Generic[T]):
         for _ in range(_LOOKED_AT):
             if at == len(self.calls) or self.calls[at].start_ns > call.end_ns + SLACK_NS:
                 return
-            if may_be_copies(call, self.calls[at]):
+            if self._fits(call, self.calls[at]):
                 yield at
                 found += 1
                 if found == _NEAREST:
@@ -68,7 +73,7 @@ class Timeline(Generic[T]):
         for at in range(first, max(-1, first - _LOOKED_AT), -1):
             if self.calls[at].start_ns < earliest:
                 return
-            if may_be_copies(call, self.calls[at]):
+            if self._fits(call, self.calls[at]):
                 yield at
                 found += 1
                 if found == _NEAREST:
@@ -86,6 +91,7 @@ def timelines(
     items: Sequence[T],
     reporter_of: Callable[[T], K],
     call_of: Callable[[T], LlmCall],
+    fits: Fits = may_be_copies,
 ) -> dict[K, Timeline[T]]:
     """A timeline for each instrumentation, the first MAX_REPORTERS of them."""
     by_reporter: dict[K, list[T]] = {}
@@ -93,12 +99,12 @@ def timelines(
         reporter = reporter_of(item)
         if reporter in by_reporter or len(by_reporter) < MAX_REPORTERS:
             by_reporter.setdefault(reporter, []).append(item)
-    return {reporter: Timeline(told, call_of) for reporter, told in by_reporter.items()}
+    return {reporter: Timeline(told, call_of, fits) for reporter, told in by_reporter.items()}
 
 
-def closest_pairs(told: dict[frozenset[str], Timeline[T]]) -> Iterator[tuple[T, T]]:
+def closest_pairs(told: dict[frozenset[K], Timeline[T]]) -> Iterator[tuple[T, T]]:
     """Partners, those with the least time between them first; each item has one at most."""
-    keys = sorted(told, key=sorted)
+    keys = sorted(told, key=lambda key: sorted(map(repr, key)))
     rivals = {key: [told[other] for other in keys if not key & other] for key in keys}
     heap: list[tuple[int, _Order, int, int, int]] = []
     sides = [(told[key], rivals[key]) for key in keys]

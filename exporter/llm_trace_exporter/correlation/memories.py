@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model import LlmCall, Subject
 from .bounded_set import BoundedMap
+from .call_groups import CallGroup
+from .duplicates import is_answer_elsewhere
 from .evaluations import Answer, HumanAgreement
 from .limits import Limits, Memory
+from .linked_services import Pairs
 from .memory_codec import (
     Move,
     Part,
@@ -23,13 +28,31 @@ from .memory_codec import (
     unpacked,
     unpacked_by_subject,
 )
+from .merge import overlap
 from .subjects import Subjects, subject_of
+from .trace import Teller
 from .trace_table import TraceTable
 
 _bytes = msgspec.msgpack.Decoder(list[bytes])
 _texts = msgspec.msgpack.Decoder(list[str])
-_Row = tuple[str, str, int, int, LlmCall | None]
-"""(service, response id, start, end, the call where it was counted without usage), as saved."""
+_pairs = msgspec.msgpack.Decoder(list[tuple[str, str]])
+
+MAX_PAIRS = 1_000
+"""Pairs of services of which one stands behind the other."""
+
+
+class _Row(Struct, array_like=True, gc=False):
+    """An answer, as it is saved."""
+
+    service: str
+    response_id: str
+    start_ns: int
+    end_ns: int
+    unmeasured: LlmCall | None
+    """The call where it was counted without usage."""
+    tellers: frozenset[Teller] = frozenset()
+    usage: tuple[int, int] | None = None
+
 
 _answers = msgspec.msgpack.Decoder(tuple[list[Subject], list[tuple[int, _Row]]])
 
@@ -45,6 +68,10 @@ class Memories:
         self.table = TraceTable(limits.max_spans, limits.max_age_s, tracks=tracks)
         self.answers: BoundedMap[tuple[str, str], Answer] = BoundedMap(most, tracks=tracks)
         """(service, response id) -> the call that was counted."""
+        self._services: BoundedMap[str, str] = BoundedMap(most)
+        """Response id -> the service whose call was counted last with it."""
+        self.pairs: Pairs = BoundedMap(MAX_PAIRS, tracks=tracks)
+        """Services that were found to tell one call."""
         self.fingerprints: BoundedMap[bytes, None] = BoundedMap(most, tracks=tracks)
         """Of log records."""
         self.verdicts: BoundedMap[bytes, None] = BoundedMap(most, tracks=tracks)
@@ -77,7 +104,8 @@ class Memories:
     ) -> None:
         """Go on with other limits and dimensions (None: the same)."""
         self.table.max_spans, self.table.max_age_s = limits.max_spans, limits.max_age_s
-        self.answers.limit = self.fingerprints.limit = limits.max_remembered
+        self.answers.limit = self._services.limit = limits.max_remembered
+        self.fingerprints.limit = limits.max_remembered
         self.verdicts.limit = self.groups.limit = limits.max_remembered
         self.subjects.limit, self.subjects.max_age_s = (
             limits.max_subjects,
@@ -96,20 +124,41 @@ class Memories:
         """The call that was answered so; None where none is known."""
         return self.answers.get((service, response_id))
 
-    def remember_answer(self, linked: LlmCall, counted: LlmCall) -> None:
+    def answered_elsewhere(self, service: str, response_id: str) -> Answer | None:
+        """The call of another service that was answered so; None where none is known."""
+        other = self._services.get(response_id)
+        return self.answers.get((other, response_id)) if other not in (None, service) else None
+
+    def has_counted(self, leaf: CallGroup) -> bool:
+        """Whether the answer that a call names was counted already, as somebody else told it."""
+        call = leaf.call
+        answer = self.answered(call.origin.service, call.response_id)
+        if answer is not None:
+            return overlap(call, answer) and not leaf.tellers & answer.tellers
+        answer = self.answered_elsewhere(call.origin.service, call.response_id)
+        return answer is not None and is_answer_elsewhere(call, answer)
+
+    def remember_answer(
+        self, linked: LlmCall, counted: LlmCall, tellers: frozenset[Teller] = frozenset()
+    ) -> None:
         """Remember a call by its response id.
 
         Args:
             linked: The call as a copy would tell it.
             counted: The same as it was counted.
+            tellers: Who told it.
         """
+        used = linked.tokens
         answer = Answer(
             linked.start_ns,
             linked.end_ns,
             self.subjects.share(subject_of(linked)),
             counted if counted.tokens is None else None,
+            _shared(tellers),
+            (used.input_all, used.output_all) if used is not None else None,
         )
         self.answers.add((linked.origin.service, linked.response_id), answer)
+        self._services.add(linked.response_id, linked.origin.service)
 
     def save(self, *, every: bool) -> Saved:
         """What changed since the last time, or all there is."""
@@ -118,9 +167,10 @@ class Memories:
             "fingerprints": [key for key, _ in self.fingerprints.take_fresh(every=every)],
             "verdicts": [key for key, _ in self.verdicts.take_fresh(every=every)],
             "groups": [key for key, _ in self.groups.take_fresh(every=every)],
+            "pairs": [key for key, _ in self.pairs.take_fresh(every=every)],
         }
         answers = [
-            (a.subject, (*key, a.start_ns, a.end_ns, a.unmeasured))
+            (a.subject, _Row(*key, a.start_ns, a.end_ns, a.unmeasured, a.tellers, a.usage))
             for key, a in self.answers.take_fresh(every=every)
         ]
         return merged(
@@ -151,12 +201,15 @@ class Memories:
                 self.table.restore(part, move, ahead_s)
             case "answers":
                 self.answers.restore(self._answers_in(value, move))
+                self._services.restore((told, name) for (name, told), _ in self.answers.items())
             case "fingerprints":
                 self.fingerprints.restore((key, None) for key in unpacked(value, _bytes))
             case "verdicts":
                 self.verdicts.restore((key, None) for key in unpacked(value, _bytes))
             case "groups":
                 self.groups.restore((key, None) for key in unpacked(value, _texts))
+            case "pairs":
+                self.pairs.restore((key, None) for key in unpacked(value, _pairs))
             case "subjects":
                 self.subjects.restore(value, move, ahead_s)
             case "comparison":
@@ -169,12 +222,16 @@ class Memories:
         self, value: bytes, move: Move | None
     ) -> Iterator[tuple[tuple[str, str], Answer]]:
         rows = unpacked_by_subject(value, _answers, self.subjects.share, move)
-        for subject, (service, response_id, start_ns, end_ns, call) in rows:
+        for subject, row in rows:
+            call = row.unmeasured
             if call is not None and move is not None:
-                call = relabelled(call, move)  # noqa: PLW2901
+                call = relabelled(call, move)
             # The same text, once in memory.
-            name = subject.service if subject.service == service else service
-            yield (name, response_id), Answer(start_ns, end_ns, subject, call)
+            name = subject.service if subject.service == row.service else row.service
+            yield (
+                (name, row.response_id),
+                Answer(row.start_ns, row.end_ns, subject, call, _shared(row.tellers), row.usage),
+            )
 
     def _moved(self, answer: Answer, move: Move) -> Answer:
         """The answer under other labels, its subject once in memory."""
@@ -185,3 +242,9 @@ class Memories:
             subject=self.subjects.share(subject),
             unmeasured=relabelled(call, move) if call is not None else None,
         )
+
+
+@lru_cache(maxsize=4_096)
+def _shared(tellers: frozenset[Teller]) -> frozenset[Teller]:
+    """The same tellers, once in memory."""
+    return tellers

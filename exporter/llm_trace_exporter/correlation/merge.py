@@ -84,15 +84,33 @@ def first_non_empty(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[st
 
 
 def _split(usage: Tokens, other: Tokens | None) -> Tokens:
-    """The same totals with the finer split, where only the other reporter has one."""
-    if (
-        other is not None
-        and usage.input_all == other.input_all
-        and usage.output_all == other.output_all
-        and _fineness(other) > _fineness(usage)
-    ):
-        return other
-    return usage
+    """The same usage with the finer split, where only the other reporter has one."""
+    if other is None or usage.output_all != other.output_all:
+        return usage
+    if usage.input_all == other.input_all:
+        return other if _fineness(other) > _fineness(usage) else usage
+    if is_part_of_usage(usage, other):
+        return max(usage, other, key=lambda told: told.input_all)
+    return _with_cache(usage, other) or _with_cache(other, usage) or usage
+
+
+def _with_cache(whole: Tokens, split: Tokens) -> Tokens | None:
+    """What both say where one of them leaves cached tokens out of its input; None where neither.
+
+    Args:
+        whole: Usage as one reporter tells it.
+        split: The same as another does, with cached tokens.
+    """
+    cached = split.cache_read + split.cache_write
+    if not cached:
+        return None
+    if whole.input_all == split.input_all + cached:
+        # The split was taken out of an input that did not contain it.
+        apart = replace(split, input=split.input + cached, inclusion_assumed=False)
+        return whole if whole.cache_read + whole.cache_write == cached else apart
+    if whole.input_all == split.input_all - cached and whole.cache_read + whole.cache_write == 0:
+        return replace(split, inclusion_assumed=False)
+    return None
 
 
 def _fineness(usage: Tokens) -> int:
@@ -150,20 +168,36 @@ def may_be_copies(one: LlmCall, other: LlmCall) -> bool:
 
     Successful calls must agree on their usage. Two ids that differ prove two calls.
     """
-    first = Interval(one.start_ns, one.end_ns)
-    second = Interval(other.start_ns, other.end_ns)
-    if not (first.contains(second, SLACK_NS) or second.contains(first, SLACK_NS)):
+    if not (_ran_within(one, other) or _ran_within(other, one)):
         return False
     if one.response_id and other.response_id:
         return False
-    if one.operation != other.operation or not _same_outcome(one.error_type, other.error_type):
+    if one.operation != other.operation or not same_outcome(one.error_type, other.error_type):
         return False
-    if not one.error_type and not _same_usage(one.tokens, other.tokens):
+    if not one.error_type and not (
+        same_usage(one.tokens, other.tokens) or is_part_of_usage(one.tokens, other.tokens)
+    ):
         return False
     return same_model(one, other)
 
 
-def _same_outcome(one: str, other: str) -> bool:
+def contain(one: Timed, other: Timed, slack_ns: int) -> bool:
+    """Whether one of two ran within the other, give or take `slack_ns`."""
+    first = Interval(one.start_ns, one.end_ns)
+    second = Interval(other.start_ns, other.end_ns)
+    return first.contains(second, slack_ns) or second.contains(first, slack_ns)
+
+
+def _ran_within(inner: LlmCall, outer: LlmCall) -> bool:
+    """Whether a call ran within another, which may close a little before it."""
+    over_ns = SLACK_NS
+    if inner.tokens is not None and inner.start_ns <= outer.end_ns:
+        # A wrapper is done with the last words, an SDK when the connection is closed.
+        over_ns = max(SLACK_NS, (inner.end_ns - inner.start_ns) // 4)
+    return outer.start_ns - SLACK_NS <= inner.start_ns and inner.end_ns <= outer.end_ns + over_ns
+
+
+def same_outcome(one: str, other: str) -> bool:
     """Whether two reporters may mean one outcome: one may not know why a call failed."""
     return one == other or (bool(one) and bool(other) and "other" in (one, other))
 
@@ -189,7 +223,15 @@ SLACK_NS = 50_000_000
 """Clocks of two reporters in one process are read this far apart at most."""
 
 
-def _same_usage(one: Tokens | None, other: Tokens | None) -> bool:
+def same_usage(one: Tokens | None, other: Tokens | None) -> bool:
+    """Whether two reporters tell the same totals, or neither tells any."""
     if one is None or other is None:
         return one is other
     return one.input_all == other.input_all and one.output_all == other.output_all
+
+
+def is_part_of_usage(one: Tokens | None, other: Tokens | None) -> bool:
+    """Whether one of two reporters heard of the output only: some read a stream's last part."""
+    if one is None or other is None or one.output_all != other.output_all:
+        return False
+    return one.output_all > 0 and 0 in (one.input_all, other.input_all)

@@ -8,32 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model import LlmCall
-from .merge import fill_missing
+from .call_groups import CallGroup, absorb, group_of
+from .evidence import around, join_note, mark_told, notes_among
+from .merge import fill_missing, same_usage
 from .trace import Report, Trace
-
-
-class CallGroup(Struct, eq=False, gc=False):
-    """One call, and everyone who told it."""
-
-    call: LlmCall
-    reporters: list[Report]
-    scopes: set[str]
-    late: bool = False
-    """Told after the call, or the one enclosing it, was applied."""
-    lacking: Report | None = None
-    """Late: a report of the call that was applied, where that was without usage."""
-    late_call: LlmCall | None = None
-    """Late: who tells that usage."""
-
-    @property
-    def reported_tokens(self) -> int:
-        """Tokens that all reporters together wrote."""
-        return sum(reporter.reported_tokens for reporter in self.reporters)
-
-    @property
-    def waits(self) -> bool:
-        """Whether some reporter is not settled yet."""
-        return not self.reporters[0].settled or any(not t.settled for t in self.reporters)
 
 
 class _CallNode(Struct, eq=False):
@@ -53,36 +31,60 @@ def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
     Without recursion: how deep calls nest is the sender's choice.
     """
     calls = {id(p): p.record for p in trace.calls if isinstance(p.record, LlmCall)}
-    around = [(p, *found) for p in trace.calls if (found := _encloser(trace, p)) is not None]
-    if not around:
+    nested = [(p, *found) for p in trace.calls if (found := _encloser(trace, p)) is not None]
+    if not (nested or trace.has_evidence):
         waiting = {id(p): p for p in due if id(p) in calls and not p.settled}
-        return [_leaf(p, calls[number]) for number, p in waiting.items()]
+        return [group_of(p, calls[number]) for number, p in waiting.items()]
     twigs = {id(p): _CallNode(p, calls[id(p)]) for p in trace.calls if id(p) in calls}
-    for pending, encloser, crossed in around:
+    for pending, encloser, crossed in nested:
         twig, outer = twigs[id(pending)], twigs.get(id(encloser))
         if outer is not None:
             twig.outer, twig.crossed = outer, crossed
             outer.inner.append(twig)
     tops = _outermost(twigs[id(p)] for p in due if id(p) in twigs)
     leaves = [leaf for top in tops for leaf in _resolve(top)]
+    if trace.has_evidence:
+        known = {id(top) for top in tops}
+        rest = [top for top in _outermost(twigs.values()) if id(top) not in known]
+        mark_told(trace, leaves, [leaf for top in rest for leaf in _resolve(top)])
     return [leaf for leaf in leaves if leaf.waits]
-
-
-def _leaf(pending: Report, call: LlmCall) -> CallGroup:
-    return CallGroup(call, [pending], {call.origin.scope}, pending.settled)
 
 
 def _encloser(trace: Trace, pending: Report) -> tuple[Report, bool] | None:
     if pending.signal == "log":
         return None
-    crossed = False
+    crossed = judged = False
     for _, node in trace.above(pending.span_id):
-        if node.call is not None and node.call is not pending:
-            return node.call, crossed
-        if node.role == "evaluator":
-            return None
-        crossed = crossed or node.role in ("tool", "agent")
+        call = node.call
+        if call is None or call is pending or _had_ended(call, pending):
+            pass
+        elif not judged or call.precedence == "evidence":
+            # What only carries a sum may do so for judges, too.
+            return call, crossed
+        judged = judged or node.role == "evaluator"
+        crossed = crossed or node.role in ("tool", "agent", "evaluator")
     return None
+
+
+def _had_ended(outer: Report, inner: Report) -> bool:
+    """Whether a call only hangs below one that was over: a context that nobody took down.
+
+    What another instrumentation, or another host's clock, says of the same call may do so, too.
+    """
+    before, after = outer.record, inner.record
+    if not (
+        isinstance(before, LlmCall)
+        and isinstance(after, LlmCall)
+        and before.start_ns < before.end_ns < after.start_ns
+        and before.origin.service == after.origin.service
+    ):
+        return False
+    if before.response_id and after.response_id:
+        return before.response_id != after.response_id
+    if before.origin.scope == after.origin.scope:
+        return True
+    known = before.tokens is not None and after.tokens is not None
+    return known and not same_usage(before.tokens, after.tokens)
 
 
 def _outermost(twigs: Iterable[_CallNode]) -> list[_CallNode]:
@@ -120,15 +122,63 @@ def _resolve(top: _CallNode) -> list[CallGroup]:
 
 
 def _leaves_at(twig: _CallNode) -> list[CallGroup]:
-    beneath = [leaf for inner in twig.inner for leaf in inner.leaves or ()]
-    own = _leaf(twig.pending, twig.call)
-    if not beneath or _retried_elsewhere(twig.call, beneath):
+    found = [leaf for inner in twig.inner for leaf in inner.leaves or ()]
+    own = group_of(twig.pending, twig.call)
+    beneath = [leaf for leaf in found if not _is_void(leaf)]
+    void = [leaf for leaf in found if _is_void(leaf)]
+    if not beneath:
+        return [own, *void]
+    return [*_with_those(twig, own, beneath), *void]
+
+
+def _is_void(leaf: CallGroup) -> bool:
+    """Whether nothing that was told there counts, or ever did."""
+    if leaf.is_told or _says_nothing(leaf.call):
+        return True
+    return leaf.late and leaf.is_evidence and not any(p.applied for p in leaf.reporters)
+
+
+def _says_nothing(call: LlmCall) -> bool:
+    """Whether only its kind is known: a gateway's own work is named after the calls it is for."""
+    return (
+        not (call.model or call.error_type or call.response_id or call.finish_reasons)
+        and call.tokens is None
+        and call.ttft_s is None
+    )
+
+
+def _with_those(twig: _CallNode, own: CallGroup, beneath: list[CallGroup]) -> list[CallGroup]:
+    if twig.pending.precedence == "evidence":
+        return around(own, beneath, crossed=any(inner.crossed for inner in twig.inner))
+    crossed = [leaf for inner in twig.inner if inner.crossed for leaf in inner.leaves or ()]
+    notes = notes_among(twig.call, beneath, crossed)
+    if not notes:
+        return _around_call(twig, own, beneath)
+    told = {id(note) for note in notes}
+    rest = [leaf for leaf in beneath if id(leaf) not in told]
+    for note in notes:
+        if twig.pending.settled:
+            note.late, note.lacking, note.late_call = True, twig.pending, note.call
+        else:
+            join_note(own, note)
+    return _around_call(twig, own, rest) + (notes if twig.pending.settled else [])
+
+
+def _around_call(twig: _CallNode, own: CallGroup, beneath: list[CallGroup]) -> list[CallGroup]:
+    if not beneath or _retried_elsewhere(own.call, beneath):
         return [*beneath, own]
     told = beneath
-    if any(inner.crossed for inner in twig.inner) and _is_separate_call(twig.call, beneath):
+    if any(inner.crossed for inner in twig.inner) and _is_separate_call(own.call, beneath):
         # What tools and agents called is theirs; it may still be the sum of the rest.
-        told = [leaf for inner in twig.inner if not inner.crossed for leaf in inner.leaves or ()]
-        if not told or _is_separate_call(twig.call, told):
+        kept = {id(leaf) for leaf in beneath}
+        told = [
+            leaf
+            for inner in twig.inner
+            if not inner.crossed
+            for leaf in inner.leaves or ()
+            if id(leaf) in kept
+        ]
+        if not told or _is_separate_call(own.call, told):
             return [*beneath, own]
     if twig.pending.settled:
         for leaf in told:
@@ -136,7 +186,7 @@ def _leaves_at(twig: _CallNode) -> list[CallGroup]:
                 leaf.lacking, leaf.late_call = twig.pending, leaf.call
             leaf.late = True
         return beneath
-    _absorb(own, told)
+    absorb(own, told)
     return beneath
 
 
@@ -154,39 +204,6 @@ def _is_separate_call(outer: LlmCall, beneath: list[CallGroup]) -> bool:
     if outer.tokens is None:
         return False
     return outer.tokens.total != sum(b.call.tokens.total for b in beneath if b.call.tokens)
-
-
-def _absorb(outer: CallGroup, beneath: list[CallGroup]) -> None:
-    """Merge an enclosing reporter into its call; of several, into the one that answered."""
-    answered = [leaf for leaf in beneath if not leaf.call.error_type] or beneath
-    target = max(answered, key=lambda leaf: (leaf.call.end_ns, leaf.call.origin.span_id))
-    target.reporters.extend(outer.reporters)
-    target.scopes |= outer.scopes
-    unknown = all(leaf.call.tokens is None for leaf in beneath)
-    if target.late:
-        if unknown and target.lacking is None:
-            target.lacking, target.late_call = target.reporters[0], outer.call
-        return
-    sole = len(answered) == 1
-    target.call = fill_missing(target.call, outer.call, with_usage=unknown or sole, with_cost=sole)
-    for leaf in beneath:
-        if leaf is not target and not leaf.late:
-            leaf.call = fill_missing(
-                leaf.call, _caller_only(outer.call), with_usage=False, with_cost=False
-            )
-
-
-def _caller_only(outer: LlmCall) -> LlmCall:
-    """An enclosing call reduced to who asked: all that is true for every attempt beneath it."""
-    return LlmCall(
-        origin=outer.origin,
-        start_ns=outer.start_ns,
-        end_ns=outer.start_ns,
-        operation=outer.operation,
-        provider=outer.provider,
-        purpose=outer.purpose,
-        weight=outer.weight,
-    )
 
 
 def with_details(leaves: Iterable[CallGroup]) -> list[CallGroup]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from ..model import LlmCall, Precedence, Role, Signal, Step
+from ..model import HttpAttempt, LlmCall, Precedence, Role, Signal, Step
 from .memory_codec import Move, UnreadablePart, relabelled
 from .trace import Node, Report, Trace
 
@@ -48,6 +48,7 @@ class _Trace(Struct, array_like=True, gc=False):
     root_dimensions: tuple[str, ...]
     spans: list[_Span]
     reports: list[_Report]
+    attempts: dict[bytes, HttpAttempt] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,6 +63,7 @@ def freeze(trace: Trace) -> bytes:
         trace.root_dimensions,
         [_Span(span_id, n.parent, n.role, n.dimensions) for span_id, n in nodes.items()],
         list(_reports(trace)),
+        trace.attempts,
     )
     return _HEAD.pack(trace.seen_s, len(nodes), trace.waiting > 0) + _encode(packed)
 
@@ -118,6 +120,7 @@ def thaw(trace_id: bytes, frozen: bytes, move: Move | None = None, ahead_s: floa
             has_evaluators=told.has_evaluators,
             root_dimensions=_moved(told.root_dimensions, move),
             seen_s=head_of(frozen)[0] + ahead_s,
+            attempts=told.attempts,
         )
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadablePart(f"a trace: {error}") from error
@@ -160,6 +163,7 @@ def _put(trace: Trace, report: _Report, move: Move | None, ahead_s: float) -> No
         else:
             node.step = pending
     trace.waiting += not report.settled
+    trace.has_evidence = trace.has_evidence or report.precedence == "evidence"
 
 
 def _moved(values: tuple[str, ...], move: Move | None) -> tuple[str, ...]:

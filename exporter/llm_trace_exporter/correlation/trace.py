@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..model import LlmCall, Precedence, Role, Signal, Step
+from ..model import HttpAttempt, LlmCall, Precedence, Role, Signal, Step
 from .memory_codec import Move, relabelled
 
 MAX_DEPTH = 64
@@ -22,6 +22,9 @@ MAX_WAITING_IN_TRACE = 5_000
 MAX_SETTLED_IN_TRACE = 500
 """Settled calls, and steps, that a trace remembers by the list."""
 
+
+Teller = tuple[str, str, str]
+"""Service, signal and scope: an instrumentation, which tells no call twice unless it nests."""
 
 Content = tuple[str, bool, int, int]
 """What copies must agree on: service, whether it failed, and the usage of answered calls."""
@@ -44,13 +47,19 @@ class Report(Struct, eq=False, gc=False):
     settled: bool = False
     """Settled one way or the other: applied, merged or discarded."""
     applied: bool = False
-    """Steps: counted under its own name."""
+    """Steps: counted under its own name. Evidence: it is what was counted of its tokens."""
     held_until_s: float = 0.0
     """Until when it may wait for the root of its trace."""
     unmeasured: LlmCall | None = None
     """The call as it was counted, where that was without its usage."""
     is_measured: bool = False
     """Some of that usage came late."""
+
+    @property
+    def teller(self) -> Teller:
+        """Who told it."""
+        origin = self.record.origin
+        return origin.service, origin.signal, origin.scope
 
 
 class Node(Struct, eq=False, gc=False):
@@ -73,11 +82,15 @@ class Trace(Struct, eq=False, gc=False):
     calls: list[Report] = []
     steps: list[Report] = []
     has_evaluators: bool = False
+    has_evidence: bool = False
+    """Whether some calls are known by their tokens alone."""
     waiting: int = 0
     """How many of them are not settled yet."""
     seen_s: float = 0.0
     root_dimensions: tuple[str, ...] = ()
     """Values on its root, where dimensions are inherited and the root came."""
+    attempts: dict[bytes, HttpAttempt] = {}
+    """Span id -> the request that an HTTP library told there."""
 
     def settle_all(self) -> None:
         """Let nothing wait any more, and count nothing of it."""
@@ -94,6 +107,7 @@ class Trace(Struct, eq=False, gc=False):
         self.nodes.clear()
         self.calls.clear()
         self.steps.clear()
+        self.attempts.clear()
 
     def relabel(self, move: Move) -> None:
         """Go on with other dimensions."""

@@ -8,9 +8,12 @@ from collections.abc import Iterable
 import msgspec
 
 from ..model import LlmCall
+from .call_groups import CallGroup
 from .duplicates import CopyIndex
+from .gateways import GatewayIndex
 from .inherited_dimensions import awaits_root
 from .limits import Limits
+from .linked_services import LinkedServices, Pairs
 from .memory_codec import Move, Saved, unpacked, whole_of
 from .packed_trace import freeze, thaw
 from .trace import Report, Trace
@@ -27,12 +30,17 @@ _decoder = msgspec.msgpack.Decoder(list[bytes])
 class Waiting:
     """Not safe for threads."""
 
-    def __init__(self) -> None:
-        """Nothing waits."""
+    def __init__(self, pairs: Pairs) -> None:
+        """Nothing waits; `pairs` are services known to stand behind each other."""
         self._queue: deque[Report] = deque()
         self._count = 0
         self.index = CopyIndex()
         """Those that are calls, by what tells their copies."""
+        self.gateways = GatewayIndex(frozenset())
+        """The same, by what a gateway's call and its client's agree on."""
+
+        self.linked = LinkedServices(pairs)
+        """Failures, by the service that told them."""
 
     def __len__(self) -> int:
         """How many are not settled yet."""
@@ -42,6 +50,8 @@ class Waiting:
         """Let one wait."""
         if isinstance(pending.record, LlmCall):
             self.index.add(pending, pending.record)
+            self.gateways.add(pending, pending.record)
+            self.linked.add(pending, pending.record)
         self._count += 1
         self._queue.append(pending)
 
@@ -53,8 +63,19 @@ class Waiting:
         self._count -= 1
         if isinstance(pending.record, LlmCall):
             self.index.remove(pending, pending.record)
+            self.gateways.remove(pending, pending.record)
+            self.linked.remove(pending, pending.record)
         if not trace.trace_id and not trace.waiting:
             trace.clear()
+
+    def candidates(self, due: list[Report]) -> list[Report]:
+        """Waiting calls that may be told by those that are due as well."""
+        found = self.index, self.gateways, self.linked
+        return [pending for each in found for pending in each.candidates(due)]
+
+    def merge_services(self, leaves: list[CallGroup]) -> list[CallGroup]:
+        """The same calls, those of a client and its gateway that share nothing merged."""
+        return self.linked.merge(self.gateways.merge(leaves))
 
     def is_due(self, now_s: float) -> bool:
         """Whether one has waited long enough."""

@@ -52,7 +52,7 @@ def read_call(
         provider=_provider(view),
         request_model=view.text("routed_from") or request_model,
         response_model=response_model,
-        tokens=tokens,
+        tokens=None if _is_estimate(view, error) else tokens,
         error_type=error,
         finish_reasons=finish_reasons(told),
         streaming=streaming,
@@ -65,6 +65,22 @@ def read_call(
         web_searches=usage.web_searches,
         region=region_of(view),
     )
+
+
+_BROKEN_OFF = frozenset(("connection", "timeout", "cancelled"))
+_TELLS_AT_FIRST = ("anthropic", "claude", "bedrock", "aws", "google", "gemini", "gcp", "vertex")
+
+
+def _is_estimate(view: RecordView, error: ErrorType) -> bool:
+    """Whether the emitter counted by itself what the provider never told.
+
+    OpenAI's API and those like it tell the usage of a stream in its last part; of one that broke
+    off before, ddtrace 4.16 and LiteLLM write what they think it was.
+    """
+    if error not in _BROKEN_OFF or "usage" not in view.groups:
+        return False
+    names = f"{view.text('provider')} {view.text('request_model')}".lower()
+    return not any(word in names for word in _TELLS_AT_FIRST)
 
 
 def _told_finish(view: RecordView) -> Value:

@@ -27,6 +27,7 @@ from .coerce import text
 from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
 from .evidence import suspected
+from .http_attempts import http_attempt, lists_models
 from .kinds import kind_of
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
@@ -64,7 +65,8 @@ class RecordParser:
             span = _with_event_facts(span, dialect)
             shape = self._shapes.of(span, sender.detect_by)
         view = _view(span, span.events, dialect, shape)
-        kind = _span_kind(view, shape)
+        asks_what_there_is = lists_models(span)
+        kind = IGNORE if asks_what_there_is else _span_kind(view, shape)
         if kind.role in _OPEN_ROLES:
             view.use(shape.open)
         origin = origin_of(span, "span", dialect, shape, sender)
@@ -78,7 +80,7 @@ class RecordParser:
         else:
             if kind.role == "step":
                 records.append(read_step(view, kind, origin, weight))
-            call = suspected(view, kind, naive)
+            call = None if asks_what_there_is else suspected(view, kind, naive)
             if call is not None:
                 precedence = "evidence"
                 records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
@@ -98,6 +100,7 @@ class RecordParser:
             reported_tokens=naive,
             drop=_drop(kind, records, naive),
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
+            attempt=http_attempt(span) if kind is IGNORE else None,
         )
 
     def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
@@ -188,8 +191,12 @@ def _failed(records: list[Record]) -> bool:
 
 def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None) -> ParsedRecord:
     parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
+    attempt = http_attempt(record) if isinstance(record, RawSpan) else None
     return ParsedRecord(
-        record.trace_id, record.span_id, parent_id, signal, "", drop="not_llm", root=root
+        *(record.trace_id, record.span_id, parent_id, signal, ""),
+        drop="not_llm",
+        root=root,
+        attempt=attempt,
     )
 
 

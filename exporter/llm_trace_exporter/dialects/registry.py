@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from ..otlp.records import Attributes, RawLog, RawSpan
 from .context import CONTEXT_KEYS, Context
 from .evaluations import FACT_KEYS
+from .http_attempts import HTTP_KEYS
 from .open_names import OPEN_PATTERN
 from .schema import Dialect, Fields
 from .vendors import (
@@ -104,7 +105,7 @@ def wanted_keys(context: Context) -> frozenset[str]:
     found = {where.attr for table in tables for at in table.values() for where in at}
     for dialect in (*context.conventions, *DIALECTS):
         found.update(dialect.detect_by, dialect.kind_keys, dialect.resources)
-    found.update(_EVENT_KEYS, FACT_KEYS)
+    found.update(_EVENT_KEYS, FACT_KEYS, HTTP_KEYS)
     found.update(where.attr for where in CONTEXT_KEYS)
     found.update(where.attr for d in context.dimensions for where in d.keys)
     return frozenset(found)

@@ -210,6 +210,7 @@ def limits(settings: Settings) -> Limits:
         evaluation_wait_s=given.evaluation_wait_s,
         inherited=tuple(at for at, d in enumerate(settings.dimensions) if d.inherit),
         inherit_wait_s=settings.traces.inherit_wait_s,
+        gateways=frozenset(settings.gateways),
     )
 
 

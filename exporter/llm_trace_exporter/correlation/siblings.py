@@ -1,0 +1,130 @@
+"""An application and its gateway side by side in one trace, where neither encloses the other.
+
+A gateway that gets the context of the span around the application's own becomes its sibling. Two
+services, two instrumentations, the same usage and outcome, and one ran within the other: one call.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from ..model import LlmCall
+from ..operations import WORDLESS
+from .call_groups import CallGroup
+from .merge import SLACK_NS, Interval, contain, overlap, same_outcome
+from .partners import joined, merged_across, tellers_of
+from .trace import Report, Teller, Trace
+
+_NEWEST = 64
+"""Settled calls that say the same of which one may be the partner of a call that comes late."""
+
+_Told = tuple[bytes, bool, int, int]
+
+
+def siblings_of(trace: Trace, due: Iterable[Report]) -> list[Report]:
+    """Calls of other services that wait in the trace and ran when one of those due did."""
+    ran: dict[str, Interval] = {}
+    for one in due:
+        call, service = one.record, one.record.origin.service
+        known = ran.get(service, call)
+        ran[service] = Interval(min(known.start_ns, call.start_ns), max(known.end_ns, call.end_ns))
+    return [
+        p
+        for p in trace.calls
+        if not p.settled
+        and any(s != p.record.origin.service and overlap(p.record, at) for s, at in ran.items())
+    ]
+
+
+def has_services(trace: Trace) -> bool:
+    """Whether several services tell calls in a trace."""
+    calls = trace.calls
+    if len(calls) < 2:
+        return False
+    first = calls[0].record.origin.service
+    return any(p.record.origin.service != first for p in calls)
+
+
+def merge_siblings(leaves: list[CallGroup], shared: set[bytes]) -> list[CallGroup]:
+    """The same calls, those of two services in one trace that are one merged.
+
+    Args:
+        leaves: The calls.
+        shared: The traces in which several services tell calls.
+    """
+    if not shared:
+        return leaves
+    by_trace: dict[_Told, list[CallGroup]] = defaultdict(list)
+    found: list[CallGroup] = []
+    for leaf in leaves:
+        call = leaf.call
+        is_alone = leaf.late or call.origin.trace_id not in shared or not _told(call)
+        (found if is_alone else by_trace[_key(call)]).append(leaf)
+    for group in by_trace.values():
+        found.extend(
+            joined(group, tellers_of, are_siblings, merged_across)
+            if len({leaf.call.origin.service for leaf in group}) > 1
+            else group
+        )
+    return found
+
+
+def are_siblings(one: LlmCall, other: LlmCall) -> bool:
+    """Whether two calls of one trace, known to agree in usage, may be one of two services."""
+    return (
+        one.origin.service != other.origin.service
+        and one.origin.scope != other.origin.scope
+        and not (one.response_id and other.response_id and one.response_id != other.response_id)
+        and contain(one, other, SLACK_NS)
+        and may_be_asked_for(one, other)
+    )
+
+
+def may_be_asked_for(one: LlmCall, other: LlmCall) -> bool:
+    """Whether two services may mean one request, which each names in its own API's words."""
+    wordless = {one.operation, other.operation} & WORDLESS
+    return same_outcome(one.error_type, other.error_type) and (
+        one.operation == other.operation or not wordless
+    )
+
+
+def mark_told_before(trace: Trace, leaves: list[CallGroup]) -> None:
+    """Mark as late the calls whose sibling was settled before they came."""
+    settled: dict[_Told, list[tuple[Teller, LlmCall]]] = defaultdict(list)
+    for pending in trace.calls:
+        record = pending.record
+        if pending.settled and isinstance(record, LlmCall) and _told(record):
+            settled[_key(record)].append((pending.teller, record))
+    for leaf in leaves if settled else ():
+        if leaf.late or not _told(leaf.call):
+            continue
+        known = settled[_key(leaf.call)]
+        if _is_told_before(leaf, known[-_NEWEST:]):
+            leaf.late = True
+            known.extend((teller, leaf.call) for teller in leaf.tellers)
+
+
+def _is_told_before(leaf: CallGroup, known: list[tuple[Teller, LlmCall]]) -> bool:
+    """Whether a service told a call that fits, and has no partner of this one's teller yet."""
+    fitting: dict[Teller, list[LlmCall]] = defaultdict(list)
+    for teller, call in known:
+        if teller not in leaf.tellers and are_siblings(leaf.call, call):
+            fitting[teller].append(call)
+    own = [call for teller, call in known if teller in leaf.tellers]
+    return any(
+        len(calls) > sum(1 for one in own if any(are_siblings(one, call) for call in calls))
+        for calls in fitting.values()
+    )
+
+
+def _told(call: LlmCall) -> bool:
+    """Whether a call says enough to be known by it."""
+    return bool(call.error_type) or (call.tokens is not None and call.tokens.total > 0)
+
+
+def _key(call: LlmCall) -> _Told:
+    used = call.tokens
+    if call.error_type or used is None:
+        return call.origin.trace_id, True, -1, -1
+    return call.origin.trace_id, False, used.input_all, used.output_all
