@@ -32,7 +32,7 @@ quick: $(VENV)/installed-test ## run the quick tests of what reads, counts, pric
 	$(PYTEST) $(BY_FILE) -m "not long and not dear" $(addprefix tests/,$(QUICK))
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
-	$(PYTEST) -n auto -m "long and not alone"; others=$$?; \
+	LTE_EXAMPLES=all $(PYTEST) -n auto -m "hypothesis or long and not alone"; others=$$?; \
 	$(PYTEST) -m "long and alone" && exit $$others
 
 # Those that need only what pyproject.toml lists: no other program, no page, no chart.
