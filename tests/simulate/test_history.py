@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.process import DEADLINE_S, run
+from tests.e2e.process import LONGEST_S, run
 from tests.e2e.prometheus import Prometheus, holding
 
 pytestmark = pytest.mark.skipif(
@@ -42,7 +42,7 @@ def prometheus(file: Path) -> Iterator[Prometheus]:
     subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q",
          "--max-block-duration=720h", str(file), str(blocks)],
-        check=True, capture_output=True, timeout=DEADLINE_S,
+        check=True, capture_output=True, timeout=LONGEST_S,
     )  # fmt: skip
     with holding(blocks, file.with_name("prometheus")) as started:
         yield started
