@@ -2,7 +2,7 @@
 
 Times are for `make bench` to tell: a neighbour on the machine makes them longer, and nothing wrong.
 
-The figures of the first two in docs/operations.md are from `make bench BENCH="--only soak restarts"`.
+The figures in docs/operations.md are from `make bench BENCH="--only soak restarts"`.
 """
 
 from __future__ import annotations
