@@ -22,7 +22,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)
 # names, so that the last are short.
 BY_FILE := --dist loadfile --no-loadscope-reorder
 # Half as many again as there are CPUs, as many tests wait: for clocks, disks and other processes.
-WORKERS := $(shell expr '(' 3 '*' "$$(getconf _NPROCESSORS_ONLN || echo 2)" + 1 ')' / 2)
+WORKERS = $(shell expr '(' 3 '*' "$$(getconf _NPROCESSORS_ONLN || echo 2)" + 1 ')' / 2)
 
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
 	$(PYTEST) -n $(WORKERS) $(BY_FILE) -m "not long"

@@ -135,10 +135,10 @@ def test_any_punctuation(text: str) -> None:
     ids=range(12),
 )
 def test_hostile_files_end_soon(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = outcome(text)
     assert isinstance(found, list)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert max(map(len, found)) < 1_000
 
 
