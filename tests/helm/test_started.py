@@ -19,7 +19,7 @@ import requests
 import yaml
 
 from helm.values import CHART
-from tests.e2e.process import environment
+from tests.e2e.warm import environment
 from tests.helm.chart import Helm, Manifest, config, exporter, of_kind, pod_specs
 from tests.server.certs import Authority, server_pair
 
