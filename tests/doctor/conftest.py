@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from llm_trace_exporter.doctor import shipped
 from tests.doctor.worlds import address, job, rule_files, settle, watching
 from tests.e2e.process import ROOT, Exporter, run, running, wait_for
 from tests.e2e.prometheus import Prometheus, free_port
@@ -20,6 +22,15 @@ BROKEN = {"record": "broken", "expr": "llm_requests_total * on (job) llm_request
 UNKNOWN = {"alert": "OfAnotherVersion", "expr": "llm_reqests_total > 0"}
 DROP = {"source_labels": ["__name__"], "regex": "llm_tokens_total", "action": "drop"}
 DROP_TARGET = {"source_labels": ["__address__"], "regex": ".*", "action": "drop"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read_once() -> Iterator[None]:
+    """What is shipped is read once, not again by each of the hundred askings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("load_rules", "load_panels"):
+            patch.setattr(shipped, name, cache(getattr(shipped, name)))
+        yield
 
 
 @dataclass(frozen=True, slots=True)
