@@ -18,18 +18,23 @@ run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve
 
 # The exporter is started a hundred times: where nothing compiled is kept, each start compiles it.
 PYTEST := PYTHONDONTWRITEBYTECODE= LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q
+# Tests of a file share servers and builds: each file runs in one process. In the order of their
+# names, so that the last are short.
+BY_FILE := --dist loadfile --no-loadscope-reorder
+# Half as many again as there are CPUs, as many tests wait: for clocks, disks and other processes.
+WORKERS = $(shell expr '(' 3 '*' "$$(getconf _NPROCESSORS_ONLN || echo 2)" + 1 ')' / 2)
 
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
-	$(PYTEST) -n auto --dist loadgroup -m "not long"
+	$(PYTEST) -n $(WORKERS) $(BY_FILE) -m "not long"
 
 QUICK := config content content_rules correlation dialects explain metrics objectives pricing scores sources \
   test_architecture.py test_corpus.py test_every.py test_repository.py
 
 quick: $(VENV)/installed-test ## run the quick tests of what reads, counts, prices and shows: while you work
-	$(PYTEST) -n auto --dist loadgroup -m "not long and not dear" $(addprefix tests/,$(QUICK))
+	$(PYTEST) -n auto $(BY_FILE) -m "not long and not dear" $(addprefix tests/,$(QUICK))
 
 test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that take minutes; LTE_LONG_MINUTES=120 for hours
-	$(PYTEST) -n auto --dist loadgroup -m "long and not alone"; others=$$?; \
+	LTE_EXAMPLES=all $(PYTEST) -n auto -m "hypothesis or long and not alone"; others=$$?; \
 	$(PYTEST) -m "long and alone" && exit $$others
 
 # Those that need only what pyproject.toml lists: no other program, no page, no chart.
@@ -38,7 +43,7 @@ test-lowest: $(BIN)/uv ## run the in-process tests with the oldest versions that
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/lowest
 	$(BIN)/uv pip install -q --python $(VENV)/lowest/bin/python --resolution lowest-direct -r pyproject.toml --all-extras
 	$(BIN)/uv pip install -q --python $(VENV)/lowest/bin/python --no-deps -e .
-	$(VENV)/lowest/bin/python -m pytest -q -n auto --dist loadfile -m "not long" $(WITH_OTHERS:%=--ignore=tests/%) $(LOWEST)
+	$(PYTEST:$(BIN)/%=$(VENV)/lowest/bin/%) -n auto $(BY_FILE) -m "not long" $(WITH_OTHERS:%=--ignore=tests/%) $(LOWEST)
 
 size: $(VENV)/constraints.txt ## install without extras beside $(VENV), say how much that takes
 	@$(BIN)/python -m venv --clear --without-pip $(VENV)/size
@@ -58,7 +63,7 @@ lock: $(BIN)/uv ## pin what is installed in the image and for tests, in requirem
 COUNTED := otlp dialects correlation pricing metrics storage
 IN_PROCESS := $(addprefix tests/,config content content_rules correlation dialects explain judge metrics objectives otlp pricing scores sources storage)
 coverage: $(VENV)/installed-test ## measure which lines and branches the tests reach; the rooms that count, the least first
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not long" --cov --cov-report= $(IN_PROCESS) $(wildcard tests/test_*.py)
+	$(PYTEST) -n auto --dist worksteal -m "not long" --cov --cov-report= $(IN_PROCESS) $(wildcard tests/test_*.py)
 	$(BIN)/python -m coverage report --sort=cover --skip-covered --include="$(subst $() $(),$(),$(foreach r,$(COUNTED),*/$(r)/*,))"
 	$(BIN)/python -m coverage report --format=total
 

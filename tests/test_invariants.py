@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import LabelSettings, SeriesSettings
 from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.metrics.catalogue import FAMILIES
+from tests.draws import draws
 from tests.facts import COMPARED, Samples, facts
 from tests.test_order import MERGED, split
 
@@ -98,7 +99,7 @@ def take(engine: Engine, clock: Clock, step: tuple[str, Any]) -> None:
     engine.store.expire()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@draws(40, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, st.sampled_from([0.0, 35.0]), st.sampled_from([5, 20_000]))
 def test_no_scrape_sees_a_counter_fall(
     steps: list[tuple[str, Any]], zero_hold_s: float, max_series: int
@@ -118,7 +119,7 @@ def test_no_scrape_sees_a_counter_fall(
         before = now
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@draws(15, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(REQUEST, min_size=1, max_size=120), CAPS, st.integers(1, 3), st.integers(1, 6))
 def test_limits_on_labels_and_series_keep_totals(
     numbers: list[int], caps: dict[str, int], default_cap: int, max_series: int
@@ -142,7 +143,7 @@ def test_limits_on_labels_and_series_keep_totals(
     assert totals(limited) == totals(Settings(zero_hold_s=0))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@draws(25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(REQUEST, min_size=1, max_size=60),
     st.lists(st.integers(-60 * YEAR_S, 300 * YEAR_S), min_size=1, max_size=5),

@@ -11,13 +11,14 @@ from functools import cache
 
 import pytest
 from google.protobuf.message import Message
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.otlp.files import iter_requests
+from tests.draws import draws
 from tests.facts import COMPARED, facts
 from tests.test_corpus import CORPUS, SOURCES, TRUSTING, replayed
 
@@ -84,7 +85,7 @@ def test_split_and_shuffled_captures_count_the_same(source: str) -> None:
     assert compared(counted(requests)) == compared(replayed(source))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@draws(25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_order_with_resending_counts_the_same(data: st.DataObject) -> None:
     """Any order, any records sent several times."""

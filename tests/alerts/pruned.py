@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from tests.alerts.queries import parse, selectors
+from tests.alerts.rules import tree
 
 
 def write_pruned(scenes: Path, folder: Path) -> list[str]:
@@ -19,8 +20,8 @@ def write_pruned(scenes: Path, folder: Path) -> list[str]:
 
     Returns: names of the files.
     """
-    told = yaml.safe_load(scenes.read_text())
-    files = [yaml.safe_load((scenes.parent / name).read_text()) for name in told["rule_files"]]
+    told = tree(scenes)
+    files = [tree(scenes.parent / name) for name in told["rule_files"]]
     groups = [group for file in files for group in file["groups"]]
     by_subject: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for test in told["tests"]:
@@ -34,16 +35,20 @@ def write_pruned(scenes: Path, folder: Path) -> list[str]:
             if (rules := [rule for rule in group["rules"] if _name(rule) in wanted])
         ]
         rule_file = folder / f"{scenes.stem}-{number}-rules.yml"
-        rule_file.write_text(yaml.safe_dump({"groups": kept}, sort_keys=False))
+        _write(rule_file, {"groups": kept})
         changed = {
             "rule_files": [rule_file.name],
             "group_eval_order": [group["name"] for group in kept],
             "tests": tests,
         }
         file = folder / f"{scenes.stem}-{number}.yml"
-        file.write_text(yaml.safe_dump({**told, **changed}, sort_keys=False))
+        _write(file, {**told, **changed})
         written.append(file.name)
     return written
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False))
 
 
 def _subjects(test: dict[str, Any]) -> Iterator[str]:

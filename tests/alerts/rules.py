@@ -57,9 +57,15 @@ class Case:
     """Alerts with all of their labels and annotations."""
 
 
+def tree(path: Path) -> dict[str, Any]:
+    """What a YAML file holds."""
+    read: dict[str, Any] = yaml.load(path.read_bytes(), yaml.CSafeLoader)
+    return read
+
+
 def _rules(path: Path) -> Iterator[Rule]:
     lines = path.read_text().splitlines()
-    for group in yaml.safe_load(path.read_text())["groups"]:
+    for group in tree(path)["groups"]:
         for rule in group["rules"]:
             name = rule.get("alert") or rule["record"]
             yield Rule(
@@ -95,6 +101,6 @@ def cases() -> tuple[Case, ...]:
     return tuple(
         Case(path.stem, test.get("name", ""), wanted["alertname"], tuple(wanted["exp_alerts"]))
         for path in CASE_FILES
-        for test in yaml.safe_load(path.read_text())["tests"]
+        for test in tree(path)["tests"]
         for wanted in test.get("alert_rule_test", ())
     )

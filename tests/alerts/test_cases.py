@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.alerts.pruned import write_pruned
-from tests.alerts.rules import CASE_FILES, Rule, alerts, cases
+from tests.alerts.rules import CASE_FILES, Rule, alerts, cases, tree
 from tests.every import every
 
 KINDS = ("firing", "boundary", "quiet")
@@ -44,8 +43,8 @@ def agrees(promtool: str, folder: Path, scenes: list[str]) -> None:
 
 @every(CASE_FILES, lambda path: path.stem)
 def test_what_is_recorded_comes_before_who_reads_it(path: Path) -> None:
-    scenes = yaml.safe_load(path.read_text())
-    files = [yaml.safe_load((path.parent / name).read_text()) for name in scenes["rule_files"]]
+    scenes = tree(path)
+    files = [tree(path.parent / name) for name in scenes["rule_files"]]
     # Without it promtool takes the groups in another order each time.
     assert scenes["group_eval_order"] == [g["name"] for file in files for g in file["groups"]]
 

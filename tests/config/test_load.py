@@ -96,9 +96,9 @@ def test_example_names_every_key() -> None:
 def test_a_whole_file_is_read_quickly() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     parse_config(text, "warm.yml")
-    started = time.perf_counter()
+    started = time.process_time()
     parse_config(text, "c.yml")
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 @pytest.mark.parametrize("label", ["[a]", "{a: b}", "1", "null"])

@@ -155,9 +155,9 @@ LIST = {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}
 )
 def test_a_schema_from_the_wire_is_not_trusted(schema: str) -> None:
     answer = json.dumps("a" * 30 + "!") if "pattern" in schema else "[" * 40 + "]" * 40
-    started = time.perf_counter()
+    started = time.process_time()
     judged("json_format", answer=answer, asked_json=True, schema=schema)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(("question", "answer", "passed"), LANGUAGES)

@@ -137,9 +137,9 @@ def test_an_outage_told_twice_is_settled_at_once() -> None:
             attrs = chat(None, error__type="APITimeoutError")
             span = raw_span(attrs, scope=scope, start_s=number * 1e-3, duration_s=60)
             correlator.add(read_span(span, CONTEXT), 0.0)
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     correlator.settle_all()
-    assert time.perf_counter() - started_s < 15
+    assert time.process_time() - started_s < 15
     assert len(correlator.drain().records) == outage
 
 
@@ -150,9 +150,9 @@ def test_one_id_for_everything_is_settled_at_once() -> None:
     for number in range(calls):
         attrs = chat((10, 5), gen_ai__response__id="resp_1")
         correlator.add(read_span(raw_span(attrs, start_s=number * 2), CONTEXT), 0.0)
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     correlator.settle_all()
-    assert time.perf_counter() - started_s < 5
+    assert time.process_time() - started_s < 5
     assert len(correlator.drain().records) == calls
 
 
@@ -163,9 +163,9 @@ def test_thousands_of_reporters_take_no_time_and_lose_nothing() -> None:
     for number in range(3_000):
         span = raw_span(chat(None, error__type="timeout"), scope=f"scope{number}", duration_s=60)
         correlator.add(read_span(span, CONTEXT), 0.0)
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     correlator.settle_all()
-    assert time.perf_counter() - started_s < 15
+    assert time.process_time() - started_s < 15
     output = correlator.drain()
     rest = sum(n for n, _ in output.discarded.values())
     assert len(output.records) + rest == 3_000

@@ -11,7 +11,7 @@ from tests.dashboards.history import write_blocks
 from tests.e2e.prometheus import Prometheus, holding
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not on PATH (`apt-get install prometheus`; `make test` does that)")

@@ -9,7 +9,7 @@ from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.simulate.archive import Archive
-from tests.e2e.process import DEADLINE_S, run
+from tests.e2e.process import LONGEST_S, run
 
 CONFIG = Path(__file__).with_name("history.yml")
 END = "2026-03-04T12:00:00"
@@ -55,7 +55,7 @@ def write_blocks(folder: Path) -> Path:
         subprocess.run(
             ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q",
              "--max-block-duration=720h", str(file), str(blocks)],
-            check=True, capture_output=True, timeout=DEADLINE_S,
+            check=True, capture_output=True, timeout=LONGEST_S,
         )  # fmt: skip
         file.unlink()
     return blocks

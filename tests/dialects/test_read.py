@@ -6,12 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.dialects import DIALECTS, INDEXED_KEYS, Context, dimension, wanted_keys
 from llm_trace_exporter.errors import RejectedRecord
 from llm_trace_exporter.model import Feedback, Step, Tokens, Verdict
+from tests.draws import draws
 from tests.spans import call_of, chat, event, raw_log, raw_span, read_log, read_span
 
 CONTEXT = Context()
@@ -299,7 +300,7 @@ VALUES = st.one_of(
 
 
 @pytest.mark.dear
-@settings(max_examples=300)
+@draws(300)
 @given(
     st.dictionaries(st.sampled_from(sorted(wanted_keys(CONTEXT))), VALUES, max_size=25),
     st.sampled_from([s for d in DIALECTS for s in d.scopes] + ["x"]),

@@ -73,6 +73,7 @@ def marked(language: str, *marks: str) -> list[Example]:
     return [e for e in examples() if e.language == language and e.mark in marks]
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """What a link may point at within a page, as GitHub names headings."""
     found: set[str] = set()
@@ -84,6 +85,7 @@ def anchors(page: Path) -> set[str]:
     return found
 
 
+@cache
 def links(page: Path) -> list[str]:
     """Where the links of a page lead."""
     return [

@@ -1,16 +1,17 @@
-"""Three set-ups at once, as Prometheus takes five seconds to find its first targets."""
+"""A healthy set-up and broken ones, each for the tests of one file."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from llm_trace_exporter.doctor import shipped
 from tests.doctor.worlds import address, job, rule_files, settle, watching
 from tests.e2e.process import ROOT, Exporter, run, running, wait_for
 from tests.e2e.prometheus import Prometheus, free_port
@@ -23,18 +24,30 @@ DROP = {"source_labels": ["__name__"], "regex": "llm_tokens_total", "action": "d
 DROP_TARGET = {"source_labels": ["__address__"], "regex": ".*", "action": "drop"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _read_once() -> Iterator[None]:
+    """What is shipped is read once, not again by each of the hundred askings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("load_rules", "load_panels"):
+            patch.setattr(shipped, name, cache(getattr(shipped, name)))
+        yield
+
+
 @dataclass(frozen=True, slots=True)
-class Worlds:
-    """Exporters and who watches them."""
+class Healthy:
+    """An exporter with simulated traffic, and who watches it."""
+
+    exporter: Exporter
+    watch: Prometheus
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Two exporters with the same calls, and who watches them."""
 
     one: Exporter
-    """With simulated traffic."""
     other: Exporter
-    """With a few calls."""
-    third: Exporter
-    """With the same calls."""
-    healthy: Prometheus
-    broken: Prometheus
+    watch: Prometheus
     """Scrapes a process twice, lacks recordings, labels collide."""
     blind: Prometheus
     """Scrapes no exporter."""
@@ -42,39 +55,47 @@ class Worlds:
     """host:port where nothing listens, which `blind` scrapes."""
 
 
-@pytest.fixture(scope="package")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Healthy]:
+    folder = _folder(tmp_path_factory)
+    with (
+        _exporter(folder / "one", f"{folder}/state.db") as exporter,
+        _healthy(folder / "healthy", exporter) as watch,
+    ):
+        # It looks for targets while traffic is made.
+        profile = ("--profile=small", "--rate=80", "--duration=1s")
+        run("simulate", f"--endpoint={exporter.http}", *profile)
+        wait_for(lambda: exporter.metrics().total("llm_requests_total"), "calls")
+        settle(watch)
+        wait_for(lambda: watch.value("count(service:llm_slo_target:effective)"), "records")
+        yield Healthy(exporter, watch)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
+    folder = _folder(tmp_path_factory)
+    with ExitStack() as stack:
+        starting = [_exporter(folder / name, ":memory:") for name in ("one", "other")]
+        # Findings name them in this order.
+        one, other = sorted(map(stack.enter_context, starting), key=address)
+        closed = f"127.0.0.1:{free_port()}"
+        watch = stack.enter_context(_broken(folder / "broken", one, other))
+        blind = stack.enter_context(_blind(folder / "blind", closed, one))
+        body = traces(call((1200, 300)), failed_call("brand-new-model", "429"))
+        for exporter in (one, other):
+            exporter.send(body)
+            exporter.wait_until_settled()
+        for server in (blind, watch):
+            settle(server)
+        wait_for(lambda: watch.value("count(llm_exporter_build_info)") == 3, "scrapes")
+        wait_for(lambda: "err" in _health(watch), "the rule that fails")
+        yield Broken(one, other, watch, blind, closed)
+
+
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not on PATH (`apt-get install prometheus`; `make test` does)")
-    folder = tmp_path_factory.mktemp("doctor")
-    with ExitStack() as stack:
-        states = {"one": f"{folder}/state.db", "other": ":memory:", "third": ":memory:"}
-        starting = [_exporter(folder / name, state) for name, state in states.items()]
-        with ThreadPoolExecutor() as pool:
-            one, other, third = pool.map(stack.enter_context, starting)
-        # Findings name them in this order.
-        other, third = sorted((other, third), key=address)
-        closed = f"127.0.0.1:{free_port()}"
-        healthy = stack.enter_context(_healthy(folder / "healthy", one))
-        broken = stack.enter_context(_broken(folder / "broken", other, third))
-        blind = stack.enter_context(_blind(folder / "blind", closed, other))
-        # They look for targets while traffic is made.
-        _send(one, other, third)
-        for server in (blind, broken, healthy):
-            settle(server)
-        wait_for(lambda: healthy.value("count(service:llm_slo_target:effective)"), "records")
-        wait_for(lambda: broken.value("count(llm_exporter_build_info)") == 3, "scrapes")
-        wait_for(lambda: "err" in _health(broken), "the rule that fails")
-        yield Worlds(one, other, third, healthy, broken, blind, closed)
-
-
-def _send(one: Exporter, *others: Exporter) -> None:
-    body = traces(call((1200, 300)), failed_call("brand-new-model", "429"))
-    for exporter in others:
-        exporter.send(body)
-        exporter.wait_until_settled()
-    run("simulate", f"--endpoint={one.http}", "--profile=small", "--rate=80", "--duration=1s")
-    wait_for(lambda: one.metrics().total("llm_requests_total"), "calls")
+    return tmp_path_factory.mktemp("doctor")
 
 
 def _exporter(folder: Path, state: str) -> AbstractContextManager[Exporter]:

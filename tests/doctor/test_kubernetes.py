@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from llm_trace_exporter.doctor.asking import CannotAsk
 from llm_trace_exporter.doctor.cluster import RESOURCES, ask_cluster
 from llm_trace_exporter.doctor.facts import Missing
 from llm_trace_exporter.doctor.findings import Finding
-from tests.doctor.conftest import Worlds
 from tests.doctor.facts import facts
 from tests.doctor.worlds import ask
+from tests.e2e.prometheus import Prometheus, started
 from tests.helm.chart import Helm, of_kind
 from tests.helm.conftest import helm
 
@@ -228,23 +229,33 @@ def fake_kubectl(folder: Path, objects: Objects) -> Path:
     return command
 
 
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A real one that watches nothing."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not on PATH (`apt-get install prometheus`; `make test` does)")
+    folder = tmp_path_factory.mktemp("kubernetes")
+    with started({}, folder / "data", folder / "prometheus") as watch:
+        yield watch
+
+
 def test_a_cluster_is_asked(
-    worlds: Worlds, objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prometheus: Prometheus, objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unlabel(objects, "servicemonitors")
     del objects["agents"]
     fake_kubectl(tmp_path, objects)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    found = ask(worlds.healthy.base, "--kubectl", code=1)
+    found = ask(prometheus.base, "--kubectl", code=1)
     assert "selected by no Prometheus" in found.one("monitors", "problem", "")["what"]
     assert "agents not available" in found.one("monitors", "note", "")["what"]
 
 
 def test_a_cluster_that_does_not_answer(
-    worlds: Worlds, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prometheus: Prometheus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = fake_kubectl(tmp_path, {})
-    url = f"--prometheus={worlds.healthy.base}"
+    url = f"--prometheus={prometheus.base}"
     assert main(["doctor", url, "--kubectl", str(command)]) == 2
     assert "no such kind" in capsys.readouterr().err
     assert main(["doctor", url, "--kubectl", f"{tmp_path}/none"]) == 2

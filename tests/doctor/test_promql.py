@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import promql_parser as ql
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.doctor.promql import Matcher, Need, Selector, needs, of_panel, selectors
 from tests.alerts.queries import nodes
 from tests.alerts.rules import Rule, all_rules
 from tests.dashboards.written import ASKED, Asked, substituted
+from tests.draws import draws
 from tests.every import every
 
 OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
@@ -71,7 +72,7 @@ def around(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @given(st.recursive(vectors(), around, max_leaves=6))
-@settings(max_examples=100, deadline=None)
+@draws(100)
 def test_of_any_expression(expr: str) -> None:
     assert set(selectors(needs(expr))) == parsed(expr)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.doctor import shapes
 from llm_trace_exporter.doctor.facts import Missing
 from llm_trace_exporter.doctor.kubernetes import monitors
 from tests.doctor.facts import facts
+from tests.draws import draws
 
 KEYS = (
     *("result", "metric", "value", "groups", "rules", "query", "name", "interval", "labels"),
@@ -33,7 +34,7 @@ ANSWERS = st.recursive(
 
 
 @given(ANSWERS)
-@settings(max_examples=150, deadline=None)
+@draws(150)
 def test_any_answer(answer: Any) -> None:
     for read in (shapes.samples, shapes.groups, shapes.exemplars, shapes.strings):
         assert isinstance(read(answer), Missing | tuple | frozenset)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from llm_trace_exporter.cli.main import main
+from tests.alerts.rules import tree
 from tests.e2e.process import ROOT, Exporter, wait_for
 from tests.e2e.prometheus import Prometheus, started
 
@@ -68,17 +69,17 @@ def rule_files(folder: Path, *names: str, **written: Any) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     found: list[str] = []
     for name in names:
-        tree = yaml.safe_load((ROOT / "alerts" / name).read_text())
-        for group in tree["groups"]:
+        rules = tree(ROOT / "alerts" / name)
+        for group in rules["groups"]:
             group.pop("interval", None)
-        found.append(_put(folder / name, tree))
-    for name, rules in written.items():
-        found.append(_put(folder / f"{name}.yml", {"groups": [{"name": name, "rules": rules}]}))
+        found.append(_put(folder / name, rules))
+    for name, own in written.items():
+        found.append(_put(folder / f"{name}.yml", {"groups": [{"name": name, "rules": own}]}))
     return found
 
 
-def _put(path: Path, tree: Any) -> str:
-    path.write_text(yaml.safe_dump(tree))
+def _put(path: Path, content: Any) -> str:
+    path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper))
     return str(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -11,15 +10,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeVar
 
 import requests
 import yaml
 
+from tests.e2e.warm import Warm, environment
 from tests.facts import Samples
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
+LONGEST_S = 120.0
+"""Of a command that works for seconds, where others use the machine as well."""
 ANYWHERE = (
     "--web.listen-address=127.0.0.1:0",
     "--otlp.http.listen-address=127.0.0.1:0",
@@ -34,22 +37,13 @@ _T = TypeVar("_T")
 
 def wait_for(found: Callable[[], _T | None], what: str, deadline_s: float = DEADLINE_S) -> _T:
     """The first result that is true; fails when none comes in time."""
-    end = time.monotonic() + deadline_s
+    begun_s = time.monotonic()
     while not (result := found()):
-        assert time.monotonic() < end, f"did not come in time: {what}"
-        time.sleep(0.01)
+        waited_s = time.monotonic() - begun_s
+        assert waited_s < deadline_s, f"did not come in time: {what}"
+        # Whoever is asked works for it, too: what takes seconds is asked for less often.
+        time.sleep(min(0.01 + waited_s / 20, 0.1))
     return result
-
-
-def environment() -> dict[str, str]:
-    """Variables for the command, without settings of whoever runs the tests."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
-    modules = [str(ROOT / "exporter"), kept.get("PYTHONPATH", "")]
-    return {
-        **kept,
-        "PYTHONPATH": ":".join(filter(None, modules)),
-        "PYTHONWARNINGS": "default::ResourceWarning",
-    }
 
 
 def command(*arguments: str) -> list[str]:
@@ -57,39 +51,73 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "llm_trace_exporter", *arguments]
 
 
-def run(*arguments: str, content: bytes = b"", code: int = 0) -> tuple[str, str]:
+def run(*arguments: str, code: int = 0) -> tuple[str, str]:
     """Run a command to its end; its standard output and standard error."""
+    with TemporaryFile() as out, TemporaryFile() as err:
+        process = Warm(arguments, out, err)
+        try:
+            ended = process.wait(LONGEST_S)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return _told(ended, out.read(), err.read(), code)
+
+
+def run_with(content: bytes, *arguments: str, code: int = 0) -> tuple[str, str]:
+    """The same for one that reads a pipe."""
     done = subprocess.run(
         command(*arguments),
         input=content,
         capture_output=True,
         cwd=ROOT,
         env=environment(),
-        timeout=DEADLINE_S,
+        timeout=LONGEST_S,
         check=False,
     )
-    output, errors = done.stdout.decode(), done.stderr.decode()
-    assert done.returncode == code, (done.returncode, output, errors)
+    return _told(done.returncode, done.stdout, done.stderr, code)
+
+
+def _told(ended: int, out: bytes, err: bytes, code: int) -> tuple[str, str]:
+    output, errors = out.decode(), err.decode()
+    assert ended == code, (ended, output, errors)
     assert "Traceback" not in errors
     return output, errors
+
+
+def _cold(arguments: Sequence[str], out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        cwd=ROOT,
+        env=environment(),
+    )
 
 
 class Exporter:
     """A started `serve`."""
 
     def __init__(
-        self, folder: Path, arguments: Sequence[str], started_by: Sequence[str] = ()
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        started_by: Sequence[str] = (),
+        *,
+        is_cold: bool = False,
     ) -> None:
+        """Start it; `started_by` is a command that runs the one after it.
+
+        A cold one imports what it needs, as it does outside of tests.
+        """
         self._stdout = folder / "stdout.txt"
         self._stderr = folder / "stderr.txt"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
-            self.process = subprocess.Popen(
-                [*started_by, *command("serve", *arguments)],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=ROOT,
-                env=environment(),
+            self.process = (
+                _cold([*started_by, *command("serve", *arguments)], out, err)
+                if started_by or is_cold
+                else Warm(["serve", *arguments], out, err)
             )
 
     @property
@@ -196,12 +224,12 @@ def running(
     config: Any = None,
     listeners: int = 3,
     started_by: Sequence[str] = (),
+    is_cold: bool = False,
 ) -> Iterator[Exporter]:
     """A listening exporter on free ports, with `config` (a mapping) as its file.
 
-    A later argument outranks an earlier one; `started_by` is a command that runs the one after it.
-    It must end by SIGTERM with code 0 unless a test has ended it, and must not have logged a
-    failure of its own.
+    A later argument outranks an earlier one; the last two are `Exporter`'s. It must end by SIGTERM
+    with code 0 unless a test has ended it, and must not have logged a failure of its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     given = [*ANYWHERE]
@@ -209,7 +237,7 @@ def running(
         file = folder / "config.yml"
         file.write_text(yaml.safe_dump(config))
         given.append(f"--config.file={file}")
-    exporter = Exporter(folder, [*given, *arguments], started_by)
+    exporter = Exporter(folder, [*given, *arguments], started_by, is_cold=is_cold)
     try:
         exporter.wait_until_listening(listeners)
         yield exporter

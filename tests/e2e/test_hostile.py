@@ -27,8 +27,9 @@ JSON = "application/json"
 GOOD = traces(call(), service="good")
 NOISE = random.Random(7).randbytes(5_000)
 REJECTED = "llm_exporter_requests_rejected_total"
-# What moves by itself: time, and the number of series that count rejections.
-OWN_PACE = ("llm_exporter_scrape_", "llm_exporter_series")
+# What moves by itself: time, the number of series that count rejections, and connections, of which
+# idle ones close.
+OWN_PACE = ("llm_exporter_scrape_", "llm_exporter_series", "llm_exporter_connections")
 
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.incidents import History, needs_servers, watching, written
 from tests.e2e.troubles import UNSHOWN
 
-pytestmark = needs_servers
+pytestmark = [needs_servers, pytest.mark.long, pytest.mark.alone]
 
 
 def test_incidents_call_whom_they_concern_and_a_provider_that_is_down_explains_the_rest(

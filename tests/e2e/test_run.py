@@ -11,7 +11,7 @@ from tests.e2e.process import running, wait_for
 
 def test_sample_traces_are_shown_and_served(tmp_path: Path) -> None:
     arguments = ("--zero-hold=0s", "--replay", "examples/traces", "--summary")
-    with running(tmp_path, *arguments) as exporter:
+    with running(tmp_path, *arguments, is_cold=True) as exporter:
         wait_for(lambda: "serving until Ctrl-C" in exporter.output, "the end of the summary")
         titles, *rows = exporter.output.split("\n\n")[0].splitlines()
         assert re.split(r"\s{2,}", titles.strip()) == [

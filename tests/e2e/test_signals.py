@@ -17,7 +17,7 @@ ENDS = (signal.SIGTERM, signal.SIGINT)
 @contextmanager
 def starting(folder: Path, *arguments: str) -> Iterator[Exporter]:
     """A process that has begun to load its modules."""
-    exporter = Exporter(folder, [*ANYWHERE, *arguments])
+    exporter = Exporter(folder, [*ANYWHERE, *arguments], is_cold=True)
     try:
         wait_for(lambda: blocks(exporter, signal.SIGHUP), "signals wait")
         assert not exporter.log

@@ -18,7 +18,9 @@ from helm.values import CHART
 
 RELEASE, NAMESPACE = "llm", "observability"
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*.yaml"))
-CUSTOM: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("crds.yml").read_text())["kinds"]
+CUSTOM: dict[str, Any] = yaml.load(
+    Path(__file__).with_name("crds.yml").read_bytes(), yaml.CSafeLoader
+)["kinds"]
 OLDEST, NEWEST = "1.25", "1.37"
 KUSTOMIZATIONS = ("base", "overlays/example")
 

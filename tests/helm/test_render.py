@@ -36,8 +36,9 @@ def objects(request: pytest.FixtureRequest) -> list[Manifest]:
     return helm.case(request.param)
 
 
-def test_linted_strictly(helm: Helm) -> None:
-    for case in CASES:
+@pytest.mark.parametrize("cases", [CASES[:2], pytest.param(CASES[2:], marks=pytest.mark.long)])
+def test_linted_strictly(helm: Helm, cases: list[str]) -> None:
+    for case in cases:
         values = str(CHART / "ci" / f"{case}-values.yaml")
         done = helm.run("lint", "--strict", str(CHART), "-f", values)
         assert done.returncode == 0, done.stdout

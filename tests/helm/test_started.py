@@ -19,12 +19,14 @@ import requests
 import yaml
 
 from helm.values import CHART
-from tests.e2e.process import environment
+from tests.e2e.warm import environment
 from tests.helm.chart import Helm, Manifest, config, exporter, of_kind, pod_specs
 from tests.server.certs import Authority, server_pair
 
 USER = 10001
 TOKEN = "f" * 32
+LATER = ("config", "tokens")
+"""Use cases that `make test-long` starts."""
 
 
 def free_port() -> int:
@@ -124,7 +126,9 @@ def started(objects: list[Manifest], root: Path) -> Iterator[None]:
     assert (state / "state.db").exists()
 
 
-@pytest.mark.parametrize("case", ["default", "config", "tokens", "tls"])
+@pytest.mark.parametrize(
+    "case", ["default", "tls", *(pytest.param(c, marks=pytest.mark.long) for c in LATER)]
+)
 def test_it_serves_and_passes_the_charts_test(helm: Helm, case: str, root: Path) -> None:
     ports = {"metrics": free_port(), "otlpHttp.port": free_port(), "otlpGrpc.port": free_port()}
     changed = ",".join(f"ports.{name}={port}" for name, port in ports.items())

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.process import ROOT, environment
+from tests.e2e.process import ROOT
+from tests.e2e.warm import environment
 from tests.long.budget import seconds
 from tests.long.seeds import seeds, words
 

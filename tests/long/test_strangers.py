@@ -20,7 +20,6 @@ import requests
 
 from tests.e2e.process import Exporter, running
 from tests.e2e.wire import Span, traces
-from tests.long.budget import rounds, seconds
 from tests.long.bystander import Bystander, resident_mb
 from tests.server.certs import Authority
 from tests.spans import chat
@@ -31,8 +30,6 @@ pytestmark = [pytest.mark.long, pytest.mark.alone]
 NUMBER = 2_000
 WITHIN_S = 1.0
 HELD_S = 20.0
-REQUESTS, LEAST_REQUESTS, MOST_S = 10_000, 1_000, 600
-"""Of 4 MB over gRPC: all, where the machine sends them within so many seconds."""
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
@@ -166,26 +163,6 @@ def test_readers_that_do_not_read(tmp_path: Path) -> None:
         # They have had their time; what the system holds of an answer they may still read.
         assert exporter.metrics().total("llm_exporter_connections", source="web") < 20
         assert slow
-
-
-def test_large_requests_over_grpc_leave_nothing(tmp_path: Path) -> None:
-    """Neither what is counted nor what is refused stays in memory."""
-    good = traces(*[Span(chat((1, 1)) | {"unread": "x" * 100_000})] * 40)
-    bad = b"\xff" * len(good)
-    with running(tmp_path) as exporter, grpc.insecure_channel(exporter.grpc) as channel:
-        method = _untyped(channel).unary_unary(EXPORT)
-        first_mb = 0.0
-        end_s = time.monotonic() + seconds(MOST_S)
-        for number in range(rounds(REQUESTS)):
-            if time.monotonic() > end_s and number > LEAST_REQUESTS:
-                break
-            method(good, timeout=30)
-            if number % 10 == 0:
-                with pytest.raises(grpc.RpcError):
-                    method(bad, timeout=30)
-            if number == 100:
-                first_mb = resident_mb(exporter)
-        assert resident_mb(exporter) < first_mb + 50
 
 
 def port(base: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import Metric
@@ -23,6 +23,7 @@ from llm_trace_exporter.metrics.label_policy import clean_value
 from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS
 from llm_trace_exporter.metrics.objectives import ObjectiveMetrics
 from llm_trace_exporter.model import CostLine, Finding, Tokens, TraceSummary
+from tests.draws import draws
 
 NewMeter = Callable[..., Any]
 parse_open: Callable[[str], Iterable[Metric]] = openmetrics_parser.text_string_to_metric_families
@@ -156,7 +157,7 @@ class TestFormats:
 
 class TestLabelValues:
     @pytest.mark.dear
-    @settings(max_examples=60, deadline=None)
+    @draws(60)
     @given(value=st.text(st.characters(), max_size=20) | st.text('\\"\nn{},= #', max_size=8))
     def test_any_value_survives_both_formats(self, new_meter: NewMeter, value: str) -> None:
         meter = new_meter()
@@ -227,7 +228,7 @@ class TestExemplars:
 
 class TestWeights:
     @pytest.mark.dear
-    @settings(max_examples=30, deadline=None)
+    @draws(30)
     @given(st.lists(st.floats(1, 50), min_size=1, max_size=10))
     def test_bucket_counts_are_whole_and_counters_exact(
         self, new_meter: NewMeter, weights: list[float]

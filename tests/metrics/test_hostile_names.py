@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from llm_trace_exporter.model import Origin
+from tests.draws import draws
 
 
-@settings(max_examples=40, deadline=None)
+@draws(40)
 @given(text=st.text(st.characters(), max_size=200))
 def test_no_name_breaks_the_page(new_meter: Callable[..., Any], text: str) -> None:
     meter = new_meter()

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.label_policy import Dimension
 from llm_trace_exporter.model import TOKEN_TYPES, CostLine, Finding, Tokens
+from tests.draws import draws
 
 NewMeter = Callable[..., Any]
 STREAM = {"streaming": True, "ttft_s": 0.3}
@@ -226,7 +227,7 @@ class TestCalls:
         assert meter.total("llm_model_routing_total") == 20_000
         assert len(meter.recorder._routes.by_key) <= 8192
 
-    @settings(max_examples=40, deadline=None)
+    @draws(40)
     @given(st.lists(st.tuples(*[st.integers(0, 10**6)] * len(TOKEN_TYPES)), max_size=8))
     def test_the_sum_over_types_is_every_token_once(
         self, new_meter: NewMeter, counts: list[tuple[int, ...]]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.errors import ConfigError
@@ -14,6 +14,7 @@ from llm_trace_exporter.metrics.label_policy import Dimension
 from llm_trace_exporter.metrics.series import Counter, Histogram
 from llm_trace_exporter.metrics.store import Store, StoreOptions
 from llm_trace_exporter.model import Origin
+from tests.draws import draws
 
 NewMeter = Callable[..., Any]
 REQUESTS = "llm_requests_total"
@@ -158,7 +159,7 @@ class TestLimits:
         assert meter.total(REQUESTS, service="x" * 128, outcome="ok") == 1
 
     @pytest.mark.dear
-    @settings(max_examples=30, deadline=None)
+    @draws(30)
     @given(
         calls=st.lists(
             st.tuples(st.text(max_size=3), st.text(max_size=2), st.text(max_size=2)), max_size=40
@@ -179,7 +180,7 @@ class TestLimits:
 
 class TestMonotony:
     @pytest.mark.dear
-    @settings(max_examples=25, deadline=None)
+    @draws(25)
     @given(
         steps=st.lists(
             st.tuples(

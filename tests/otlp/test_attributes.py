@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -167,20 +168,24 @@ def test_nesting_is_bounded() -> None:
     assert depth_of(attributes_of(field(1, b"a") + field(2, part))["a"]) == 32
 
 
+@pytest.mark.parametrize("most", [10_000, pytest.param(decode.MAX_PARTS, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
-    ("convert", "body"),
+    ("convert", "swarm"),
     [
-        (decode_traces, field(1, b"") * (decode.MAX_PARTS + 1)),
-        (decode_logs, field(1, field(2, field(2, b"") * (decode.MAX_PARTS + 1)))),
-        (decode_traces, body_with_attributes(NO_KEY * (decode.MAX_PARTS + 1))),
-        (decode_logs, field(1, field(2, field(2, field(6, NO_KEY) * (decode.MAX_PARTS + 1))))),
+        (decode_traces, lambda n: field(1, b"") * n),
+        (decode_logs, lambda n: field(1, field(2, field(2, b"") * n))),
+        (decode_traces, lambda n: body_with_attributes(NO_KEY * n)),
+        (decode_logs, lambda n: field(1, field(2, field(2, field(6, NO_KEY) * n)))),
         (
             decode_logs,
-            field(1, field(2, field(2, field(6, NO_KEY + b"\x12\x00") * (decode.MAX_PARTS + 1)))),
+            lambda n: field(1, field(2, field(2, field(6, NO_KEY + b"\x12\x00") * n))),
         ),
     ],
     ids=["groups", "records", "span keys", "log keys", "log attributes"],
 )
-def test_swarm_of_empty_parts_is_refused(convert: Any, body: bytes) -> None:
-    with pytest.raises(DecodeError, match="more than"):
-        convert(body, keys())
+def test_swarm_of_empty_parts_is_refused(
+    convert: Any, swarm: Callable[[int], bytes], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "MAX_PARTS", most)
+    with pytest.raises(DecodeError, match=f"more than {most} parts"):
+        convert(swarm(most + 1), keys())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -29,6 +29,7 @@ from llm_trace_exporter.otlp.decode import (
     decode_traces_json,
 )
 from llm_trace_exporter.otlp.records import Batch
+from tests.draws import draws
 from tests.e2e.wire import to_otlp_json
 from tests.every import every
 from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain
@@ -183,7 +184,7 @@ def log_requests(draw: st.DrawFn) -> ExportLogsServiceRequest:
 
 
 @given(message=trace_requests())
-@settings(max_examples=60, deadline=None)
+@draws(60)
 def test_traces_in_json_and_protobuf_give_the_same_batch(
     message: ExportTraceServiceRequest,
 ) -> None:
@@ -196,7 +197,7 @@ def test_traces_in_json_and_protobuf_give_the_same_batch(
 
 
 @given(message=log_requests())
-@settings(max_examples=100, deadline=None)
+@draws(100)
 def test_logs_in_json_and_protobuf_give_the_same_batch(message: ExportLogsServiceRequest) -> None:
     keep = keys()
     from_protobuf = decode_logs(message.SerializeToString(), keep)
@@ -216,7 +217,6 @@ def reference(value: AnyValue) -> object:
 
 
 @given(sent=attributes)
-@settings(deadline=None)
 def test_attributes_read_as_protobuf_reads_them(sent: list[KeyValue]) -> None:
     keep = keys()
     expected = {item.key: reference(item.value) for item in sent if keep.keep(item.key)}
@@ -225,7 +225,7 @@ def test_attributes_read_as_protobuf_reads_them(sent: list[KeyValue]) -> None:
 
 
 @given(message=trace_requests(), data=st.data())
-@settings(max_examples=60, deadline=None)
+@draws(60)
 def test_truncated_and_flipped_bodies_raise_nothing_but_decode_errors(
     message: ExportTraceServiceRequest, data: st.DataObject
 ) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from llm_trace_exporter.otlp.attributes import MALFORMED
 from llm_trace_exporter.otlp.decode import decode_traces, decode_traces_json
 from llm_trace_exporter.otlp.records import Batch, RawSpan
+from tests.draws import draws
 from tests.e2e.wire import to_otlp_json
 from tests.otlp.decoding import field, good_span, keys, plain
 
@@ -98,7 +99,7 @@ def replaced(node: Any, path: Path, value: Any) -> Any:
 
 
 @given(path=st.sampled_from(PLACES), value=ANYTHING)
-@settings(max_examples=400, deadline=None)
+@draws(400)
 def test_of_json_all_others_are_read_as_ever(path: Path, value: object) -> None:
     body = json.dumps(replaced(DOCUMENT, path, value)).encode()
     batch = decode_traces_json(body, keys())
@@ -115,7 +116,7 @@ def test_of_json_all_others_are_read_as_ever(path: Path, value: object) -> None:
     cut=st.integers(0, 300),
     flips=st.lists(st.tuples(st.integers(0, 300), st.integers(1, 255)), max_size=3),
 )
-@settings(max_examples=300, deadline=None)
+@draws(300)
 def test_of_protobuf_all_others_are_read_as_ever(
     at: int, cut: int, flips: list[tuple[int, int]]
 ) -> None:

@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from llm_trace_exporter.model import TOKEN_TYPES, CostLine, PricedCall, Tokens
 from llm_trace_exporter.pricing import Contract, Pricing, PricingPolicy
 from llm_trace_exporter.pricing.names import MAX_LENGTH
+from tests.draws import draws
 
 LIST_USD = 0.004
 """600 input, 400 cached, 200 output of gpt-4o."""
@@ -243,7 +244,7 @@ def test_the_call_itself_is_passed_on(pricing: Pricing, make_call: Any) -> None:
     assert pricing.price(call).call is call
 
 
-@settings(max_examples=100, deadline=None)
+@draws(100)
 @given(model=st.sampled_from(MODELS), tokens=small_usage, factor=st.integers(2, 9))
 def test_price_is_linear_below_a_step(
     pricing: Pricing,
@@ -258,7 +259,7 @@ def test_price_is_linear_below_a_step(
     assert whole == pytest.approx(once * factor)
 
 
-@settings(max_examples=100, deadline=None)
+@draws(100)
 @given(model=st.sampled_from(MODELS), tokens=usage)
 def test_price_is_the_sum_over_types(
     pricing: Pricing, make_call: Any, model: tuple[str, str], tokens: Tokens
@@ -269,7 +270,7 @@ def test_price_is_the_sum_over_types(
     assert whole == pytest.approx(sum(parts))
 
 
-@settings(max_examples=200, deadline=None)
+@draws(200)
 @given(
     model=st.sampled_from([*MODELS, ("acme", "x"), ("", ""), ("ollama", "m")]),
     tokens=st.none() | usage,

@@ -10,7 +10,7 @@ import genai_prices
 import pytest
 from genai_prices import data_snapshot
 from genai_prices.types import ClauseOr, MatchLogic, ModelInfo, Provider, Usage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.model import TOKEN_TYPES, Tokens
@@ -18,6 +18,7 @@ from llm_trace_exporter.pricing import Pricing
 from llm_trace_exporter.pricing.catalogue import bundled_catalogue, fetched_catalogue
 from llm_trace_exporter.pricing.ratecard import days_of_change, times_of_change
 from llm_trace_exporter.pricing.tiers import lists_tier, price_context
+from tests.draws import draws
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROVIDERS = data_snapshot.get_snapshot().providers
@@ -135,7 +136,7 @@ def test_every_tier_costs_what_the_catalogue_says(pricing: Pricing, make_call: A
 counts = st.integers(min_value=0, max_value=3_000_000)
 
 
-@settings(max_examples=150, deadline=None)
+@draws(150)
 @given(
     position=st.integers(min_value=0, max_value=len(MODELS) - 1),
     tokens=st.builds(Tokens, **dict.fromkeys(TOKEN_TYPES, counts)),

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from genai_prices import data_snapshot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.model import LlmCall
 from llm_trace_exporter.pricing import Pricing, PricingPolicy, normalize_provider
 from llm_trace_exporter.pricing.names import MAX_LENGTH, signature, spellings
+from tests.draws import draws
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 ARN = "arn:aws:bedrock:us-east-1:123456789012:"
@@ -214,7 +215,7 @@ def test_no_two_models_of_a_maker_share_a_label(
         assert len(bare) == 1, (label, ids)
 
 
-@settings(max_examples=300, deadline=None)
+@draws(300)
 @given(
     provider=st.text(max_size=80),
     model=st.text(max_size=300),
@@ -230,7 +231,7 @@ def test_any_text_gives_bounded_stable_labels(
     assert not set(priced.model) & set("\x00\n\r\t \u202e")
 
 
-@settings(max_examples=200, deadline=None)
+@draws(200)
 @given(
     prefix=st.sampled_from(["", "openai/", "openai:", "openrouter/openai/", "litellm/openai/"]),
     suffix=st.sampled_from(["", "-2024-08-06", "-2024-11-20", "-20240806", ":latest"]),

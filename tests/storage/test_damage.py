@@ -15,7 +15,7 @@ from tests.storage.machine import Machine
 CALLS = 12
 TABLES = ("marks", "journal", "series", "memory")
 FOLLOWED = ("llm_requests_total", "llm_tokens_total", "llm_cost_usd_total", "llm_tool_calls_total")
-DAMAGES = 60
+DAMAGES = 20
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
 
 
