@@ -18,8 +18,17 @@ import requests
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.process import DEADLINE_S, ROOT, Exporter, command, environment, run, running
+from tests.e2e.process import (
+    DEADLINE_S,
+    ROOT,
+    Exporter,
+    command,
+    run,
+    run_with,
+    running,
+)
 from tests.e2e.test_privacy import LOGS, PERSON, SCOPES, SPANS, TRACED_CALL, WORD, assert_kept
+from tests.e2e.warm import environment
 from tests.e2e.wire import Span, call, logs, traces
 from tests.facts import Samples
 from tests.spans import chat
@@ -77,7 +86,7 @@ def test_the_document_of_a_capture_agrees_with_its_metrics(source: str) -> None:
 def test_one_trace_of_a_capture_as_a_tree_from_standard_input() -> None:
     body = traces(Span(chat((10, 5)), name="outer"), Span(chat((10, 5)), name="inner", parent=0))
     (trace_id,) = traces_in(body)
-    output, errors = run("explain", "--trace", trace_id.upper(), "-", content=body)
+    output, errors = run_with(body, "explain", "--trace", trace_id.upper(), "-")
     head, rest, outer, inner = output.splitlines()
     assert errors == ""
     assert head == f"trace {trace_id}  2 records  1 call  15 of 30 reported tokens  $0.000075"
@@ -123,7 +132,7 @@ def test_colours_are_for_terminals() -> None:
 
 def test_names_from_outside_do_not_command_the_terminal() -> None:
     name = "\x1b[2J[red]chat\x9b\u202e"
-    output, _ = run("explain", "-", content=traces(Span(chat(), name=name)))
+    output, _ = run_with(traces(Span(chat(), name=name)), "explain", "-")
     assert "[2J[red]chat" in output
     assert not set("\x1b\x9b\u202e") & set(output)
 
@@ -139,13 +148,13 @@ def test_names_from_outside_do_not_command_the_terminal() -> None:
     ],
 )
 def test_what_cannot_be_explained_is_told(arguments: tuple[str, ...], code: int, told: str) -> None:
-    output, errors = run("explain", *arguments, content=traces(call()), code=code)
+    output, errors = run_with(traces(call()), "explain", *arguments, code=code)
     assert output == ""
     assert told in errors
 
 
 def test_what_holds_no_otlp_is_told() -> None:
-    _, errors = run("explain", "-", content=b"\x00\x01", code=1)
+    _, errors = run_with(b"\x00\x01", "explain", "-", code=1)
     assert errors.startswith("llm-trace-exporter: -: not OTLP")
 
 
