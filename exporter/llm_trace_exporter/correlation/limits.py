@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from ..model import Agreement, LateUsage, Record
+from ..model import Agreement, DropReason, LateUsage, Record
 from .evaluations import UnmatchedReason
 
-DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
+DiscardReason = DropReason | Literal["late", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)

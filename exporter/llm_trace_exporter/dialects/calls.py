@@ -27,7 +27,7 @@ def read_call(
         is_suspected: Nothing but the evidence on it says that it is one.
     """
     tokens, tier = usage
-    start_ns, end_ns = interval(view)
+    start_ns, end_ns, is_untimed = interval(view)
     told = _told_finish(view)
     error = error_of(view, unanswered=is_suspected and tokens is None and told is None)
     if not error and view.dialect.errors_finish and finished_in_error(told):
@@ -59,6 +59,7 @@ def read_call(
         service_tier=tier or _tier(view),
         gateway_events=_gateway_events(view),
         weight=weight,
+        is_untimed=is_untimed,
     )
 
 

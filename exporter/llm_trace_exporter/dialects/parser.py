@@ -84,7 +84,7 @@ class RecordParser:
                 records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
         results = _results(view, kind, has_filed=shape.has_results)
         if results:
-            records.extend(_judged(results, view, origin, span.end_ns, context, weight))
+            records.extend(_judged(results, view, origin, span.ended_ns, context, weight))
         return ParsedRecord(
             trace_id=span.trace_id,
             span_id=span.span_id,
@@ -289,6 +289,6 @@ def _judged(
         context.judging,
         model=view.text("response_model") or view.text("request_model"),
         response_id=view.text("response_id"),
-        target_end_ns=record.end_ns if isinstance(record, RawSpan) else 0,
+        target_end_ns=record.end_ns if isinstance(record, RawSpan) and record.has_end else 0,
         weight=weight,
     )

@@ -53,7 +53,7 @@ def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> St
     """The step that a record tells."""
     step_kind: StepKind = kind.name  # type: ignore[assignment]
     told = view.text(_STEP_FACTS.get(kind.name, ""))
-    start_ns, end_ns = interval(view)
+    start_ns, end_ns, is_untimed = interval(view)
     documents, top_score = _documents(view) if step_kind == "retrieval" else (None, None)
     return Step(
         origin=origin,
@@ -67,6 +67,7 @@ def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> St
         top_score=top_score,
         guardrail_action=_action(view) if step_kind == "guardrail" else None,
         weight=weight,
+        is_untimed=is_untimed,
     )
 
 

@@ -126,9 +126,10 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
     ),
     _exporter(
         "implausible_values_total", "counter", "", ("field",),
-        "Durations of more than 7 days, and verdicts more than a year after their call. They "
-        "count, with tokens and dollars, and are left out of the histograms of time: a clock was "
-        "wrong, or an end is missing.",
+        "Calls, steps and traces without an end, with one before their start or after more than "
+        "7 days, and verdicts more than a year after their call. They count, with tokens and "
+        "dollars, and are left out of the histograms of time: a clock was wrong, or a process "
+        "ended too early.",
         "sum by (field) (increase(llm_exporter_implausible_values_total[1h])) > 0",
     ),
     _exporter(
