@@ -374,7 +374,7 @@ DropReason = Literal["rollup", "duplicate", "not_llm", "unknown_kind", "structur
 
 `rollup` its tokens are told by others, `duplicate` another signal tells it, `not_llm` nothing on it
 is of a language model, `unknown_kind` something is and it could not be read as a call, `structure`
-it only encloses others.
+its convention knows it, as what encloses others or tells nothing that counts.
 """
 
 

@@ -116,16 +116,28 @@ def test_langfuse_usage_shapes(usage: str, expected: Tokens) -> None:
     "attrs",
     [
         {"gen_ai.usage.input_tokens": -1},
-        {"gen_ai.usage.input_tokens": float("nan")},
         {"gen_ai.usage.output_tokens": 10**15},
-        {"operation.cost": -5.0},
-        {"gen_ai.usage.output_tokens": "lots"},
     ],
 )
 def test_impossible_numbers_reject_the_span(attrs: dict[str, Any]) -> None:
     """A number that cannot be true is not trusted, and neither is the rest of the span."""
     with pytest.raises(RejectedRecord):
         read_span(raw_span(chat() | attrs), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"gen_ai.usage.input_tokens": float("nan")},
+        {"operation.cost": -5.0},
+        {"gen_ai.usage.output_tokens": "lots"},
+    ],
+)
+def test_numbers_that_are_none_are_lost_alone(attrs: dict[str, Any]) -> None:
+    """What could not be read is counted as such; the call counts with the rest."""
+    reading = read_span(raw_span(chat() | attrs), CONTEXT)
+    assert call_of(reading).reported_cost is None
+    assert reading.unreadable == 1
 
 
 def test_a_count_that_is_not_a_number_is_unknown_where_the_sdk_means_that() -> None:

@@ -84,7 +84,7 @@ class Correlator:
     def add_result(self, result: Verdict | Feedback, now_s: float) -> None:
         """Take in a result or rating; what was told already, by whatever carrier, counts once."""
         if result.origin.trace_id and not self.memories.verdicts.add(digest_of(result), None):
-            self._output.discard("duplicate", 1, 0)
+            self._output.discard("duplicate", result.origin.dialect, 1, 0)
             return
         limits = self.limits
         self._joiner.add(result, now_s, limits.decision_wait_s, limits.evaluation_wait_s)
@@ -174,7 +174,7 @@ class Correlator:
     def _add_span(self, reading: ParsedRecord, now_s: float) -> None:
         trace = self._table.trace(reading.trace_id, now_s)
         if reading.span_id in trace.nodes:
-            self._output.discard("duplicate", 1, reading.reported_tokens)
+            self._output.discard("duplicate", reading.dialect, 1, reading.reported_tokens)
             return
         if reading.group:
             self.memories.groups.add(reading.group, None)
@@ -195,10 +195,10 @@ class Correlator:
 
     def _add_log(self, reading: ParsedRecord, now_s: float) -> None:
         if reading.drop == "not_llm":
-            self._output.discard("not_llm", 1, 0)
+            self._discard_dropped(reading)
             return
         if not self.memories.fingerprints.add(reading.fingerprint, None):
-            self._output.discard("duplicate", 1, reading.reported_tokens)
+            self._output.discard("duplicate", reading.dialect, 1, reading.reported_tokens)
             return
         trace = self._table.trace(reading.trace_id, now_s) if reading.trace_id else Trace(b"")
         for record in reading.records:
@@ -210,7 +210,8 @@ class Correlator:
 
     def _discard_dropped(self, reading: ParsedRecord) -> None:
         if reading.drop:
-            self._output.discard(reading.drop, 0 if reading.records else 1, reading.reported_tokens)
+            n = 0 if reading.records else 1
+            self._output.discard(reading.drop, reading.dialect, n, reading.reported_tokens)
 
     def _wait(
         self, record: LlmCall | Step, trace: Trace, reading: ParsedRecord, now_s: float
@@ -284,7 +285,7 @@ class Correlator:
                 self._output.records.append(added)
                 used = added.call.tokens.total if added.call.tokens is not None else 0
                 reason, told = "rollup", max(0, told - used)
-            self._output.discard(reason, len(waiting), told)
+            self._discard_reports(reason, waiting, told)
             return
         self._discard_others(leaf)
         call = self._bound(with_purpose(leaf), reporters)
@@ -312,11 +313,24 @@ class Correlator:
         counted = call.tokens.total if call.tokens else 0
         if len(reporters) == 1 and reporters[0].reported_tokens <= counted:
             return
-        logs = [t for t in reporters if t.signal == "log" and call.origin.signal == "span"]
+        is_span = call.origin.signal == "span"
+        logs = [t for t in reporters if is_span and t.signal == "log"]
+        others = [t for t in reporters if not is_span or t.signal != "log"]
         copied = sum(t.reported_tokens for t in logs)
-        self._output.discard("duplicate", len(logs), copied)
+        self._discard_reports("duplicate", logs, copied)
+        own = next((t for t in others if t.span_id == call.origin.span_id), others[0])
+        others.remove(own)
         left = max(0, leaf.reported_tokens - copied - counted)
-        self._output.discard("rollup", len(reporters) - len(logs) - 1, left)
+        left = self._discard_reports("rollup", others, left)
+        self._output.discard("rollup", own.dialect, 0, left)
+
+    def _discard_reports(self, reason: DiscardReason, reports: list[Report], tokens: int) -> int:
+        """Note reports with so many of their tokens; returns how many none of them wrote."""
+        for report in reports:
+            share = min(tokens, report.reported_tokens)
+            self._output.discard(reason, report.dialect, 1, share)
+            tokens -= share
+        return tokens
 
     def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
@@ -341,22 +355,22 @@ class Correlator:
     def _settle_step(self, pending: Report, step: Step, nested: StepsOfTrace) -> None:
         self._waiting.done(pending)
         if pending.precedence == "fallback" and pending.group in self.memories.groups:
-            self._output.discard("duplicate", 1, 0)
+            self._output.discard("duplicate", pending.dialect, 1, 0)
             return
         outer = nested.outer_of(pending)
         if outer is not None:
             if not outer.settled and isinstance(outer.record, Step):
                 outer.record = absorb(outer.record, step)
-            self._output.discard("rollup", 1, 0)
+            self._output.discard("rollup", pending.dialect, 1, 0)
             return
         for inner in nested.inner_of(pending):
             if inner.applied:
-                self._output.discard("late", 1, 0)
+                self._output.discard("late", pending.dialect, 1, 0)
                 return
             if inner.settled:
                 continue
             self._waiting.done(inner)
-            self._output.discard("rollup", 1, 0)
+            self._output.discard("rollup", inner.dialect, 1, 0)
             if isinstance(inner.record, Step):
                 step = absorb(step, inner.record)
         if step.kind == "agent" and not step.named and nested.only_directs(pending):

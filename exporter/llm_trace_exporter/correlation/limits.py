@@ -55,11 +55,11 @@ class Output:
     """Place of a call in `records` -> (trace id, span id) of everyone who told it."""
     missing: Counter[UnmatchedReason] = field(default_factory=Counter)
     """Results that were let out without their subject."""
-    discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)
-    """Reason -> (records, tokens that they wrote)."""
+    discarded: dict[tuple[DiscardReason, str], tuple[int, int]] = field(default_factory=dict)
+    """(reason, dialect) -> (records, tokens that they wrote)."""
 
-    def discard(self, reason: DiscardReason, records: int, tokens: int) -> None:
+    def discard(self, reason: DiscardReason, dialect: str, records: int, tokens: int) -> None:
         """Note what does not count."""
         if records or tokens:
-            before = self.discarded.get(reason, (0, 0))
-            self.discarded[reason] = (before[0] + records, before[1] + tokens)
+            before = self.discarded.get((reason, dialect), (0, 0))
+            self.discarded[reason, dialect] = (before[0] + records, before[1] + tokens)

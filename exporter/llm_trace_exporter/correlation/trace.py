@@ -52,6 +52,11 @@ class Report(Struct, eq=False, gc=False):
     is_measured: bool = False
     """Some of that usage came late."""
 
+    @property
+    def dialect(self) -> str:
+        """The convention in which it was told."""
+        return self.record.origin.dialect
+
 
 class Node(Struct, eq=False, gc=False):
     """One span's place in its trace."""

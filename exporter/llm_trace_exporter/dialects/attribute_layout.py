@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from ..otlp.records import RawLog, RawSpan
 from .context import ENVIRONMENT, Context
+from .not_understood import may_be_call, may_be_llm
 from .open_names import kind_keys_of, places_of
 from .registry import TABLES, dialect_of
 from .schema import FIELD_GROUPS, AttributeKey, Dialect, Fields
+from .vendors import undescribed
 
 _REMEMBERED = 4_096
 # Records with more keys are rare, and remembering thousands of them would take gigabytes.
@@ -43,6 +45,8 @@ class AttributeLayout:
     """Attributes that no table lists and that may say what a span is."""
     has_results: bool
     """Whether evaluations or annotations are filed on it."""
+    may_be_llm: bool
+    """Whether it may be of a language model although no dialect knows what it is."""
 
 
 class AttributeLayouts:
@@ -68,14 +72,16 @@ class AttributeLayouts:
 
     def _make(self, record: RawSpan | RawLog) -> AttributeLayout:
         attrs = record.attrs.keys()
-        dialect = dialect_of(record, self._context.disabled)
+        dialect, stray = self._reader_of(record)
         table = TABLES[dialect.name] if dialect is not None else {}
-        facts = {
+        facts: Fields = {
             fact: there
             for fact, where in table.items()
             if (there := tuple(k for k in where if k.attr in attrs))
         }
-        opened = _opened(facts, attrs) if dialect is not None else facts
+        opened = _opened(facts, attrs) if dialect is not None else stray
+        if dialect is undescribed.DIALECT:
+            facts = opened
         dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
         return AttributeLayout(
             dialect=dialect,
@@ -87,7 +93,21 @@ class AttributeLayouts:
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
             kind_keys=kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else (),
             has_results=any(mark in name for name in attrs for mark in _RESULTS),
+            may_be_llm=may_be_llm(opened),
         )
+
+    def _reader_of(self, record: RawSpan | RawLog) -> tuple[Dialect | None, Fields]:
+        """Who reads a record, and where nobody does the facts that its names tell.
+
+        What a dialect knows that is turned off is not to be read by others.
+        """
+        disabled = self._context.disabled
+        dialect = dialect_of(record, disabled)
+        if dialect is not None or dialect_of(record, frozenset()) is not None:
+            return dialect, {}
+        found = _opened({}, record.attrs)
+        is_open = may_be_call(found) and undescribed.DIALECT.name not in disabled
+        return (undescribed.DIALECT if is_open else None), found
 
 
 def _places(attrs: Iterable[str], keys: tuple[AttributeKey, ...]) -> Places:

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ..model import (
+    DropReason,
     Feedback,
     LlmCall,
     Origin,
@@ -28,12 +29,14 @@ from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
 from .evidence import suspected
 from .kinds import kind_of
+from .not_understood import as_lost, is_lost
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
 from .schema import IGNORE, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
-from .usage import read_usage, reported_tokens
+from .usage import Usage, read_usage, reported_tokens
+from .vendors import undescribed
 
 _UNKNOWN = Dialect(name="")
 _OPEN_ROLES = ("call", "fallback", "supplement", "ignore")
@@ -59,7 +62,7 @@ class RecordParser:
         shape = self._shapes.of(span, sender.detect_by)
         dialect = shape.dialect
         if dialect is None:
-            return self._unknown(span, shape, sender)
+            return self._unread(span, shape, sender)
         if dialect.facts_in_events and span.events:
             span = _with_event_facts(span, dialect)
             shape = self._shapes.of(span, sender.detect_by)
@@ -82,6 +85,8 @@ class RecordParser:
             if call is not None:
                 precedence = "evidence"
                 records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
+        if kind is IGNORE and not records and dialect is undescribed.DIALECT:
+            return self._unread(span, shape, sender)
         results = _results(view, kind, has_filed=shape.has_results)
         if results:
             records.extend(_judged(results, view, origin, span.ended_ns, context, weight))
@@ -96,9 +101,19 @@ class RecordParser:
             precedence=precedence,
             group=_group(view, origin),
             reported_tokens=naive,
-            drop=_drop(kind, records, naive),
+            drop=_drop(view, kind, records, usage),
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
+            unreadable=len(view.unreadable),
         )
+
+    def _unread(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
+        reading = self._unknown(span, shape, sender)
+        if not shape.may_be_llm:
+            return reading
+        view = RecordView(
+            span, span.attrs, (), undescribed.DIALECT, shape.open_facts, shape.open_groups
+        )
+        return as_lost(reading, view, self.context)
 
     def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
         if not begins(span):
@@ -123,7 +138,9 @@ class RecordParser:
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
         if kind is IGNORE:
-            return _not_llm(log, "log")
+            view.locations, view.groups = shape.open_facts, shape.open_groups
+            reading = _not_llm(log, "log")
+            return as_lost(reading, view, context) if shape.may_be_llm else reading
         if kind.role in _OPEN_ROLES:
             view.locations, view.groups = shape.open_facts, shape.open_groups
         origin = origin_of(log, "log", dialect, shape, sender)
@@ -147,8 +164,9 @@ class RecordParser:
             precedence=_log_precedence(kind, origin, context),
             group=_group(view, origin),
             reported_tokens=naive,
-            drop=_drop(kind, records, naive),
+            drop=_drop(view, kind, records, usage),
             fingerprint=log.fingerprint,
+            unreadable=len(view.unreadable),
         )
 
 
@@ -209,15 +227,17 @@ def _role(kind: Kind) -> Role:
 
 
 def _drop(
-    kind: Kind, records: list[Record], naive: int
-) -> Literal["", "rollup", "duplicate", "not_llm"]:
+    view: RecordView, kind: Kind, records: list[Record], usage: Usage
+) -> Literal["", DropReason]:
     if any(isinstance(record, LlmCall) for record in records):
         return ""
     if kind.role == "copy":
         return "duplicate" if kind.name == "duplicate" else "rollup"
-    if naive:
+    if kind is IGNORE and not records:
+        return "unknown_kind" if is_lost(view, usage) else "not_llm"
+    if reported_tokens(usage):
         return "rollup"
-    return "" if records or kind is not IGNORE else "not_llm"
+    return "" if records else "structure"
 
 
 def _group(view: RecordView, origin: Origin) -> str:

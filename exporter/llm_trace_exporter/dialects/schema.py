@@ -174,8 +174,8 @@ class RecordView(Struct, eq=False, gc=False):
     groups: frozenset[str]
     """What any of these facts is about."""
     objects: dict[str, Value] = {}
-    unreadable: int = 0
-    """How many numbers on it could not be read."""
+    unreadable: tuple[AttributeKey, ...] = ()
+    """Where numbers stand that could not be read, each once."""
 
     def span_name(self) -> str:
         """The span's name; empty on a log record."""
@@ -249,7 +249,7 @@ class RecordView(Struct, eq=False, gc=False):
             return value
         if where.is_open and isinstance(value, str) and not value[:1].isdigit():
             return None
-        return self._read(count, self.value_at(where), is_vital=is_vital)
+        return self._read(count, where, is_vital=is_vital)
 
     def object_at(self, where: AttributeKey) -> Value:
         """The object a Key points to, out of whatever holds it; None when there is none."""
@@ -261,14 +261,14 @@ class RecordView(Struct, eq=False, gc=False):
     def usd(self, fact: str) -> float | None:
         """First amount of dollars of a fact that can be read."""
         for where in self.locations.get(fact, ()):
-            if (found := self._read(usd, self.value_at(where))) is not None:
+            if (found := self._read(usd, where)) is not None:
                 return found
         return None
 
     def number(self, fact: str) -> float | None:
         """First number of a fact that can be read, in its base unit."""
         for where in self.locations.get(fact, ()):
-            if (found := self._read(number, self.value_at(where))) is not None:
+            if (found := self._read(number, where)) is not None:
                 return found * where.scale
         return None
 
@@ -280,17 +280,24 @@ class RecordView(Struct, eq=False, gc=False):
         return None
 
     def _read(
-        self, read: Callable[[Value], _Number | None], value: Value, *, is_vital: bool = False
+        self,
+        read: Callable[[Value], _Number | None],
+        where: AttributeKey,
+        *,
+        is_vital: bool = False,
     ) -> _Number | None:
         try:
-            return read(value)
-        except UnreadableNumber:
-            self.unreadable += 1
-        except RejectedRecord:
-            if is_vital:
+            return read(self.value_at(where))
+        except RejectedRecord as error:
+            if is_vital and not isinstance(error, UnreadableNumber):
                 raise
-            self.unreadable += 1
+            self.lose(where)
         return None
+
+    def lose(self, where: AttributeKey) -> None:
+        """Note that a number could not be read; it may be asked for again."""
+        if where not in self.unreadable:
+            self.unreadable = (*self.unreadable, where)
 
 
 _VITAL = ("input", "output")

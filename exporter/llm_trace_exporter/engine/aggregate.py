@@ -49,8 +49,8 @@ class Aggregator:
                 self._late_usage(record, unix_s)
             else:
                 self._result(record)
-        for reason, (n, tokens) in output.discarded.items():
-            self._metrics.discarded(reason, n, tokens)
+        for (reason, dialect), (n, tokens) in output.discarded.items():
+            self._metrics.discarded(reason, n, tokens, dialect=dialect)
         for why, n in output.missing.items():
             self._metrics.unmatched(why, n)
 

@@ -44,6 +44,12 @@ class Arrivals:
             metrics.log_records_received(source, dialect, n)
         if entry.invalid:
             metrics.discarded("invalid", entry.invalid)
+        unreadable: Counter[str] = Counter()
+        for reading in (*entry.spans, *entry.logs):
+            if reading.unreadable:
+                unreadable[reading.dialect] += reading.unreadable
+        for dialect, n in unreadable.items():
+            metrics.unreadable_numbers(dialect, n)
         self.records += len(entry.spans) + len(entry.logs)
         lags_s = [
             (entry.wall_ns - record.end_ns) / 1e9
