@@ -196,6 +196,10 @@ class Exporter:
         """The configuration in force."""
         return effective_yaml(self.engine.settings)
 
+    def not_understood(self) -> bytes:
+        """What was not understood, as JSON."""
+        return self.engine.ingester.arrivals.not_understood.as_json()
+
     def overview(self) -> Overview:
         """The landing page's numbers."""
         with self.engine.store.lock:

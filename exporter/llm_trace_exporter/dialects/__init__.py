@@ -12,6 +12,7 @@ from .parser import RecordParser
 from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
 from .score_values import NO_SCORE, Score, score_of
 from .tenant_readers import ParserPool, labels_of, moved_to
+from .unread import Unread, convention_for, unread_of
 from .verdict_rules import LABELS, JudgeRules, Judging, label_key
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "RecordParser",
     "Result",
     "Score",
+    "Unread",
+    "convention_for",
     "dimension",
     "judged",
     "label_key",
@@ -35,5 +38,6 @@ __all__ = [
     "moved_to",
     "score_of",
     "to_records",
+    "unread_of",
     "wanted_keys",
 ]

@@ -74,7 +74,12 @@ def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> St
 @lru_cache(maxsize=4_096)
 def clean_name(name: str) -> str:
     """A step's name without the operation around it and without ids that would make it endless."""
-    return _IDS_IN_NAMES.sub("*", _OPERATION_IN_NAME.sub("", name))
+    return without_ids(_OPERATION_IN_NAME.sub("", name))
+
+
+def without_ids(name: str) -> str:
+    """A name with `*` for each id in it."""
+    return _IDS_IN_NAMES.sub("*", name)
 
 
 def _action(view: RecordView) -> GuardrailAction | None:

@@ -37,6 +37,9 @@ QUESTIONS: Mapping[str, str] = {
     " (llm_exporter_pending_calls / llm_exporter_pending_calls_limit) > 0.8",
     "rejected": "sum by (source, reason) (increase(llm_exporter_requests_rejected_total[1h])) > 0",
     "invalid": 'sum(increase(llm_exporter_discarded_total{reason="invalid"}[1h])) > 0',
+    "not_understood": "sum by (dialect)"
+    ' (increase(llm_exporter_discarded_total{reason="unknown_kind"}[1d])) > 0',
+    "unreadable": "sum by (dialect) (increase(llm_exporter_unreadable_numbers_total[1d])) > 0",
     "metrics_requests": "sum(increase(llm_exporter_metrics_requests_total[1h])) > 0",
     "config_failed": "llm_exporter_config_last_reload_successful == 0",
     "security_failed": "llm_exporter_security_last_reload_successful == 0",

@@ -12,6 +12,7 @@ from ..metrics.exporter_metrics import ExporterMetrics
 from ..model import LlmCall, ParsedRecord, Step
 from ..otlp.records import RawLog, RawSpan
 from ..storage import Entry
+from .not_understood import NotUnderstood
 
 _DIALECT = attrgetter("dialect")
 _MAX_REASONS = 3
@@ -19,7 +20,7 @@ _R = TypeVar("_R", RawSpan, RawLog)
 
 
 class Arrivals:
-    """Counts what comes in; one caller at a time."""
+    """Reads what comes in, and counts it; counting by one caller at a time."""
 
     def __init__(self, metrics: ExporterMetrics, lateness_s: float) -> None:
         """Nothing has come in yet.
@@ -32,6 +33,7 @@ class Arrivals:
         self.lateness_s = lateness_s
         self.records = 0
         """Spans and log records taken in."""
+        self.not_understood = NotUnderstood()
 
     def count(self, entry: Entry) -> None:
         """Count the records of a request."""
@@ -61,25 +63,30 @@ class Arrivals:
         if late := sum(lag_s > self.lateness_s for lag_s in lags_s):
             metrics.late_records(late)
 
+    def read(
+        self,
+        records: Iterable[_R],
+        read: Callable[[_R], ParsedRecord],
+        reasons: list[str],
+        hear: Callable[[_R, ParsedRecord], None] | None = None,
+    ) -> list[ParsedRecord]:
+        """What each record says; why not, for those that are rejected, goes to `reasons`.
 
-def parsed_records_of(
-    records: Iterable[_R],
-    read: Callable[[_R], ParsedRecord],
-    reasons: list[str],
-    hear: Callable[[_R, ParsedRecord], None] | None = None,
-) -> list[ParsedRecord]:
-    """What each record says; why not, for those that are rejected, goes to `reasons`."""
-    found: list[ParsedRecord] = []
-    for record in records:
-        try:
-            reading = read(record)
-        except RejectedRecord as rejected:
-            reasons.append(rejected.reason)
-            continue
-        found.append(reading)
-        if hear is not None and reading.records:
-            hear(record, reading)
-    return found
+        Safe to call from several threads.
+        """
+        found: list[ParsedRecord] = []
+        for record in records:
+            try:
+                reading = read(record)
+            except RejectedRecord as rejected:
+                reasons.append(rejected.reason)
+                continue
+            found.append(reading)
+            if reading.drop == "unknown_kind":
+                self.not_understood.see(record)
+            if hear is not None and reading.records:
+                hear(record, reading)
+        return found
 
 
 def dated(logs: Iterable[RawLog], now_ns: int) -> Iterator[RawLog]:

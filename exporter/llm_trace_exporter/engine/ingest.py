@@ -47,7 +47,7 @@ from ..otlp.records import Encoding, RawLog, RawSpan, SignalName
 from ..pricing import Pricing
 from ..storage import Entry, Memory
 from .aggregate import Aggregator
-from .arrivals import Arrivals, dated, message_of, parsed_records_of
+from .arrivals import Arrivals, dated, message_of
 
 _encode = msgspec.msgpack.Encoder().encode
 _labelled = msgspec.msgpack.Decoder(tuple[list[str], bytes])
@@ -160,8 +160,8 @@ class Ingester:
         if dispatcher is not None:
             capture = dispatcher.capture_spans(captured)
             read_log = dispatcher.capture_logs(read_log, self._extractor, captured)
-        spans = parsed_records_of(raw_spans, reader.span, reasons, capture)
-        logs = parsed_records_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
+        spans = self.arrivals.read(raw_spans, reader.span, reasons, capture)
+        logs = self.arrivals.read(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._writing:
             if readers is not self._readers:
                 return None
