@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import requests
 import yaml
 
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.consumer import ANYONE, Tenant
 from llm_trace_exporter.doctor.asking import Server
 from llm_trace_exporter.doctor.facts import Missing, Page
 from llm_trace_exporter.doctor.shapes import unread
@@ -94,6 +96,20 @@ def test_only_what_is_not_understood_is_noted() -> None:
     at = Samples(engine.exposition.render().body.decode())
     assert at.by(UNKNOWN, "reason") == {"unknown_kind": 1, "not_llm": 1}
     assert at.total("llm_exporter_discarded_tokens_total", reason="unknown_kind") == 10
+
+
+def test_that_metrics_are_not_used_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    ingester = Engine(Settings()).ingester
+    tenants = [ANYONE, ANYONE, Tenant("checkout"), Tenant("checkout")]
+    told = [ingester.ingest_request("metrics", "protobuf", b"", "otlp_http", t) for t in tenants]
+    assert [bool(outcome.message) for outcome in told] == [True, False, True, False]
+    assert all(
+        outcome.rejected == 0 and "not used" in (outcome.message or "not used") for outcome in told
+    )
+    assert [r.message for r in caplog.records if "not used" in r.message] == [
+        "OTLP metrics come in and are not used: calls, tokens and dollars are counted from traces, "
+        "and from log records of coding agents"
+    ]
 
 
 def test_a_running_exporter_tells_it_and_the_doctor_asks() -> None:

@@ -55,6 +55,12 @@ def test_each_kind_is_named_and_not_endlessly() -> None:
     assert found[-1] == ("note", "3 more kinds of records were not understood")
 
 
+def test_agents_without_calls_are_named() -> None:
+    told = (Sample({"service": "shop"}, 3.0), Sample({"exported_service": "bot"}, 1.0))
+    (finding,) = understood(facts({"only_agents": told}))
+    assert (finding.level, finding.where) == ("warning", ("bot", "shop"))
+
+
 def test_numbers_that_could_not_be_read_are_a_note() -> None:
     ((level, what),) = of(facts(asked("unreadable", 2.0, dialect="litellm")))
     assert (level, what.partition(" within")[0]) == ("note", "2 numbers of the dialect litellm")

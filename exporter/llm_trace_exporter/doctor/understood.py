@@ -31,6 +31,7 @@ def understood(facts: Facts) -> Iterator[Finding]:
     yield from map(_named, named[:_MOST])
     if len(named) > _MOST:
         yield Finding("note", f"{len(named) - _MOST} more kinds of records were not understood")
+    yield from _only_agents(facts)
     for sample in facts.asked("unreadable"):
         if round(sample.value):
             yield Finding(
@@ -40,6 +41,24 @@ def understood(facts: Facts) -> Iterator[Finding]:
                 why="they are left out; what carries them counts",
                 do="look at the sender's costs, cached tokens and first-token times",
             )
+
+
+def _only_agents(facts: Facts) -> Iterator[Finding]:
+    """Services whose agents are told, and none of the calls that these must have made."""
+    services = sorted(
+        {
+            sample.labels.get("exported_service") or sample.labels.get("service", "")
+            for sample in facts.asked("only_agents")
+        }
+    )
+    if services:
+        yield Finding(
+            "warning",
+            f"{count(len(services), 'service')} with agents and without a call",
+            why="what instruments an agent tells no tokens: their cost is missing",
+            do="instrument the model's SDK, too (docs/sending-traces.md)",
+            where=tuple(services),
+        )
 
 
 def _named(kind: Unread) -> Finding:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import TypeVar
 
+from ..consumer import Outcome, Source, Tenant
 from ..errors import RejectedRecord
 from ..metrics.exporter_metrics import ExporterMetrics
 from ..model import LlmCall, ParsedRecord, Step
@@ -14,8 +16,12 @@ from ..otlp.records import RawLog, RawSpan
 from ..storage import Entry
 from .not_understood import NotUnderstood
 
+_logger = logging.getLogger(__name__)
 _DIALECT = attrgetter("dialect")
 _MAX_REASONS = 3
+COUNTED_FROM = (
+    "calls, tokens and dollars are counted from traces, and from log records of coding agents"
+)
 _R = TypeVar("_R", RawSpan, RawLog)
 
 
@@ -34,6 +40,17 @@ class Arrivals:
         self.records = 0
         """Spans and log records taken in."""
         self.not_understood = NotUnderstood()
+        self._told_of_metrics: set[str] = set()
+
+    def metrics(self, source: Source, tenant: Tenant) -> Outcome:
+        """Count a request with OTLP metrics; each tenant is told once that they are not used."""
+        self._metrics.metrics_request(source)
+        if tenant.name in self._told_of_metrics:
+            return Outcome()
+        if not self._told_of_metrics:
+            _logger.warning("OTLP metrics come in and are not used: %s", COUNTED_FROM)
+        self._told_of_metrics.add(tenant.name)
+        return Outcome(message=f"metrics are taken and not used: {COUNTED_FROM}")
 
     def count(self, entry: Entry) -> None:
         """Count the records of a request."""

@@ -128,8 +128,7 @@ class Ingester:
         """
         if signal == "metrics":
             parse(wire.Request, body) if encoding == "protobuf" else members_of(document(body))
-            self._metrics.metrics_request(source)
-            return Outcome()
+            return self.arrivals.metrics(source, tenant)
         started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
         is_traces = signal == "traces"
