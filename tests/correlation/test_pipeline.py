@@ -378,3 +378,17 @@ def test_deep_nests_and_rings_of_parents_end(depth: int) -> None:
     own = raw_span(chat())
     own.parent_span_id = own.span_id
     assert len(calls(fed(own))) == 1
+
+
+def test_what_does_not_count_is_told_by_who_told_it() -> None:
+    """A stranger's wrapper around a call, read by its names alone, is the same call."""
+    stranger = {"acme.model": "gpt-4o", "acme.prompt_tokens": 10, "acme.completion_tokens": 5}
+    outer = raw_span(stranger, scope="acme", duration_s=3)
+    inner = raw_span(
+        chat((10, 5)), scope="sdk", trace=outer.trace_id, parent=outer.span_id, start_s=0.5
+    )
+    nameless = raw_span({"acme.prompt_tokens": 7}, scope="acme")
+    output = fed(outer, inner, nameless)
+    (call,) = calls(output)
+    assert call.origin.dialect == "semconv"
+    assert output.discarded == {("rollup", "open"): (1, 15), ("unknown_kind", ""): (1, 7)}
