@@ -100,8 +100,16 @@ COUNTED = Row(
         series("Results that found no call", "Verdicts and ratings counted without the labels "
                "of what they judge.", "rate of llm_exporter_unmatched_evaluations_total", "reqps",
                Query(rate(_P + "unmatched_evaluations_total", by="reason"), "{{reason}}"), width=8),
-        series("Impossible times", "Durations of more than 7 days, left out of the histograms: "
-               "a clock was wrong, or an end is missing.",
+        series("Not understood", "They look like calls to a model and could not be read as such: "
+               "the doctor names them.", "rate of llm_exporter_discarded_total", "reqps",
+               Query(rate(_P + "discarded_total", 'reason="unknown_kind"', by="dialect"),
+                     "{{dialect}}"), width=8),
+        series("Unreadable numbers", "Left out of records that count; no number, or none that "
+               "can be true.", "rate of llm_exporter_unreadable_numbers_total", "reqps",
+               Query(rate(_P + "unreadable_numbers_total", by="dialect"), "{{dialect}}"),
+               width=8),
+        series("Impossible times", "No end, one before the start, or more than 7 days: left out "
+               "of the histograms.",
                "rate of llm_exporter_implausible_values_total", "reqps",
                Query(rate(_P + "implausible_values_total", by="field"), "{{field}}"), width=8),
         series("Waiting calls", "Of what may wait for its last reporting spans.",

@@ -186,6 +186,8 @@ class LlmCall(Struct, frozen=True, gc=False, array_like=True, tag=1):
     """Searches of the web that the provider made for the call, each with a fee."""
     region: str = ""
     """Where it was served, as far as that has a price: `us-east5`, `eu`, ...; empty: not told."""
+    is_untimed: bool = False
+    """It has no end, or one before its start: `end_ns` is its start, and no duration is known."""
 
     @property
     def duration_s(self) -> float:
@@ -215,6 +217,8 @@ class Step(Struct, frozen=True, gc=False, array_like=True, tag=2):
     named: bool = True
     """False where the emitter gives no name of its own, so that `name` is the span's."""
     weight: float = 1.0
+    is_untimed: bool = False
+    """As of a call."""
 
     @property
     def duration_s(self) -> float:
@@ -329,6 +333,8 @@ class Root(Struct, frozen=True, gc=False, array_like=True):
     is_local: bool = False
     """It has a parent: a trace that came from elsewhere entered a process here."""
     weight: float = 1.0
+    is_untimed: bool = False
+    """As of a call."""
 
 
 class TraceSummary(Struct, frozen=True, gc=False):
@@ -343,7 +349,8 @@ class TraceSummary(Struct, frozen=True, gc=False):
     root: str
     """The root span's name; empty where it did not come."""
     failed: bool
-    duration_s: float
+    duration_s: float | None
+    """None: its root has no end that can be true."""
     llm_calls: int
     tool_calls: int
     tokens: int | None
@@ -360,6 +367,15 @@ Precedence = Literal["primary", "supplement", "fallback", "evidence"]
 """Whether a call or step counts, only adds facts to one that does, counts where its group (see
 ParsedRecord.group) sends no spans, or counts where no other record of its trace tells its tokens:
 nothing but a model and tokens on it says that it is a call."""
+
+
+DropReason = Literal["rollup", "duplicate", "not_llm", "unknown_kind", "structure"]
+"""Why a record counts for nothing by what is on it alone.
+
+`rollup` its tokens are told by others, `duplicate` another signal tells it, `not_llm` nothing on it
+is of a language model, `unknown_kind` something is and it could not be read as a call, `structure`
+its convention knows it, as what encloses others or tells nothing that counts.
+"""
 
 
 class HttpAttempt(Struct, frozen=True, gc=False, array_like=True):
@@ -388,7 +404,7 @@ class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """Opaque name of the emitting session, where one fact comes on spans and on log records."""
     reported_tokens: int = 0
     """Input + output tokens written on the record, whether it may carry them or not."""
-    drop: Literal["", "rollup", "duplicate", "not_llm"] = ""
+    drop: Literal["", DropReason] = ""
     """Why a record that yields nothing is discarded."""
     fingerprint: bytes = b""
     """Log records: what tells a resent one."""
@@ -396,6 +412,8 @@ class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """Spans: set where a trace, or a process's part of it, begins."""
     attempt: HttpAttempt | None = None
     """HTTP client spans to where models are served."""
+    unreadable: int = 0
+    """How many numbers on it could not be read."""
 
 
 class CostLine(Struct, frozen=True, gc=False):

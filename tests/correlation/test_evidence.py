@@ -14,7 +14,7 @@ from llm_trace_exporter.correlation.packed_trace import freeze, thaw
 from llm_trace_exporter.model import LlmCall, ParsedRecord
 from llm_trace_exporter.otlp.records import RawSpan
 from tests.correlation.test_nesting import AGENT, TOOL
-from tests.correlation.test_pipeline import CONTEXT, calls
+from tests.correlation.test_pipeline import CONTEXT, by_reason, calls
 from tests.spans import chat, raw_span, read_span
 
 ROOT = raw_span({"http.route": "/ask"}, duration_s=9)
@@ -75,7 +75,7 @@ def test_what_encloses_calls_is_no_call_whatever_it_adds_up() -> None:
     agent = step(AGENT, outer)
     parts = named((10, 5), agent), named((20, 5), agent, start_s=2)
     assert in_any_order(outer, agent, *parts) == [15, 25]
-    assert once(outer, agent, *parts).discarded["rollup"][1] == 40
+    assert by_reason(once(outer, agent, *parts))["rollup"][1] == 40
     assert in_any_order(evidence((99, 9), duration_s=5), named((10, 5))) == [15, 108]
 
 

@@ -10,7 +10,7 @@ import pytest
 from llm_trace_exporter.correlation import Correlator, Limits, Output
 from llm_trace_exporter.model import LlmCall
 from llm_trace_exporter.otlp.records import RawSpan
-from tests.correlation.test_pipeline import add, calls, fed
+from tests.correlation.test_pipeline import add, by_reason, calls, fed
 from tests.spans import chat, raw_span, trace_id
 
 NAMED = Limits(gateways=frozenset({"gateway"}))
@@ -107,7 +107,7 @@ def test_a_sibling_that_comes_late_is_not_counted_again(first: str) -> None:
     spans = [app(trace=trace), gateway(trace=trace), gateway(trace=trace, start_s=0.6)]
     output = in_turn(*(spans if first == "app" else [spans[1], spans[0], spans[2]]))
     assert len(calls(output)) == 2
-    assert output.discarded == {"late": (1, 15)}
+    assert by_reason(output) == {"late": (1, 15)}
 
 
 ANSWER = {"gen_ai__response__id": "chatcmpl-1"}
@@ -122,7 +122,7 @@ def test_an_id_links_two_services_where_one_ran_within_the_other() -> None:
 
 def test_an_id_links_two_services_also_where_one_comes_late() -> None:
     output = in_turn(app(attrs=ANSWER), gateway(attrs=ANSWER))
-    assert (len(calls(output)), output.discarded) == (1, {"late": (1, 15)})
+    assert (len(calls(output)), by_reason(output)) == (1, {"late": (1, 15)})
     assert len(calls(in_turn(app(attrs=ANSWER), gateway(attrs=ANSWER, start_s=1.5)))) == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from llm_trace_exporter.correlation import Correlator, Limits, Output
 from llm_trace_exporter.otlp.records import RawSpan
-from tests.correlation.test_pipeline import add, calls, fed
+from tests.correlation.test_pipeline import add, by_reason, calls, fed
 from tests.spans import chat, raw_log, raw_span
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper"}
@@ -77,7 +77,7 @@ def test_a_wrapper_that_comes_late_is_not_counted_again() -> None:
     inner = beneath(outer, chat((10, 5)))
     first, second = in_turn((inner,), (outer,))
     assert (usage(first), usage(second)) == ([15], [])
-    assert second.discarded == {"late": (1, 15)}
+    assert by_reason(second) == {"late": (1, 15)}
 
 
 def test_a_call_that_comes_after_its_wrapper_is_not_counted_again() -> None:
@@ -85,7 +85,7 @@ def test_a_call_that_comes_after_its_wrapper_is_not_counted_again() -> None:
     inner = beneath(outer, chat((10, 5)))
     first, second = in_turn((outer,), (inner,))
     assert (usage(first), usage(second)) == ([15], [])
-    assert second.discarded == {"late": (1, 15)}
+    assert by_reason(second) == {"late": (1, 15)}
 
 
 @pytest.mark.parametrize("failed_at_s", [0.0, 3.5])
@@ -165,5 +165,5 @@ def test_one_that_says_nothing_but_its_kind_hides_no_call() -> None:
     output = fed(outer, router)
     (call,) = calls(output)
     assert (call.tokens and call.tokens.total, call.duration_s) == (15, 2.0)
-    assert output.discarded == {"not_llm": (1, 0)}
+    assert by_reason(output) == {"not_llm": (1, 0)}
     assert usage(fed(outer, router, beneath(router, chat((10, 5)), start_s=0.7))) == [15]

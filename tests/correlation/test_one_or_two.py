@@ -6,7 +6,7 @@ from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Verdict
 from llm_trace_exporter.otlp.records import RawSpan
-from tests.correlation.test_pipeline import add, calls, fed, nest
+from tests.correlation.test_pipeline import add, by_reason, calls, fed, nest
 from tests.spans import chat, raw_log, raw_span, trace_id
 
 
@@ -26,7 +26,7 @@ def test_an_id_comes_again_when_clocks_cannot_explain_it() -> None:
     attrs = chat((10, 5), gen_ai__response__id="chatcmpl-123")
     for start_s, number, told in ((1.05, 1, {"rollup": (1, 15)}), (1.051, 2, {})):
         output = fed(raw_span(attrs, scope="a"), raw_span(attrs, scope="b", start_s=start_s))
-        assert (len(calls(output)), output.discarded) == (number, told)
+        assert (len(calls(output)), by_reason(output)) == (number, told)
 
 
 def test_a_copy_by_id_that_has_waited_less_is_heard() -> None:
@@ -38,7 +38,7 @@ def test_a_copy_by_id_that_has_waited_less_is_heard() -> None:
     correlator.settle(10.0)
     output = correlator.drain()
     assert [c.tokens.total for c in calls(output) if c.tokens] == [22]
-    assert output.discarded == {"rollup": (1, 23)}
+    assert by_reason(output) == {"rollup": (1, 23)}
     assert correlator.waiting == 0
 
 

@@ -101,6 +101,8 @@ def _write_listening(path: Path) -> None:
             own.connection_closed("otlp_http", "crowded")
             own.clock_jumped("back")
             _count(store, "llm_exporter_implausible_values_total", field="call")
+            own.unreadable_numbers("semconv", 1)
+            own.discarded("unknown_kind", 1, 150, dialect="semconv")
             _count(store, "llm_repriced_requests_total", service="support-bot", model="gpt-4o",
                    reason="no_usage")  # fmt: skip
             for direction in ("input", "output"):

@@ -147,6 +147,21 @@ def test_a_call_whose_usage_cannot_be_read_counts_without_it(value: object) -> N
     assert call_of(read_span(raw_span(chat() | told), CONTEXT)).tokens is None
 
 
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"gen_ai.usage.input_tokens": float("nan")},
+        {"operation.cost": -5.0},
+        {"gen_ai.usage.output_tokens": "lots"},
+    ],
+)
+def test_numbers_that_are_none_are_lost_alone(attrs: dict[str, Any]) -> None:
+    """What could not be read is counted as such; the call counts with the rest."""
+    reading = read_span(raw_span(chat() | attrs), CONTEXT)
+    assert call_of(reading).reported_cost is None
+    assert reading.unreadable == 1
+
+
 def test_a_count_that_is_not_a_number_is_unknown_where_the_sdk_means_that() -> None:
     """AI SDK 4 writes NaN for usage that the provider did not send."""
     attrs = {

@@ -287,6 +287,8 @@ def test_an_exporter_behind_a_user(tmp_path: Path) -> None:
     def answer(path: str, parameters: dict[str, list[str]], headers: Any) -> Answer:
         if path == "/metrics":
             return (200, page) if headers["Authorization"] else (401, b"")
+        if path == "/-/not-understood":
+            return 200, b"[]"
         assert headers["Authorization"] is None
         headers["X-Scope-OrgID"] = "ml"
         return mimir(path, parameters, headers)

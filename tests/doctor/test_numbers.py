@@ -174,3 +174,11 @@ def test_traffic(received: float, calls: float, part: str) -> None:
     found = list(numbers.traffic(facts(figures)))
     assert (part in found[0].what) if part else found[0].level == "ok"
     assert not list(numbers.traffic(facts({"exporters": ()})))
+
+
+def test_log_records_alone_and_metrics_alone_are_no_silence() -> None:
+    logs = (Sample(SOURCE, 12.0),)
+    assert "12 log records arrived" in only(numbers.traffic(facts({"received_logs": logs}))).what
+    metrics = (Sample({}, 9.0),)
+    found = only(numbers.traffic(facts({"metrics_requests": metrics})))
+    assert "only OTLP metrics" in found.what and found.level == "warning"

@@ -44,6 +44,7 @@ def _trouble(own: ExporterMetrics, judge: JudgeMetrics) -> None:
     own.in_flight("otlp_http", (60, 64), (1 << 20, 64 << 20))
     own.background_failed("expire")
     own.clock_jumped("back")
+    own.discarded("unknown_kind", 500, 75_000)
     own.state_writable(False)
     own.security_loaded("tokens", is_success=False)
     judge.ran(_JUDGE, "timeout", 30.0)

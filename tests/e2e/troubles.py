@@ -38,6 +38,7 @@ ALONE: Mapping[str, Scene] = {
 """Those that leave nothing else to see, or that other traffic would thin out."""
 
 REPORTED: Mapping[str, str] = {
+    "LLMTracesNotUnderstood warning": "slack-llm",
     "LLMExporterStateErrors critical": "platform-pager",
     "LLMExporterBackgroundFailing critical": "platform-pager",
     "LLMExporterStateNotWritable critical": "platform-pager",

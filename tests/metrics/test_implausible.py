@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from llm_trace_exporter.model import MAX_DURATION_S, CostLine, Tokens
+from tests.metrics.test_exposition import TRACE
 from tests.metrics.test_recorder import STREAM, NewMeter, by_label, families_with_samples
 
 MAX_NS = int(MAX_DURATION_S * 1e9)
@@ -49,3 +52,17 @@ def test_people_judge_months_later(new_meter: NewMeter) -> None:
     meter.verdict("pass", kind="human", time_ns=10**18 + 13 * MAX_NS, target_end_ns=10**18)
     assert meter.total("llm_judge_lag_seconds_sum") == 13 * MAX_DURATION_S
     assert by_label(meter, "llm_exporter_implausible_values_total", "field") == {}
+
+
+def test_what_has_no_end_took_no_known_time(new_meter: NewMeter) -> None:
+    """Zero seconds would make every percentile look better."""
+    meter = new_meter(profiles=frozenset({"semconv", "openlit"}))
+    meter.call(**STREAM, tokens=Tokens(input=7, output=3), end_ns=10**18, is_untimed=True)
+    meter.step("tool", "search", end_ns=10**18, is_untimed=True)
+    meter.recorder.trace(replace(TRACE, duration_s=None))
+    assert by_label(meter, "llm_exporter_implausible_values_total", "field") == {
+        "call": 1, "step": 1, "trace": 1,
+    }  # fmt: skip
+    assert meter.total("llm_requests_total") == meter.total("llm_traces_total") == 1
+    assert meter.total("llm_tokens_total") == 10
+    assert not {f for f in families_with_samples(meter) if f.endswith("_seconds")}

@@ -58,8 +58,11 @@ def test_intake(new_meter: NewMeter) -> None:
 
 def test_discarded_records_and_their_tokens(new_meter: NewMeter) -> None:
     meter = new_meter()
-    meter.own.discarded("rollup", tokens=150)
+    meter.own.discarded("rollup", tokens=150, dialect="semconv")
     meter.own.discarded("rollup", 3)
+    meter.own.unreadable_numbers("semconv", 2)
+    assert meter.total(P + "unreadable_numbers_total", dialect="semconv") == 2
+    assert meter.total(P + "discarded_total", reason="rollup", dialect="semconv") == 1
     assert meter.total(P + "discarded_total", reason="rollup") == 4
     assert meter.total(P + "discarded_tokens_total", reason="rollup") == 150
 

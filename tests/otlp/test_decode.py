@@ -67,9 +67,10 @@ def test_impossible_span_is_rejected_and_the_rest_taken(
     assert [span.name for span in batch.spans] == ["good"]
 
 
-def test_end_before_start_is_kept_and_missing_end_is_the_start() -> None:
-    assert decode_one(good_span(end_time_unix_nano=5)).end_ns == 5
-    assert decode_one(good_span(end_time_unix_nano=0)).end_ns == 10**18
+def test_an_end_before_the_start_and_a_missing_one_are_told_as_they_are() -> None:
+    for end_ns in (0, 5):
+        span = decode_one(good_span(end_time_unix_nano=end_ns))
+        assert (span.end_ns, span.has_end, span.ended_ns) == (end_ns, False, 10**18)
 
 
 def test_parent_of_zeros_is_a_root() -> None:

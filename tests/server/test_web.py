@@ -58,6 +58,9 @@ class FakeExporter:
         self.explained.append((trace_id, as_text))
         return self.explanation
 
+    def not_understood(self) -> bytes:
+        return b'[{"scope":"acme"}]'
+
     def overview(self) -> Overview:
         return Overview(
             version="1.2.3<script>",
@@ -134,7 +137,9 @@ def test_too_many_names_are_refused(base: str, exporter: FakeExporter) -> None:
     assert exporter.asked == []
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready", "/config"])
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/", "/-/healthy", "/-/ready", "/config", "/-/not-understood"]
+)
 def test_head_is_get_without_a_body(base: str, path: str) -> None:
     response = requests.head(f"{base}{path}", timeout=5)
     assert (response.status_code, response.content) == (200, b"")
@@ -268,7 +273,7 @@ def test_reload_by_other_methods_is_405(base: str, exporter: FakeExporter, metho
     assert exporter.reloads == 0
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/config", "/"])
+@pytest.mark.parametrize("path", ["/metrics", "/config", "/", "/-/not-understood"])
 def test_reading_by_post_is_405(base: str, path: str) -> None:
     assert requests.post(f"{base}{path}", timeout=5).status_code == 405
 
@@ -302,7 +307,14 @@ def test_landing_page_tells_the_numbers_and_loads_nothing(base: str) -> None:
 
 
 def test_route_prefix(prefixed: str) -> None:
-    for path in ("/llm/m", "/llm/-/healthy", "/llm/-/ready", "/llm/config", "/llm/"):
+    for path in (
+        "/llm/m",
+        "/llm/-/healthy",
+        "/llm/-/ready",
+        "/llm/-/not-understood",
+        "/llm/config",
+        "/llm/",
+    ):
         assert get(f"{prefixed}{path}").status_code == 200
     assert 'href="/llm/m"' in get(f"{prefixed}/").text
     assert get(f"{prefixed}/llm").url == f"{prefixed}/llm/"

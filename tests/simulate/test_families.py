@@ -45,6 +45,7 @@ CANNOT = {
     "llm_exporter_background_failures_total": "nothing fails",
     "llm_exporter_state_errors_total": "the disk is fine",
     "llm_exporter_implausible_values_total": "its clocks are right",
+    "llm_exporter_unreadable_numbers_total": "its numbers are numbers",
     "llm_exporter_trace_table_evicted_total": "memory is large enough",
 }
 INCIDENTS = (

@@ -206,6 +206,10 @@ class Exporter:
             return None
         return plain(lines_of(trace, WIDTH)) if as_text else "".join(json_of([trace]))
 
+    def not_understood(self) -> bytes:
+        """What was not understood, as JSON."""
+        return self.engine.ingester.arrivals.not_understood.as_json()
+
     def overview(self) -> Overview:
         """The landing page's numbers."""
         with self.engine.store.lock:

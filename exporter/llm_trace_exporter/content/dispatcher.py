@@ -119,7 +119,7 @@ class ContentDispatcher:
                 trace_id = reading.trace_id
                 wanting = [one for one in self._consumers if one.may_select_trace(trace_id)]
             if wanting and span.wire and _wants(wanting, reading):
-                texts = raw_content_from(*content_of(span, self._keep), span.end_ns)
+                texts = raw_content_from(*content_of(span, self._keep), span.ended_ns)
                 if texts is not None:
                     captured.append((reading, texts))
 

@@ -133,7 +133,7 @@ class ContentExtractor:
         if isinstance(record, RawSpan):
             told = [(event.name, self._taken(event.attrs)) for event in record.events]
             events = [(name, found) for name, found in told if found]
-            end_ns = record.end_ns
+            end_ns = record.ended_ns
         else:
             end_ns = record.time_ns
             name = record.event_name or str(attrs.get("event.name", ""))

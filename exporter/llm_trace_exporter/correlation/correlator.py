@@ -95,7 +95,7 @@ class Correlator:
         if self._output.decisions is not None and carrier is not None:
             self._output.decisions.result(carrier, "" if is_new else "duplicate")
         if not is_new:
-            self._output.discard("duplicate", 1, 0)
+            self._output.note("duplicate", result.origin.dialect, 1, 0)
             return
         limits = self.limits
         self._joiner.add(result, now_s, limits.decision_wait_s, limits.evaluation_wait_s)
@@ -213,7 +213,7 @@ class Correlator:
 
     def _add_log(self, reading: ParsedRecord, now_s: float) -> None:
         if reading.drop == "not_llm":
-            self._output.discard("not_llm", 1, 0, (reading,))
+            self._discard_dropped(reading)
             return
         if not self.memories.fingerprints.add(reading.fingerprint, None):
             self._output.discard("duplicate", 1, reading.reported_tokens, (reading,))
@@ -347,7 +347,9 @@ class Correlator:
         counted = call.tokens.total if call.tokens else 0
         if len(reporters) == 1 and reporters[0].reported_tokens <= counted:
             return
-        logs = [t for t in reporters if t.signal == "log" and call.origin.signal == "span"]
+        is_span = call.origin.signal == "span"
+        logs = [t for t in reporters if is_span and t.signal == "log"]
+        others = [t for t in reporters if not is_span or t.signal != "log"]
         copied = sum(t.reported_tokens for t in logs)
         self._output.discard("duplicate", len(logs), copied, logs, call.origin)
         left = max(0, leaf.reported_tokens - copied - counted)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from ..model import Agreement, LateUsage, LlmCall, Origin, ParsedRecord, Record, Step
+from ..model import Agreement, DropReason, LateUsage, LlmCall, Origin, ParsedRecord, Record, Step
 from .decisions import Decisions
 from .evaluations import UnmatchedReason
 from .trace import Report
 
-DiscardReason = Literal["rollup", "duplicate", "late", "invalid", "not_llm"]
+DiscardReason = DropReason | Literal["late", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class Output:
     """Place of a call in `records` -> (trace id, span id) of everyone who told it."""
     missing: Counter[UnmatchedReason] = field(default_factory=Counter)
     """Results that were let out without their subject."""
-    discarded: dict[DiscardReason, tuple[int, int]] = field(default_factory=dict)
-    """Reason -> (records, tokens that they wrote)."""
+    discarded: dict[tuple[DiscardReason, str], tuple[int, int]] = field(default_factory=dict)
+    """(reason, dialect) -> (records, tokens that they wrote)."""
 
     decisions: Decisions | None = None
     """The same for each record; None: nobody asks."""
@@ -89,9 +89,20 @@ class Output:
             whose: Which records, as many.
             into: What counts in their place; or what they add to it, the last of `self.records`.
         """
-        if records or tokens:
-            before = self.discarded.get(reason, (0, 0))
-            self.discarded[reason] = (before[0] + records, before[1] + tokens)
+        left = tokens
+        for one in whose:
+            share = min(left, one.reported_tokens)
+            left -= share
+            self.note(reason, one.dialect, 1 if records else 0, share)
+        if left:
+            other = into.call.origin if isinstance(into, LateUsage) else into
+            self.note(reason, (other or whose[0]).dialect, 0, left)
         if self.decisions is not None and whose and records:
             place = len(self.records) - 1 if isinstance(into, LateUsage) else -1
             self.decisions.discarded(reason, whose, into, place)
+
+    def note(self, reason: DiscardReason, dialect: str, records: int, tokens: int) -> None:
+        """Note what does not count, whoever wrote it."""
+        if records or tokens:
+            before = self.discarded.get((reason, dialect), (0, 0))
+            self.discarded[reason, dialect] = (before[0] + records, before[1] + tokens)

@@ -35,6 +35,7 @@ def fill_missing(inner: LlmCall, outer: LlmCall, *, with_usage: bool, with_cost:
         ),
         start_ns=outer.start_ns if longer else inner.start_ns,
         end_ns=outer.end_ns if longer else inner.end_ns,
+        is_untimed=inner.is_untimed and not longer,
         provider=inner.provider or outer.provider,
         request_model=inner.request_model or outer.request_model,
         response_model=inner.response_model or outer.response_model,

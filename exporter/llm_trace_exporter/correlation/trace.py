@@ -61,6 +61,11 @@ class Report(Struct, eq=False, gc=False):
         origin = self.record.origin
         return origin.service, origin.signal, origin.scope
 
+    @property
+    def dialect(self) -> str:
+        """The convention in which it was told."""
+        return self.record.origin.dialect
+
 
 class Node(Struct, eq=False, gc=False):
     """One span's place in its trace."""

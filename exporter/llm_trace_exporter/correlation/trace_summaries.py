@@ -324,9 +324,9 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
 def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
     root = trace.root
     agreed = trace.dimensions or ()
-    start_ns, end_ns = (trace.start_ns, trace.end_ns)
+    duration_s: float | None = max(0, trace.end_ns - trace.start_ns) / 1e9
     if root is not None:
-        start_ns, end_ns = root.start_ns, root.end_ns
+        duration_s = None if root.is_untimed else max(0, root.end_ns - root.start_ns) / 1e9
         failed = root.failed
         sender = (root.service, root.environment, first_non_empty(root.dimensions, agreed))
         weight = root.weight
@@ -340,7 +340,7 @@ def _summary(trace_id: bytes, trace: _Open) -> TraceSummary:
         dimensions=sender[2],
         root=root.name if root is not None else "",
         failed=failed,
-        duration_s=max(0, end_ns - start_ns) / 1e9,
+        duration_s=duration_s,
         llm_calls=trace.calls,
         tool_calls=trace.tools,
         tokens=trace.tokens if not trace.unmeasured else None,

@@ -14,6 +14,7 @@ from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
 from .schema import AttributeKey, Dialect
 from .score_values import NO_SCORE, Score, score_of
 from .tenant_readers import ParserPool, labels_of, moved_to
+from .unread import Unread, convention_for, unread_of
 from .verdict_rules import LABELS, JudgeRules, Judging, label_key
 
 __all__ = [
@@ -33,7 +34,9 @@ __all__ = [
     "RecordParser",
     "Result",
     "Score",
+    "Unread",
     "attribute_key",
+    "convention_for",
     "dimension",
     "judged",
     "label_key",
@@ -41,5 +44,6 @@ __all__ = [
     "moved_to",
     "score_of",
     "to_records",
+    "unread_of",
     "wanted_keys",
 ]

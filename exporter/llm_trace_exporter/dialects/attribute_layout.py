@@ -7,14 +7,16 @@ from a shape is worked out once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..otlp.records import RawLog, RawSpan
 from .context import ENVIRONMENT, Context
 from .kinds import KINDS
+from .not_understood import may_be_call, may_be_llm
 from .open_names import kind_keys_of, places_of
 from .registry import TABLES, dialect_of, table_of
-from .schema import AttributeKey, Dialect, FactPlaces, Kind, fact_places
+from .schema import AttributeKey, Dialect, FactPlaces, Fields, Kind, fact_places
+from .vendors import undescribed
 
 _REMEMBERED = 4_096
 # Records with more keys are rare, and remembering thousands of them would take gigabytes.
@@ -43,6 +45,8 @@ class AttributeLayout:
     """Attributes that no table lists and that may say what a span is."""
     has_results: bool
     """Whether evaluations or annotations are filed on it."""
+    may_be_llm: bool
+    """Whether it may be of a language model although no dialect knows what it is."""
 
 
 class AttributeLayouts:
@@ -77,25 +81,46 @@ class AttributeLayouts:
 
     def _make(self, record: RawSpan | RawLog) -> AttributeLayout:
         attrs = record.attrs.keys()
-        dialect = dialect_of(record, self._context)
+        dialect, stray = self._reader_of(record)
         table = self._tables[dialect.name] if dialect is not None else {}
-        facts = {
+        facts: Fields = {
             fact: there
             for fact, where in table.items()
             if (there := tuple(k for k in where if k.attr in attrs))
         }
         listed = fact_places(facts)
+        opened = _opened(listed, attrs) if dialect is not None else stray
+        if dialect is undescribed.DIALECT:
+            listed = opened
         dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
         return AttributeLayout(
             dialect=dialect,
             listed=listed,
-            open=_opened(listed, attrs) if dialect is not None else listed,
+            open=opened,
             kinds=self._kinds_of(dialect) if dialect is not None else KINDS,
             environment=_places(attrs, ENVIRONMENT),
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
             kind_keys=kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else (),
             has_results=any(mark in name for name in attrs for mark in _RESULTS),
+            may_be_llm=may_be_llm(opened.locations),
         )
+
+    def _reader_of(self, record: RawSpan | RawLog) -> tuple[Dialect | None, FactPlaces]:
+        """Who reads a record, and where nobody does the facts that its names tell.
+
+        What a dialect knows that is turned off is not to be read by others.
+        """
+        context = self._context
+        dialect = dialect_of(record, context)
+        if dialect is not None or dialect_of(record, replace(context, disabled=frozenset())):
+            return dialect, _NOWHERE
+        found = _opened(_NOWHERE, record.attrs)
+        is_open = undescribed.DIALECT.name not in context.disabled
+        may_be = is_open and may_be_call(found.locations)
+        return (undescribed.DIALECT if may_be else None), found
+
+
+_NOWHERE = fact_places({})
 
 
 def _places(attrs: Iterable[str], keys: tuple[AttributeKey, ...]) -> Places:

@@ -28,7 +28,7 @@ def read_call(
         is_suspected: Nothing but the evidence on it says that it is one.
     """
     tokens = usage.tokens
-    start_ns, end_ns = interval(view)
+    start_ns, end_ns, is_untimed = interval(view)
     told = _told_finish(view)
     failure = failure_of(view, unanswered=is_suspected and tokens is None and told is None)
     error: ErrorType = failure.error_type if failure is not None else ""
@@ -64,6 +64,7 @@ def read_call(
         weight=weight,
         web_searches=usage.web_searches,
         region=region_of(view),
+        is_untimed=is_untimed,
     )
 
 

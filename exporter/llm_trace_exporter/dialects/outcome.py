@@ -14,19 +14,30 @@ SPAN_CLIENT = 3
 _UNSET, _ERROR = 0, 2
 
 
-def interval(view: RecordView) -> tuple[int, int]:
+class Interval(NamedTuple):
+    """When a record ran, Unix nanoseconds."""
+
+    start_ns: int
+    end_ns: int
+    is_untimed: bool = False
+    """Neither an end that can be true nor a duration is told; `end_ns` is the start."""
+
+
+def interval(view: RecordView) -> Interval:
     """Start and end; a told duration outranks a span without length and dates a log record."""
     record = view.record
     told = view.number("duration") if "duration" in view.locations else None
     if told is None and isinstance(record, RawSpan):
-        return record.start_ns, max(record.start_ns, record.end_ns)
+        return Interval(record.start_ns, record.ended_ns, not record.has_end)
     told_ns = int(min(told, MAX_SECONDS) * 1e9) if told is not None and told > 0 else 0
     if isinstance(record, RawLog):
-        return max(0, record.time_ns - told_ns), record.time_ns
-    end_ns = max(record.start_ns, record.end_ns)
+        return Interval(max(0, record.time_ns - told_ns), record.time_ns)
+    if not record.has_end:
+        return Interval(record.start_ns, record.start_ns + told_ns, not told_ns)
+    end_ns = record.end_ns
     if told_ns > end_ns - record.start_ns and end_ns - record.start_ns < 1_000_000:
-        return max(0, end_ns - told_ns), end_ns
-    return record.start_ns, end_ns
+        return Interval(max(0, end_ns - told_ns), end_ns)
+    return Interval(record.start_ns, end_ns)
 
 
 class Failure(NamedTuple):

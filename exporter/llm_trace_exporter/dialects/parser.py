@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ..model import (
+    DropReason,
     Feedback,
     LlmCall,
     Origin,
@@ -29,12 +30,14 @@ from .evaluations import Result, guard_result, on_span_results, otel_result, to_
 from .evidence import suspected
 from .http_attempts import http_attempt, lists_models
 from .kinds import kind_of
+from .not_understood import as_lost, is_lost
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
 from .schema import IGNORE, LEFT_OUT, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
-from .usage import read_usage
+from .usage import Usage, read_usage
+from .vendors import undescribed
 
 _UNKNOWN = Dialect(name="")
 _OPEN_ROLES = ("call", "fallback", "supplement", "ignore")
@@ -60,7 +63,7 @@ class RecordParser:
         shape = self._shapes.of(span, sender.detect_by)
         dialect = shape.dialect
         if dialect is None:
-            return self._unknown(span, shape, sender)
+            return self._unread(span, shape, sender)
         if dialect.facts_in_events and span.events:
             span = _with_event_facts(span, dialect)
             shape = self._shapes.of(span, sender.detect_by)
@@ -84,9 +87,11 @@ class RecordParser:
             if call is not None:
                 precedence = "evidence"
                 records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
+        if kind is IGNORE and not records and dialect is undescribed.DIALECT:
+            return self._unread(span, shape, sender)
         results = _results(view, kind, has_filed=shape.has_results)
         if results:
-            records.extend(_judged(results, view, origin, span.end_ns, context, weight))
+            records.extend(_judged(results, view, origin, span.ended_ns, context, weight))
         return ParsedRecord(
             trace_id=span.trace_id,
             span_id=span.span_id,
@@ -98,10 +103,19 @@ class RecordParser:
             precedence=precedence,
             group=_group(view, origin),
             reported_tokens=naive,
-            drop=_drop(kind, records, naive),
+            drop=_drop(view, kind, records, usage),
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
             attempt=http_attempt(span) if kind is IGNORE else None,
+            unreadable=len(view.unreadable),
         )
+
+    def _unread(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
+        reading = self._unknown(span, shape, sender)
+        if not shape.may_be_llm:
+            return reading
+        view = _view(span, (), undescribed.DIALECT, shape)
+        view.use(shape.open)
+        return as_lost(reading, view, self.context)
 
     def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
         if not begins(span):
@@ -126,7 +140,9 @@ class RecordParser:
         if dialect.refine_log is not None:
             kind = dialect.refine_log(view, kind)
         if kind is IGNORE:
-            return _not_llm(log, "log")
+            view.use(shape.open)
+            reading = _not_llm(log, "log")
+            return as_lost(reading, view, context) if shape.may_be_llm else reading
         if kind.role in _OPEN_ROLES:
             view.use(shape.open)
         origin = origin_of(log, "log", dialect, shape, sender)
@@ -150,8 +166,9 @@ class RecordParser:
             precedence=_log_precedence(kind, origin, context),
             group=_group(view, origin),
             reported_tokens=naive,
-            drop=_drop(kind, records, naive),
+            drop=_drop(view, kind, records, usage),
             fingerprint=log.fingerprint,
+            unreadable=len(view.unreadable),
         )
 
 
@@ -223,16 +240,20 @@ def _role(kind: Kind) -> Role:
 
 
 def _drop(
-    kind: Kind, records: list[Record], naive: int
-) -> Literal["", "rollup", "duplicate", "not_llm"]:
+    view: RecordView, kind: Kind, records: list[Record], usage: Usage
+) -> Literal["", DropReason]:
     # An agent's own call comes after the step that the agent is.
     if records and (isinstance(records[0], LlmCall) or isinstance(records[-1], LlmCall)):
         return ""
     if kind.role == "copy":
         return "duplicate" if kind.name == "duplicate" else "rollup"
-    if naive and kind is not LEFT_OUT:
+    if kind is IGNORE and not records:
+        return "unknown_kind" if is_lost(view, usage) else "not_llm"
+    if kind is LEFT_OUT:
+        return "not_llm"
+    if usage.tokens is not None and usage.tokens.total:
         return "rollup"
-    return "" if records or kind.role != "ignore" else "not_llm"
+    return "" if records else "structure"
 
 
 def _group(view: RecordView, origin: Origin) -> str:
@@ -304,6 +325,6 @@ def _judged(
         context.judging,
         model=view.text("response_model") or view.text("request_model"),
         response_id=view.text("response_id"),
-        target_end_ns=record.end_ns if isinstance(record, RawSpan) else 0,
+        target_end_ns=record.end_ns if isinstance(record, RawSpan) and record.has_end else 0,
         weight=weight,
     )

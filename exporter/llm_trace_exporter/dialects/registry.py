@@ -26,6 +26,7 @@ from .vendors import (
     openllmetry,
     semconv,
     trulens,
+    undescribed,
     vercel_ai,
 )
 
@@ -64,8 +65,12 @@ DIALECTS: tuple[Dialect, ...] = (
     openllmetry.DIALECT,
     confident.DIALECT,
     semconv.DIALECT,
+    undescribed.DIALECT,
 )
-"""Vendor keys are read before generic ones: the most particular dialect comes first."""
+"""Vendor keys are read before generic ones: the most particular dialect comes first.
+
+The last knows no record by itself: it gets the spans that none knows and that may be calls.
+"""
 
 
 def table_of(dialect: Dialect) -> Fields:

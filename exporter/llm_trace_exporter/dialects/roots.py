@@ -21,11 +21,12 @@ def root_of(span: RawSpan, origin: Origin, weight: float, *, failed: bool) -> Ro
         span_id=span.span_id,
         name=clean_name(span.name),
         start_ns=span.start_ns,
-        end_ns=max(span.start_ns, span.end_ns),
+        end_ns=span.ended_ns,
         service=origin.service,
         environment=origin.environment,
         dimensions=origin.dimensions,
         failed=failed or span.status_code == _ERROR,
         is_local=bool(span.parent_span_id),
         weight=weight,
+        is_untimed=not span.has_end,
     )

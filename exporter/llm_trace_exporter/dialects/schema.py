@@ -211,8 +211,8 @@ class RecordView(Struct, eq=False, gc=False):
     groups: frozenset[str]
     """Those of `places`."""
     objects: dict[str, Value] = {}
-    unreadable: int = 0
-    """How many numbers on it could not be read."""
+    unreadable: tuple[AttributeKey, ...] = ()
+    """Where numbers stand that could not be read, each once."""
 
     def use(self, places: FactPlaces) -> None:
         """Go on with the facts that stand elsewhere."""
@@ -285,7 +285,7 @@ class RecordView(Struct, eq=False, gc=False):
             return value
         if where.is_open and isinstance(value, str) and not value[:1].isdigit():
             return None
-        return self._read(count, self.value_at(where), is_vital=is_vital)
+        return self._read(count, where, is_vital=is_vital)
 
     def object_at(self, where: AttributeKey) -> Value:
         """The object a Key points to, out of whatever holds it; None when there is none."""
@@ -297,14 +297,14 @@ class RecordView(Struct, eq=False, gc=False):
     def usd(self, fact: str) -> float | None:
         """First amount of dollars of a fact that can be read."""
         for where in self.locations.get(fact, ()):
-            if (found := self._read(usd, self.value_at(where))) is not None:
+            if (found := self._read(usd, where)) is not None:
                 return found
         return None
 
     def number(self, fact: str) -> float | None:
         """First number of a fact that can be read, in its base unit."""
         for where in self.locations.get(fact, ()):
-            if (found := self._read(number, self.value_at(where))) is not None:
+            if (found := self._read(number, where)) is not None:
                 return found * where.scale
         return None
 
@@ -316,17 +316,24 @@ class RecordView(Struct, eq=False, gc=False):
         return None
 
     def _read(
-        self, read: Callable[[Value], _Number | None], value: Value, *, is_vital: bool = False
+        self,
+        read: Callable[[Value], _Number | None],
+        where: AttributeKey,
+        *,
+        is_vital: bool = False,
     ) -> _Number | None:
         try:
-            return read(value)
-        except UnreadableNumber:
-            self.unreadable += 1
-        except RejectedRecord:
-            if is_vital:
+            return read(self.value_at(where))
+        except RejectedRecord as error:
+            if is_vital and not isinstance(error, UnreadableNumber):
                 raise
-            self.unreadable += 1
+            self.lose(where)
         return None
+
+    def lose(self, where: AttributeKey) -> None:
+        """Note that a number could not be read; it may be asked for again."""
+        if where not in self.unreadable:
+            self.unreadable = (*self.unreadable, where)
 
 
 VITAL = ("input", "output")

@@ -53,7 +53,7 @@ def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> St
     """The step that a record tells."""
     step_kind: StepKind = kind.name  # type: ignore[assignment]
     told = view.text(_STEP_FACTS.get(kind.name, ""))
-    start_ns, end_ns = interval(view)
+    start_ns, end_ns, is_untimed = interval(view)
     documents, top_score = _documents(view) if step_kind == "retrieval" else (None, None)
     return Step(
         origin=origin,
@@ -67,13 +67,19 @@ def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> St
         top_score=top_score,
         guardrail_action=_action(view) if step_kind == "guardrail" else None,
         weight=weight,
+        is_untimed=is_untimed,
     )
 
 
 @lru_cache(maxsize=4_096)
 def clean_name(name: str) -> str:
     """A step's name without the operation around it and without ids that would make it endless."""
-    return _IDS_IN_NAMES.sub("*", _OPERATION_IN_NAME.sub("", name))
+    return without_ids(_OPERATION_IN_NAME.sub("", name))
+
+
+def without_ids(name: str) -> str:
+    """A name with `*` for each id in it."""
+    return _IDS_IN_NAMES.sub("*", name)
 
 
 def _action(view: RecordView) -> GuardrailAction | None:

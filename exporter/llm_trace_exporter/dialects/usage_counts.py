@@ -47,7 +47,7 @@ def counts_of(view: RecordView) -> Counts:
     apart: set[str] = set()
     found = Counts(flat_counts(view, apart), apart, {})
     for where in view.locations.get("usage_object", ()):
-        inner = _of_object(view.object_at(where), where)
+        inner = _of_object(view, where)
         if inner.by_fact:
             found = _joined(found, inner)
     return found
@@ -79,9 +79,9 @@ def flat_counts(view: RecordView, apart: set[str] | None = None) -> dict[str, in
     return found
 
 
-def _of_object(value: Value, where: AttributeKey) -> Counts:
+def _of_object(view: RecordView, where: AttributeKey) -> Counts:
     found = Counts({}, set(), {})
-    for path, written in _leaves(value):
+    for path, written in _leaves(view.object_at(where)):
         bucket = bucket_of_member((where.attr, *where.path, *path)) if where.named else None
         bucket = bucket or bucket_of_member(path)
         if bucket is None:
@@ -89,6 +89,7 @@ def _of_object(value: Value, where: AttributeKey) -> Counts:
         try:
             told = count(written)
         except RejectedRecord:
+            view.lose(where)
             continue
         if told is not None:
             _take(found, bucket, told, apart=where.additive and not _in_details(path))

@@ -109,6 +109,19 @@ class Server:
             return Missing(f"HTTP status {status}{_said(answer)}")
         return answer["data"]
 
+    def beside(self, path: str) -> Any:
+        """The JSON that lies beside the server's own address; `Missing` where there is none."""
+        try:
+            status, body, _ = self._get(str(httpx2.URL(self.url).join(path)), {})
+        except OSError as error:
+            return Missing(str(error))
+        if status != 200:
+            return Missing(f"HTTP status {status}")
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            return Missing("no JSON")
+
     def fetch(
         self, path: str, parameters: Mapping[str, Any], accept: str = "application/json"
     ) -> tuple[int, bytes, httpx2.Headers]:
@@ -116,10 +129,15 @@ class Server:
 
         Raises: OSError where no answer came in time, or one that is too large.
         """
+        return self._get(self.url + path, parameters, accept)
+
+    def _get(
+        self, url: str, parameters: Mapping[str, Any], accept: str = "application/json"
+    ) -> tuple[int, bytes, httpx2.Headers]:
         until_s = time.monotonic() + self._timeout_s
         try:
             with self._client.stream(
-                "GET", self.url + path, params=dict(parameters), headers={"Accept": accept},
+                "GET", url, params=dict(parameters), headers={"Accept": accept},
                 extensions=self._extensions,
             ) as response:  # fmt: skip
                 body = bytearray()

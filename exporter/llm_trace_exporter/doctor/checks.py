@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from . import kubernetes, numbers, rules, scraping
+from . import kubernetes, numbers, rules, scraping, understood
 from .facts import Facts
 from .findings import Finding
 
@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     Check("Prometheus", "dropped", scraping.dropped),
     Check("Prometheus", "exemplars", scraping.exemplars),
     Check("Numbers", "traffic", numbers.traffic),
+    Check("Numbers", "understood", understood.understood),
     Check("Numbers", "copies", numbers.copies),
     Check("Numbers", "clocks", numbers.clocks),
     Check("Numbers", "fresh", numbers.fresh),

@@ -124,6 +124,19 @@ class Exemplar:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Records that look alike and that the exporter did not understand."""
+
+    signal: str
+    scope: str
+    name: str
+    attributes: tuple[str, ...]
+    records: int
+    convention: Mapping[str, Any]
+    """A member of `conventions` to start from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """The exporter's own `/metrics`, asked from here."""
 
@@ -133,6 +146,8 @@ class Page:
     """Of its samples."""
     ahead_s: float | None
     """How far its clock is before this machine's; None: it did not say."""
+    unread: tuple[Unread, ...] | Missing = ()
+    """What it did not understand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from .asking import CannotAsk, Server, ahead_of
 from .facts import Facts, Group, Labels, Missing, Page, Panel, Rule, Target
 from .promql import Selector
 from .questions import OUR_NAME, OURS, QUESTIONS
-from .shapes import exemplars, groups, labels_of, number, samples, strings, targets
+from .shapes import exemplars, groups, labels_of, number, samples, strings, targets, unread
 from .shipped import read_yaml
 
 EXEMPLARS_OF = "llm_request_duration_seconds_bucket"
@@ -212,4 +212,5 @@ def _page(exporter: Server) -> Page:
         content_type=headers.get("content-type", ""),
         names=names,
         ahead_s=ahead_of(headers, own_s),
+        unread=unread(exporter.beside("-/not-understood")),
     )

@@ -316,14 +316,24 @@ def traffic(facts: Facts) -> Iterator[Finding]:
         return
     received = sum(sample.value for sample in facts.asked("received"))
     calls = sum(sample.value for sample in facts.asked("calls"))
+    logs = sum(sample.value for sample in facts.asked("received_logs"))
     if calls:
         yield ok(f"{calls:.0f} calls counted, of {received:.0f} spans received since the start")
-    elif received:
+    elif received or logs:
+        arrived = f"{received:.0f} spans" if received else f"{logs:.0f} log records"
         yield Finding(
             "warning",
-            f"{received:.0f} spans arrived, and no call was counted",
+            f"{arrived} arrived, and no call was counted",
             why="none of them tells a call to a model, or new series still show 0 (zero_hold)",
             do="look at llm_exporter_spans_received_total by dialect, and docs/sending-traces.md",
+        )
+    elif facts.asked("metrics_requests"):
+        yield Finding(
+            "warning",
+            "only OTLP metrics arrive, and they are not used",
+            why="calls, tokens and dollars are counted from traces, and from log records of "
+            "coding agents",
+            do="let the sender export its traces, too (docs/sending-traces.md)",
         )
     else:
         yield Finding(

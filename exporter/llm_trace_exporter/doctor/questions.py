@@ -22,7 +22,12 @@ QUESTIONS: Mapping[str, str] = {
     "day_ago": "llm_exporter_build_info offset 1d",
     "week_ago": "llm_exporter_build_info offset 1w",
     "received": "sum by (job, instance) (llm_exporter_spans_received_total)",
+    "received_logs": "sum by (job, instance) (llm_exporter_log_records_received_total)",
     "calls": "sum by (job, instance) (llm_requests_total)",
+    "only_agents": "sum by (exported_service, service)"
+    ' (llm_step_duration_seconds_count{step="agent"})'
+    " unless on (exported_service, service)"
+    " sum by (exported_service, service) (llm_requests_total)",
     "calls_by_model": "sum by (job, instance, exported_service, service, model)"
     " (increase(llm_requests_total[1h]))",
     "resets": "max by (job, instance) (resets(llm_cost_usd_total[1d])) > 0",
@@ -37,6 +42,9 @@ QUESTIONS: Mapping[str, str] = {
     " (llm_exporter_pending_calls / llm_exporter_pending_calls_limit) > 0.8",
     "rejected": "sum by (source, reason) (increase(llm_exporter_requests_rejected_total[1h])) > 0",
     "invalid": 'sum(increase(llm_exporter_discarded_total{reason="invalid"}[1h])) > 0',
+    "not_understood": "sum by (dialect)"
+    ' (increase(llm_exporter_discarded_total{reason="unknown_kind"}[1d])) > 0',
+    "unreadable": "sum by (dialect) (increase(llm_exporter_unreadable_numbers_total[1d])) > 0",
     "metrics_requests": "sum(increase(llm_exporter_metrics_requests_total[1h])) > 0",
     "config_failed": "llm_exporter_config_last_reload_successful == 0",
     "security_failed": "llm_exporter_security_last_reload_successful == 0",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ..config.units import parse_duration
-from .facts import Exemplar, Group, Labels, Missing, Rule, Sample, Target
+from .facts import Exemplar, Group, Labels, Missing, Rule, Sample, Target, Unread
 from .promql import Need, needs, of_panel
 
 _OTHER = Missing("an answer of another shape than documented")
@@ -127,6 +127,27 @@ def exemplars(data: Any) -> tuple[Exemplar, ...] | Missing:
                 )
             )
     return tuple(found)
+
+
+def unread(data: Any) -> tuple[Unread, ...] | Missing:
+    """Of an exporter's list of what it did not understand."""
+    if isinstance(data, Missing):
+        return data
+    return tuple(
+        Unread(
+            signal=str(row.get("signal", "")),
+            scope=str(row.get("scope", "")),
+            name=str(row.get("name", "")),
+            attributes=_texts(row.get("attributes")),
+            records=int(number(row.get("records"))),
+            convention=found if isinstance(found := row.get("convention"), dict) else {},
+        )
+        for row in items({"rows": data}, "rows")
+    )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def items(value: Any, key: str) -> list[dict[str, Any]]:

@@ -60,8 +60,8 @@ class Aggregator:
                     charges[place] = self._charge(priced)
             else:
                 self._result(record)
-        for reason, (n, tokens) in output.discarded.items():
-            self._metrics.discarded(reason, n, tokens)
+        for (reason, dialect), (n, tokens) in output.discarded.items():
+            self._metrics.discarded(reason, n, tokens, dialect=dialect)
         for why, n in output.missing.items():
             self._metrics.unmatched(why, n)
         if self.decisions is not None and charges is not None and output.decisions is not None:

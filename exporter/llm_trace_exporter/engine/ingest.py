@@ -47,7 +47,7 @@ from ..otlp.records import Encoding, RawLog, RawSpan, SignalName
 from ..pricing import Pricing
 from ..storage import Entry, Journal, Memory
 from .aggregate import Aggregator
-from .arrivals import Arrivals, dated, message_of, parsed_records_of
+from .arrivals import Arrivals, dated, message_of
 from .explaining import NotingParser, arrivals_of
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -119,8 +119,7 @@ class Ingester:
         """
         if signal == "metrics":
             parse(wire.Request, body) if encoding == "protobuf" else members_of(document(body))
-            self._metrics.metrics_request(source)
-            return Outcome()
+            return self.arrivals.metrics(source, tenant)
         started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
         is_traces = signal == "traces"
@@ -152,8 +151,8 @@ class Ingester:
         if dispatcher is not None:
             capture = dispatcher.capture_spans(captured)
             read_log = dispatcher.capture_logs(read_log, self._extractor, captured)
-        spans = parsed_records_of(raw_spans, (noting or reader).span, reasons, capture)
-        logs = parsed_records_of(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
+        spans = self.arrivals.read(raw_spans, (noting or reader).span, reasons, capture)
+        logs = self.arrivals.read(dated(raw_logs, self._wall_clock_ns()), read_log, reasons)
         with self._writing:
             if readers is not self._readers:
                 return None

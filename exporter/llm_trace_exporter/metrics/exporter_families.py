@@ -93,17 +93,27 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
         "max(llm_exporter_request_bytes_limit)",
     ),
     _exporter(
-        "discarded_total", "counter", "", ("reason",),
-        "Records taken in that count for nothing themselves, such as a copy of a call.",
+        "discarded_total", "counter", "", ("reason", "dialect"),
+        "Records taken in that count for nothing themselves: told better by another record "
+        "(rollup), sent before or on another signal (duplicate), after the call was counted "
+        "(late), with a number that cannot be true (invalid), known to enclose others only "
+        "(structure), of no language model (not_llm), or of one and not understood "
+        "(unknown_kind).",
         "sum by (reason) (rate(llm_exporter_discarded_total[5m]))",
         reasons=DISCARD_REASONS,
     ),
     _exporter(
-        "discarded_tokens_total", "counter", "tokens", ("reason",),
+        "discarded_tokens_total", "counter", "tokens", ("reason", "dialect"),
         "Tokens written on discarded records: what summing every span would have over-counted.",
         "sum(increase(llm_exporter_discarded_tokens_total[1d])) "
         "/ sum(increase(llm_tokens_total[1d]))",
         reasons=DISCARD_REASONS,
+    ),
+    _exporter(
+        "unreadable_numbers_total", "counter", "", ("dialect",),
+        "Numbers on records that are none, or cannot be true: `n/a` cached tokens, a cost of "
+        "`$0.0021`, NaN. Only the number is left out; its record counts.",
+        "sum by (dialect) (increase(llm_exporter_unreadable_numbers_total[1h])) > 0",
     ),
     _exporter(
         "ingest_duration_seconds", "histogram", "seconds", ("source",),
@@ -126,9 +136,10 @@ EXPORTER_FAMILIES: tuple[Family, ...] = (
     ),
     _exporter(
         "implausible_values_total", "counter", "", ("field",),
-        "Durations of more than 7 days, and verdicts more than a year after their call. They "
-        "count, with tokens and dollars, and are left out of the histograms of time: a clock was "
-        "wrong, or an end is missing.",
+        "Calls, steps and traces without an end, with one before their start or after more than "
+        "7 days, and verdicts more than a year after their call. They count, with tokens and "
+        "dollars, and are left out of the histograms of time: a clock was wrong, or a process "
+        "ended too early.",
         "sum by (field) (increase(llm_exporter_implausible_values_total[1h])) > 0",
     ),
     _exporter(

@@ -56,7 +56,8 @@ class ExporterMetrics:
             self._lag.clear()
             for name in ("discarded_total", "discarded_tokens_total"):
                 for reason in DISCARD_REASONS:
-                    self._store.counters(_P + name).get((reason,))
+                    self._store.counters(_P + name).get((reason, ""))
+            self._store.counters(_P + "unreadable_numbers_total").get(("",))
             self._store.counters(_P + "late_records_total").get(())
             for direction in CLOCK_DIRECTIONS:
                 self._store.counters(_P + "clock_jumps_total").get((direction,))
@@ -91,12 +92,18 @@ class ExporterMetrics:
         with self._store.lock:
             self._rejected[source, reason].add(1, self._clock())
 
-    def discarded(self, reason: str, n: float = 1, tokens: float = 0) -> None:
+    def discarded(self, reason: str, n: float = 1, tokens: float = 0, *, dialect: str = "") -> None:
         """Count records that count for nothing, and the tokens written on them."""
         with self._store.lock:
             now_s = self._clock()
-            self._discarded[(reason,)].add(n, now_s)
-            self._discarded_tokens[(reason,)].add(tokens, now_s)
+            self._discarded[reason, dialect].add(n, now_s)
+            self._discarded_tokens[reason, dialect].add(tokens, now_s)
+
+    def unreadable_numbers(self, dialect: str, n: int) -> None:
+        """Count numbers on records that could not be read."""
+        with self._store.lock:
+            family = self._store.counters(_P + "unreadable_numbers_total")
+            family.get((dialect,)).add(n, self._clock())
 
     def ingest_duration(self, source: str, seconds: float) -> None:
         """Record how long one request took to decode, apply and commit."""

@@ -16,6 +16,7 @@ from ..model import (
     TOKEN_TYPES,
     Assumption,
     Direction,
+    DropReason,
     Duration,
     FinishReason,
     GatewayEvent,
@@ -160,7 +161,7 @@ UNJOINED_REASONS = ("unnamed", "unknown")
 STATE_ERRORS = ("commit", "checkpoint", "unusable", "damaged")
 CLOCK_DIRECTIONS = ("forward", "back")
 
-DISCARD_REASONS = ("rollup", "duplicate", "late", "invalid", "not_llm")
+DISCARD_REASONS = (*get_args(DropReason), "late", "invalid")
 
 BUCKETS: Mapping[str, tuple[float, ...]] = {
     "seconds": (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600),

@@ -68,7 +68,7 @@ class NameProfiles:
         )
         series = self._series.by_key.get(key) or self._series.make(key)
         # Times that cannot be true were counted with the call itself.
-        is_plausible = call.duration_s <= MAX_DURATION_S
+        is_plausible = not call.is_untimed and call.duration_s <= MAX_DURATION_S
         if is_plausible:
             series.duration[(call.error_type,)].observe(call.duration_s, weight, now_s)
         if call.tokens is not None:

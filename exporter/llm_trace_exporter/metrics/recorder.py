@@ -26,7 +26,7 @@ from ..model import (
 )
 from .catalogue import REQUEST
 from .name_profiles import NameProfiles
-from .plausibility import is_plausible
+from .plausibility import duration_of, plausible
 from .series import MAX_AMOUNT, Counter, TraceRef
 from .series_sets import (
     NO_LABELS,
@@ -168,16 +168,16 @@ class Recorder:
         trace_ref: TraceRef | None,
     ) -> None:
         error = call.error_type
-        duration_s = call.duration_s
         outcome = "error" if error else "ok"
         series.requests[outcome, error].add(weight, now_s)
-        if not is_plausible(self._store, "call", duration_s, now_s):
+        duration_s = plausible(self._store, "call", duration_of(call), now_s)
+        if duration_s is None:
             return
         series.duration[(outcome,)].observe(duration_s, weight, now_s, trace_ref)
-        ttft_s = call.ttft_s
-        if not call.streaming or ttft_s is None:
+        if not call.streaming or call.ttft_s is None:
             return
-        if not is_plausible(self._store, "first_token", ttft_s, now_s):
+        ttft_s = plausible(self._store, "first_token", call.ttft_s, now_s)
+        if ttft_s is None:
             return
         series.ttft[NO_LABELS].observe(ttft_s, weight, now_s)
         intervals = call.tokens.output_all - 1 if call.tokens else 0
@@ -215,8 +215,8 @@ class Recorder:
         weight = _weight(step.weight)
         trace_ref = self._trace_ref(origin)
         outcome = "error" if step.error_type else "ok"
-        duration_s = step.duration_s
-        if is_plausible(self._store, "step", duration_s, now_s):
+        duration_s = plausible(self._store, "step", duration_of(step), now_s)
+        if duration_s is not None:
             series.duration[(outcome,)].observe(duration_s, weight, now_s, trace_ref)
         if step.kind == "tool":
             series.tools[outcome, step.error_type].add(weight, now_s)
@@ -238,8 +238,9 @@ class Recorder:
         weight = _weight(trace.weight)
         trace_ref = (trace.trace_id, trace.span_id, self._wall_clock())
         series.traces["error" if trace.failed else "ok",].add(weight, now_s)
-        if is_plausible(self._store, "trace", trace.duration_s, now_s):
-            series.duration[NO_LABELS].observe(trace.duration_s, weight, now_s, trace_ref)
+        duration_s = plausible(self._store, "trace", trace.duration_s, now_s)
+        if duration_s is not None:
+            series.duration[NO_LABELS].observe(duration_s, weight, now_s, trace_ref)
         series.llm_calls[NO_LABELS].observe(trace.llm_calls, weight, now_s, trace_ref)
         series.tool_calls[NO_LABELS].observe(trace.tool_calls, weight, now_s)
         if trace.tokens is not None:
@@ -271,8 +272,9 @@ class Recorder:
             found = series.findings[finding.category, finding.direction]
             found.add(finding.n * weight, now_s)
         if verdict.target_end_ns > 0:
-            lag_s = max(0, verdict.time_ns - verdict.target_end_ns) / 1e9
-            if is_plausible(self._store, "judge_lag", lag_s, now_s):
+            told_s = max(0, verdict.time_ns - verdict.target_end_ns) / 1e9
+            lag_s = plausible(self._store, "judge_lag", told_s, now_s)
+            if lag_s is not None:
                 series.lag[NO_LABELS].observe(lag_s, weight, now_s)
 
     def _scaled_score(self, verdict: Verdict) -> float | None:

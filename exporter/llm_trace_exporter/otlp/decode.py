@@ -310,7 +310,7 @@ def _span(
         text(span.name[:_NAME_BYTES]),
         kind if 0 <= kind <= 5 else 0,
         start_ns,
-        end_ns or start_ns,
+        end_ns,
         code if 0 <= code <= 2 else 0,
         text(message[:_MESSAGE_BYTES]) if message else "",
         text(state[:_NAME_BYTES]) if state else "",

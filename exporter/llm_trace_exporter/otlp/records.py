@@ -60,6 +60,7 @@ class RawSpan(Struct, eq=False, gc=False):
     """OTLP SpanKind number."""
     start_ns: int
     end_ns: int
+    """0: it tells none. It may lie before the start."""
     status_code: int
     """0 unset, 1 ok, 2 error."""
     status_message: str
@@ -70,6 +71,16 @@ class RawSpan(Struct, eq=False, gc=False):
     scope: Scope
     wire: bytes = b""
     """The span as it came, where texts may be asked for; not for keeping."""
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it tells an end that can be true."""
+        return self.end_ns >= self.start_ns
+
+    @property
+    def ended_ns(self) -> int:
+        """Its end; its start where it tells none that can be true."""
+        return max(self.start_ns, self.end_ns)
 
 
 class RawLog(Struct, eq=False, gc=False):

@@ -83,8 +83,8 @@ def status(refusal: Refusal) -> status_pb2.Status:
 def export_response(signal: SignalName, outcome: Outcome) -> Any:
     """The Export...ServiceResponse; `partial_success` is set only when there is something to say.
 
-    Also for metrics, which are taken and not used: a partial success would make every SDK log
-    a warning at each interval about something its user can do nothing about.
+    Also for metrics, which are taken and not used: that is said once, as a warning at each
+    interval would be about something that most users can do nothing about.
     """
     kind, rejected_field = _RESPONSES[signal]
     response = kind()

@@ -83,6 +83,13 @@ class Admin(Protocol):
         """
         ...
 
+    def not_understood(self) -> bytes:
+        """What looks like calls and could not be read: names of scopes, spans and attributes.
+
+        As JSON; at most some dozens.
+        """
+        ...
+
     def overview(self) -> Overview:
         """The landing page's numbers."""
         ...
@@ -134,6 +141,7 @@ class Web:
             Route(f"{prefix}/-/ready", self._ready, methods=["GET"]),
             Route(f"{prefix}/-/reload", self._reload, methods=["POST", "PUT"]),
             Route(f"{prefix}/-/explain", self._explain, methods=["GET"]),
+            Route(f"{prefix}/-/not-understood", self._not_understood, methods=["GET"]),
             Route(f"{prefix}/config", self._config, methods=["GET"]),
             Route(f"{prefix}/", self._landing, methods=["GET"]),
         ]
@@ -216,6 +224,10 @@ class Web:
     async def _config(self, _: Request) -> Response:
         return PlainTextResponse(await self._rest.run("config", self._admin.config_yaml))
 
+    async def _not_understood(self, _: Request) -> Response:
+        body = await self._rest.run("not_understood", self._admin.not_understood)
+        return Response(body, media_type="application/json")
+
     async def _to_landing(self, _: Request) -> Response:
         return RedirectResponse(f"{self._prefix}/")
 
@@ -224,6 +236,7 @@ class Web:
         links = (
             (self._telemetry_path, "Metrics"),
             (f"{self._prefix}/config", "Configuration"),
+            (f"{self._prefix}/-/not-understood", "Not understood"),
             (f"{self._prefix}/-/healthy", "Healthy"),
             (f"{self._prefix}/-/ready", "Ready"),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
+from zlib import crc32
 
 from msgspec import structs
 
@@ -13,7 +14,6 @@ from .effects import Effects
 _INPUT = ("gen_ai.usage.input_tokens", "llm.token_count.prompt")
 """Attributes that only a call has."""
 _KNOWN = ("gen_ai.", "llm.", "openinference.", "retrieval.", "evaluations.", "reranker.")
-_ELSEWHERE = "acme.ai."
 
 
 def sent_as(spans: Sequence[RawSpan], effects: Effects, chance: Random) -> tuple[RawSpan, ...]:
@@ -21,11 +21,16 @@ def sent_as(spans: Sequence[RawSpan], effects: Effects, chance: Random) -> tuple
     if chance.random() < effects.unknown:
         for span in spans:
             span.attrs = {
-                _ELSEWHERE + key if key.startswith(_KNOWN) else key: value
+                _meaningless(key) if key.startswith(_KNOWN) else key: value
                 for key, value in span.attrs.items()
             }
             span.events = ()
     return tuple(one for span in spans for one in _told(span, effects, chance))
+
+
+def _meaningless(key: str) -> str:
+    """Another name: one that still had its words would be read by them."""
+    return f"acme.{crc32(key.encode()):08x}"
 
 
 def _told(span: RawSpan, effects: Effects, chance: Random) -> Iterator[RawSpan]:

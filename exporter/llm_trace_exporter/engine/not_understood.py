@@ -1,0 +1,44 @@
+"""A bounded memory of what was not understood, for whoever asks which spans that were."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+import msgspec
+
+from ..dialects import Unread, convention_for, unread_of
+from ..otlp.records import RawLog, RawSpan
+
+MAX_KINDS = 50
+
+
+class NotUnderstood:
+    """The latest kinds of records that were not understood; safe to call from several threads."""
+
+    def __init__(self) -> None:
+        """Everything was understood so far."""
+        self._lock = threading.Lock()
+        self._counts: OrderedDict[Unread, int] = OrderedDict()
+
+    def see(self, record: RawSpan | RawLog) -> None:
+        """Note a record; past MAX_KINDS, what did not come for the longest time is forgotten."""
+        kind = unread_of(record)
+        with self._lock:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            self._counts.move_to_end(kind)
+            if len(self._counts) > MAX_KINDS:
+                self._counts.popitem(last=False)
+
+    def as_json(self) -> bytes:
+        """A list, the most frequent first: `signal`, `scope`, `name`, `attributes`, `records`.
+
+        `convention` is a member of the configuration's `conventions` to start from.
+        """
+        with self._lock:
+            counts = list(self._counts.items())
+        rows = [
+            {**kind._asdict(), "records": n, "convention": convention_for(kind)}
+            for kind, n in sorted(counts, key=lambda item: -item[1])
+        ]
+        return msgspec.json.encode(rows)
