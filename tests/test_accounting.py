@@ -7,9 +7,10 @@ import pytest
 from llm_trace_exporter.content import filters
 from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context, RecordParser
-from llm_trace_exporter.model import Agreement, LateUsage, ParsedRecord
+from llm_trace_exporter.model import ParsedRecord
 from llm_trace_exporter.otlp.decode import decode_logs, decode_traces
 from llm_trace_exporter.otlp.files import iter_requests
+from llm_trace_exporter.settled import Agreement, LateUsage
 from tests.test_corpus import CORPUS, SOURCES
 
 CONTEXT = Context()

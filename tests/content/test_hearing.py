@@ -17,7 +17,8 @@ from llm_trace_exporter.content import (
 )
 from llm_trace_exporter.content.record import CallContent
 from llm_trace_exporter.engine.engine import Engine
-from llm_trace_exporter.model import PricedCall, Verdict
+from llm_trace_exporter.model import Verdict
+from llm_trace_exporter.settled import PricedCall
 from tests.e2e.wire import Log, Span, logs, traces
 from tests.facts import Samples
 from tests.spans import chat

@@ -8,8 +8,9 @@ import pytest
 
 from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
-from llm_trace_exporter.model import Agreement, Feedback, LlmCall, Verdict
+from llm_trace_exporter.model import Feedback, LlmCall, Verdict
 from llm_trace_exporter.otlp.records import RawLog, RawSpan
+from llm_trace_exporter.settled import Agreement
 from tests.spans import chat, raw_log, raw_span, read_log, read_span, trace_id
 
 CONTEXT = Context()

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from llm_trace_exporter.correlation import TraceLimits, WholeTraces
 from llm_trace_exporter.dialects import Context
-from llm_trace_exporter.model import CostLine, LlmCall, PricedCall, Step, TraceSummary
+from llm_trace_exporter.model import LlmCall, Step
 from llm_trace_exporter.otlp.records import RawSpan
+from llm_trace_exporter.settled import CostLine, PricedCall, TraceSummary
 from tests.spans import chat, raw_span, read_span, trace_id
 
 CONTEXT = Context()

@@ -232,25 +232,30 @@ def test_deep_values_in_protobuf(exporter: Exporter) -> None:
 
 IMPOSSIBLE = {
     "negative": chat((-1, 5)),
-    "not a number": chat((float("nan"), 5)),  # type: ignore[arg-type]
-    "infinite": chat((float("inf"), 5)),  # type: ignore[arg-type]
     "absurd": chat((2**62, 5)),
     "absurd text": {**chat(), "gen_ai.usage.input_tokens": "9" * 400},
-    "cost": chat(gen_ai__usage__cost=-1.0),
+}
+UNREADABLE = {
+    "not a number": chat((float("nan"), 5)),  # type: ignore[arg-type]
+    "infinite": chat((float("inf"), 5)),  # type: ignore[arg-type]
+    "cost": chat((0, 5), gen_ai__usage__cost=-1.0),
 }
 
 
 def test_one_impossible_span_spoils_no_other(exporter: Exporter) -> None:
     before = exporter.metrics()
-    spans = [Span(attrs) for attrs in IMPOSSIBLE.values()]
+    spans = [Span(attrs) for attrs in (*IMPOSSIBLE.values(), *UNREADABLE.values())]
     answer = exporter.post(traces(*spans, call((10, 5)), service="mixed"))
     assert answer.status_code == 200
     at = exporter.wait_until_settled()
-    assert at.by("llm_requests_total", "outcome", service="mixed") == {"ok": 1}
-    assert at.by("llm_tokens_total", "type", service="mixed") == {"input": 10, "output": 5}
-    invalid = "llm_exporter_discarded_total"
-    grown = at.total(invalid, reason="invalid") - before.total(invalid, reason="invalid")
-    assert grown == len(IMPOSSIBLE)
+    read = len(UNREADABLE) + 1
+    assert at.by("llm_requests_total", "outcome", service="mixed") == {"ok": read}
+    assert at.by("llm_tokens_total", "type", service="mixed") == {"input": 10, "output": 5 * 4}
+    for name, of, n in (
+        ("llm_exporter_discarded_total", {"reason": "invalid"}, len(IMPOSSIBLE)),
+        ("llm_exporter_unreadable_numbers_total", {}, len(UNREADABLE)),
+    ):
+        assert at.total(name, **of) - before.total(name, **of) == n, name
 
 
 def test_it_still_counts(exporter: Exporter) -> None:

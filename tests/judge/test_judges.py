@@ -21,7 +21,8 @@ from llm_trace_exporter.judge.prompt import OPENING
 from llm_trace_exporter.judge.question import DIALECT
 from llm_trace_exporter.judge.rules import Rule, Sample, parse_matcher
 from llm_trace_exporter.judge.runner import JudgeOptions, JudgeRunner
-from llm_trace_exporter.model import LlmCall, Origin, PricedCall, Verdict
+from llm_trace_exporter.model import LlmCall, Origin, Verdict
+from llm_trace_exporter.settled import PricedCall
 from tests.judge.endpoint import Reply, Server, serving
 
 POLITE = Rule("polite", "Is the answer polite?", ("answer",))

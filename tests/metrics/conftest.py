@@ -19,7 +19,8 @@ from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
 from llm_trace_exporter.metrics.label_policy import Dimension
 from llm_trace_exporter.metrics.recorder import Recorder
 from llm_trace_exporter.metrics.store import Store, StoreOptions
-from llm_trace_exporter.model import Agreement, Feedback, LlmCall, Origin, PricedCall, Step, Verdict
+from llm_trace_exporter.model import Feedback, LlmCall, Origin, Step, Verdict
+from llm_trace_exporter.settled import Agreement, PricedCall
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 UNIX_S = 1_790_000_000.0

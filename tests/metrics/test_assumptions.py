@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_trace_exporter.model import CostLine, PricedCall, Tokens
+from llm_trace_exporter.model import Tokens
+from llm_trace_exporter.settled import CostLine, PricedCall
 from tests.metrics.conftest import CALL
 
 NewMeter = Callable[..., Any]

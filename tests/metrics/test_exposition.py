@@ -22,7 +22,8 @@ from llm_trace_exporter.metrics.exposition import Exposition, process_registry
 from llm_trace_exporter.metrics.label_policy import clean_value
 from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS
 from llm_trace_exporter.metrics.objectives import ObjectiveMetrics
-from llm_trace_exporter.model import CostLine, Finding, Tokens, TraceSummary
+from llm_trace_exporter.model import Finding, Tokens
+from llm_trace_exporter.settled import CostLine, TraceSummary
 from tests.draws import draws
 
 NewMeter = Callable[..., Any]

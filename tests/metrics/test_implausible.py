@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from llm_trace_exporter.model import MAX_DURATION_S, CostLine, Tokens
+from llm_trace_exporter.model import MAX_DURATION_S, Tokens
+from llm_trace_exporter.settled import CostLine
 from tests.metrics.test_exposition import TRACE
 from tests.metrics.test_recorder import STREAM, NewMeter, by_label, families_with_samples
 

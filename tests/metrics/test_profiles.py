@@ -9,7 +9,8 @@ import pytest
 
 from llm_trace_exporter.metrics.restore import StoreLoader
 from llm_trace_exporter.metrics.store import StoreOptions
-from llm_trace_exporter.model import CostLine, Tokens
+from llm_trace_exporter.model import Tokens
+from llm_trace_exporter.settled import CostLine
 
 NewMeter = Callable[..., Any]
 SEMCONV = frozenset({"semconv"})

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.label_policy import Dimension
-from llm_trace_exporter.model import TOKEN_TYPES, CostLine, Finding, Tokens
+from llm_trace_exporter.model import TOKEN_TYPES, Finding, Tokens
+from llm_trace_exporter.settled import CostLine
 from tests.draws import draws
 
 NewMeter = Callable[..., Any]

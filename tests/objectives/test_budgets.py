@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from llm_trace_exporter.model import CostLine, LlmCall, Origin, PricedCall
+from llm_trace_exporter.model import LlmCall, Origin
 from llm_trace_exporter.objectives import Budget, Budgets, Figures, Target, effective
+from llm_trace_exporter.settled import CostLine, PricedCall
 
 DAY_S = 86_400.0
 MIDNIGHT_S = 1_795_219_200.0

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from llm_trace_exporter.model import TOKEN_TYPES, CostLine, PricedCall, Tokens
+from llm_trace_exporter.model import TOKEN_TYPES, Tokens
 from llm_trace_exporter.pricing import Contract, Pricing, PricingPolicy
+from llm_trace_exporter.settled import CostLine, PricedCall
 
 SONNET = ("anthropic", "claude-sonnet-4-5")
 WRITES = Tokens(input=10_000, cache_write=100_000, output=10)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from llm_trace_exporter.model import TOKEN_TYPES, CostLine, PricedCall, Tokens
+from llm_trace_exporter.model import TOKEN_TYPES, Tokens
 from llm_trace_exporter.pricing import Contract, Pricing, PricingPolicy
 from llm_trace_exporter.pricing.names import MAX_LENGTH
+from llm_trace_exporter.settled import CostLine, PricedCall
 from tests.draws import draws
 
 LIST_USD = 0.004

@@ -13,9 +13,9 @@ import pytest
 from llm_trace_exporter.cli import main as cli
 from llm_trace_exporter.config import load_config
 from llm_trace_exporter.engine.wiring import pricing_policy
-from llm_trace_exporter.model import Assumption, UnpricedReason
 from llm_trace_exporter.pricing import Pricing
 from llm_trace_exporter.pricing.regions import REGIONAL_PRICES
+from llm_trace_exporter.settled import Assumption, UnpricedReason
 
 DOCS = Path(__file__).parents[2] / "docs" / "pricing.md"
 TEXT = DOCS.read_text()

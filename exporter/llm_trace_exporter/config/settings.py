@@ -382,15 +382,11 @@ class Settings:
     limits: LimitSettings = LimitSettings()
     openmetrics: OpenMetricsSettings = OpenMetricsSettings()
     compat: tuple[NameProfile, ...] = ()
-    """Other names under which calls are counted as well."""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     dialects: Mapping[str, DialectSettings] = field(default_factory=dict)
-    """By dialect, where it differs from the defaults."""
     conventions: tuple[ConventionSettings, ...] = ()
-    """The operator's own."""
     cache_inclusion: Mapping[str, Inclusion | Mapping[str, Inclusion]] = field(default_factory=dict)
-    """Instrumentation scope to whether its input counts contain cached tokens, or to that by
-    provider."""
+    """Scope -> whether input counts contain cached tokens, or provider -> that."""
     gateways: tuple[str, ...] = ()
     """Services all of whose calls have a client that is traced, too."""
     logs: LogsSettings = LogsSettings()

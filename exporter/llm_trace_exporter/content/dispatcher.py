@@ -14,10 +14,11 @@ from time import monotonic, sleep
 
 from ..correlation import Memory
 from ..errors import DecodeError
-from ..model import LlmCall, ParsedRecord, PricedCall, Step
+from ..model import LlmCall, ParsedRecord, Step
 from ..operations import WORDLESS
 from ..otlp.decode import content_of
 from ..otlp.records import RawLog, RawSpan
+from ..settled import PricedCall
 from .attribute_filter import text_filter
 from .buffer import ContentBuffer, Reporter
 from .extract import ContentExtractor, RawContent, extract_content, raw_content_from

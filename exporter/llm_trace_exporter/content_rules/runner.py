@@ -8,7 +8,8 @@ from time import time_ns
 from zlib import crc32
 
 from ..content.record import CallContent
-from ..model import LlmCall, PricedCall, Verdict, VerdictValue
+from ..model import LlmCall, Verdict, VerdictValue
+from ..settled import PricedCall
 from .form import json_format
 from .injection import document_injection, injection
 from .language import language

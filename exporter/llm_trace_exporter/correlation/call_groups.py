@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from ..model import LlmCall
@@ -86,3 +88,30 @@ def caller_only(outer: LlmCall) -> LlmCall:
         purpose=outer.purpose,
         weight=outer.weight,
     )
+
+
+class Rest(NamedTuple):
+    """Who told a call beside the one whose numbers count."""
+
+    logs: list[Report]
+    """Log records that repeat what a span tells."""
+    copied: int
+    """Tokens that they wrote."""
+    spans: list[Report]
+    left: int
+    """Tokens that all wrote beyond these and the call's."""
+
+
+def rest_of(leaf: CallGroup) -> Rest | None:
+    """What the reporters of a call wrote beyond the call itself; None where that is nothing."""
+    call, reporters = leaf.call, leaf.reporters
+    counted = call.tokens.total if call.tokens else 0
+    if len(reporters) == 1 and reporters[0].reported_tokens <= counted:
+        return None
+    is_span = call.origin.signal == "span"
+    logs = [t for t in reporters if is_span and t.signal == "log"]
+    spans = [t for t in reporters if not is_span or t.signal != "log"]
+    copied = sum(t.reported_tokens for t in logs)
+    own = next((t for t in spans if t.span_id == call.origin.span_id), spans[0])
+    spans.remove(own)
+    return Rest(logs, copied, spans, max(0, leaf.reported_tokens - copied - counted))

@@ -7,7 +7,6 @@ trace table, so what comes out does not depend on the order in which the reports
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
@@ -15,7 +14,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import Feedback, LlmCall, ParsedRecord, Step, Verdict
-from .call_groups import CallGroup
+from .call_groups import CallGroup, rest_of
 from .decisions import Decisions
 from .duplicates import distinct, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
@@ -59,7 +58,7 @@ class Correlator:
         self._waiting = Waiting(memories.pairs)
         self._waiting.gateways = GatewayIndex(limits.gateways)
         self._joiner = EvaluationJoiner(
-            self._table, self.subjects, memories.answered, memories.comparison
+            self._table, self.subjects, memories.answered_anywhere, memories.comparison
         )
         self._output = Output()
         self._now_s = 0.0
@@ -126,12 +125,7 @@ class Correlator:
     ) -> Iterator[None]:
         """Let things wait as long as they did in an earlier process."""
         limits = self.limits
-        self.limits = dataclasses.replace(
-            limits,
-            decision_wait_s=decision_wait_s,
-            evaluation_wait_s=evaluation_wait_s,
-            inherit_wait_s=inherit_wait_s,
-        )
+        self.limits = limits.waiting(decision_wait_s, evaluation_wait_s, inherit_wait_s)
         try:
             yield
         finally:
@@ -343,18 +337,10 @@ class Correlator:
 
     def _discard_others(self, leaf: CallGroup) -> None:
         """Note what the reporters of a call wrote beyond the call itself."""
-        call, reporters = leaf.call, leaf.reporters
-        counted = call.tokens.total if call.tokens else 0
-        if len(reporters) == 1 and reporters[0].reported_tokens <= counted:
-            return
-        is_span = call.origin.signal == "span"
-        logs = [t for t in reporters if is_span and t.signal == "log"]
-        others = [t for t in reporters if not is_span or t.signal != "log"]
-        copied = sum(t.reported_tokens for t in logs)
-        self._output.discard("duplicate", len(logs), copied, logs, call.origin)
-        left = max(0, leaf.reported_tokens - copied - counted)
-        others = [t for t in reporters[1:] if not logs or t.signal == "span"]
-        self._output.discard("rollup", len(reporters) - len(logs) - 1, left, others, call.origin)
+        rest, origin = rest_of(leaf), leaf.call.origin
+        if rest is not None:
+            self._output.discard("duplicate", len(rest.logs), rest.copied, rest.logs, origin)
+            self._output.discard("rollup", len(rest.spans), rest.left, rest.spans, origin)
 
     def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""

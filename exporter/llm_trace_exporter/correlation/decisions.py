@@ -10,7 +10,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..model import LateUsage, Origin, ParsedRecord, Signal
+from ..model import Origin, ParsedRecord, Signal, Step
+from ..settled import LateUsage
 from .trace import Report
 
 What = Literal["counted", "merged", "discarded", "resent"]
@@ -40,6 +41,8 @@ class Decision(Struct, frozen=True, gc=False):
     """Of what it counts as in `Output.records`; -1: it is not there."""
     is_result: bool = False
     """About a verdict or rating on the record, not about the record itself."""
+    is_step: bool = False
+    """About the step that it tells: an agent may be a step and a call in one."""
 
 
 class Decisions:
@@ -63,7 +66,8 @@ class Decisions:
 
     def counted(self, report: Report, place: int) -> None:
         """Note that a call or step counts."""
-        self.made.append(Decision(*self._key(report), "counted", place=place))
+        is_step = isinstance(report.record, Step)
+        self.made.append(Decision(*self._key(report), "counted", place=place, is_step=is_step))
 
     def discarded(
         self,
@@ -89,9 +93,12 @@ class Decisions:
             elif origin is not None:
                 ids = (origin.trace_id, origin.span_id)
                 at = place if one is adds else -1
-                self.made.append(Decision(*self._key(one), "merged", reason, ids, at))
+                is_step = isinstance(one.record, Step)
+                key = self._key(one)
+                self.made.append(Decision(*key, "merged", reason, ids, at, is_step=is_step))
             else:
-                self.made.append(Decision(*self._key(one), "discarded", reason))
+                is_step = isinstance(one.record, Step)
+                self.made.append(Decision(*self._key(one), "discarded", reason, is_step=is_step))
 
     def result(self, reading: ParsedRecord, reason: str = "") -> None:
         """Note that a result on a record counts, or why not."""

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..model import Agreement, Feedback, LlmCall, Step, Subject, Verdict
+from ..model import Feedback, LlmCall, Step, Subject, Verdict
+from ..settled import Agreement
 from .memory_codec import Move, Saved, log_of, relabelled, unpacked, whole_of
 from .merge import first_non_empty
 from .subjects import EvaluationTarget, Subjects, common_target

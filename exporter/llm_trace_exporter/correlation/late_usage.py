@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..model import LateUsage, LlmCall
+from ..model import LlmCall
+from ..settled import LateUsage
 from .call_groups import CallGroup
 from .duplicates import is_linked
 from .memories import Memories

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
-from ..model import Agreement, DropReason, LateUsage, LlmCall, Origin, ParsedRecord, Record, Step
+from ..model import DropReason, LlmCall, Origin, ParsedRecord, Record, Step
+from ..settled import Agreement, LateUsage
 from .decisions import Decisions
 from .evaluations import UnmatchedReason
 from .trace import Report
@@ -40,6 +41,17 @@ class Limits:
     """How long a result waits for a subject that is not known."""
     gateways: frozenset[str] = frozenset()
     """Services all of whose calls have a client that is traced, too."""
+
+    def waiting(
+        self, decision_wait_s: float, evaluation_wait_s: float, inherit_wait_s: float
+    ) -> Limits:
+        """The same with other waits."""
+        return replace(
+            self,
+            decision_wait_s=decision_wait_s,
+            evaluation_wait_s=evaluation_wait_s,
+            inherit_wait_s=inherit_wait_s,
+        )
 
 
 class Memory(NamedTuple):

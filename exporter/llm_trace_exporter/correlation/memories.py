@@ -129,6 +129,11 @@ class Memories:
         other = self._services.get(response_id)
         return self.answers.get((other, response_id)) if other not in (None, service) else None
 
+    def answered_anywhere(self, service: str, response_id: str) -> Answer | None:
+        """The call that was answered so: of this service, else of its client or gateway."""
+        own = self.answered(service, response_id)
+        return own or self.answered_elsewhere(service, response_id)
+
     def has_counted(self, leaf: CallGroup) -> bool:
         """Whether the answer that a call names was counted already, as somebody else told it."""
         call = leaf.call

@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..model import ParsedRecord, PricedCall, Root, Step, TraceSummary
+from ..model import ParsedRecord, Root, Step
+from ..settled import PricedCall, TraceSummary
 from .bounded_set import BoundedMap
 from .limits import Memory
 from .memory_codec import Move, Part, Saved, log_of, merged, unpacked, whole_of

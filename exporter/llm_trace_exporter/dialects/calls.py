@@ -52,7 +52,7 @@ def read_call(
         provider=_provider(view),
         request_model=view.text("routed_from") or request_model,
         response_model=response_model,
-        tokens=None if _is_estimate(view, error) else tokens,
+        tokens=tokens if told is not None or not _is_estimate(view, error) else None,
         error_type=error,
         finish_reasons=finish_reasons(told),
         streaming=streaming,
@@ -73,7 +73,7 @@ _TELLS_AT_FIRST = ("anthropic", "claude", "bedrock", "aws", "google", "gemini", 
 
 
 def _is_estimate(view: RecordView, error: ErrorType) -> bool:
-    """Whether the emitter counted by itself what the provider never told.
+    """Whether the emitter of a call without an end counted what the provider never told.
 
     OpenAI's API and those like it tell the usage of a stream in its last part; of one that broke
     off before, ddtrace 4.16 and LiteLLM write what they think it was.

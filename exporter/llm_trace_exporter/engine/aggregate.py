@@ -11,9 +11,10 @@ from ..correlation import Output, WholeTraces
 from ..explain import Charge, DecisionLog
 from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.recorder import Recorder
-from ..model import Agreement, Feedback, LateUsage, LlmCall, PricedCall, Step, Verdict
+from ..model import Feedback, LlmCall, Step, Verdict
 from ..objectives import Budgets
 from ..pricing import Pricing
+from ..settled import Agreement, LateUsage, PricedCall
 from .explaining import charge_of_call, charge_of_step
 
 _J = TypeVar("_J", Verdict, Feedback)

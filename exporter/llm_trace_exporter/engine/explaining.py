@@ -10,8 +10,9 @@ from ..dialects.parser import event_name
 from ..errors import RejectedRecord
 from ..explain import Arrival, Charge, DecisionLog
 from ..metrics.label_policy import clean_value
-from ..model import LlmCall, ParsedRecord, PricedCall, Signal, Step
+from ..model import LlmCall, ParsedRecord, Signal, Step
 from ..otlp.records import RawLog, RawSpan
+from ..settled import PricedCall
 
 _DIALECTS = {dialect.name: dialect for dialect in DIALECTS}
 
@@ -83,10 +84,11 @@ def arrivals_of(scores: Iterable[ParsedRecord]) -> Iterator[Arrival]:
 
 def arrival_of(reading: ParsedRecord, name: str, start_ns: int) -> Arrival:
     """A record as it was read."""
-    told = next((r for r in reading.records if isinstance(r, LlmCall | Step)), None)
+    told = next((r for r in reading.records if isinstance(r, LlmCall)), None) or next(
+        (r for r in reading.records if isinstance(r, Step)), None
+    )
+    has_step = isinstance(told, LlmCall) and any(isinstance(r, Step) for r in reading.records)
     results = sum(not isinstance(r, LlmCall | Step) for r in reading.records)
-    is_evaluator = reading.role == "evaluator"
-    is_structure = told is None and not results and not reading.drop
     return Arrival(
         reading.trace_id,
         reading.span_id,
@@ -101,8 +103,8 @@ def arrival_of(reading: ParsedRecord, name: str, start_ns: int) -> Arrival:
         kind_of="" if told is None else "call" if isinstance(told, LlmCall) else "step",
         written=reading.reported_tokens,
         results=results,
-        state="structure" if is_structure else "results" if told is None and results else "waiting",
-        reason="evaluator" if is_structure and is_evaluator else "",
+        has_step=has_step,
+        state="results" if told is None and results else "waiting",
     )
 
 

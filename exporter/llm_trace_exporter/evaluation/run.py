@@ -14,7 +14,8 @@ from ..judge.prompt import Limits, is_own
 from ..judge.question import Answered, Price, ask
 from ..judge.rules import Rule
 from ..judge.runner import JudgeOptions, labels_of
-from ..model import LlmCall, PricedCall
+from ..model import LlmCall
+from ..settled import PricedCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from copy import copy
 from msgspec import Struct
 
 from ..correlation import Decision
-from .records import OPEN, Arrival, Charge, Explained, Key
+from .records import OPEN, Arrival, Charge, Explained, Key, State
 
 _MAX_REASONS = 20
 
@@ -95,9 +95,15 @@ class DecisionLog:
                 else:
                     one.results_discarded += (decision.reason,)
                 continue
-            one.state, one.reason, one.into = decision.what, decision.reason, decision.into
-            one.charge = charges.get(decision.place)
-            self._close(one)
+            if decision.is_step and one.arrival.has_step:
+                one.step = charges.get(decision.place)
+                one.step_discarded = "" if decision.what == "counted" else decision.reason
+            else:
+                one.state, one.reason, one.into = *_outcome(one, decision), decision.into
+                one.charge = charges.get(decision.place)
+            if one.is_half_decided:
+                self._close(one)
+            one.is_half_decided = True
 
     def traces(self) -> list[Trace]:
         """All traces, the one seen longest ago first; they change with what is decided later."""
@@ -141,12 +147,20 @@ class DecisionLog:
             del self._open[one.key]
 
 
+def _outcome(one: Explained, decision: Decision) -> tuple[State, str]:
+    if decision.what == "discarded" and decision.reason == "structure":
+        return "structure", "evaluator" if one.arrival.role == "evaluator" else ""
+    return decision.what, decision.reason
+
+
 def _meant(same: Sequence[Explained], decision: Decision) -> Explained | None:
     """Which of several equal records a decision is about: what is sent again came last."""
     if decision.is_result:
         return next((one for one in same if one.results_left), None)
     if decision.what == "resent":
         return same[-1] if same else None
+    if decision.is_step:
+        return next((one for one in same if one.step is None and not one.step_discarded), None)
     return next((one for one in same if one.state == "waiting"), None)
 
 

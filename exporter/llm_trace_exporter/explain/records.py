@@ -8,7 +8,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from ..model import CostLine, Role, Signal, Tokens
+from ..model import Role, Signal, Tokens
+from ..settled import CostLine
 
 State = Literal["counted", "merged", "discarded", "resent", "structure", "results", "waiting"]
 """What became of a record.
@@ -21,7 +22,7 @@ neither. results: it carries verdicts or ratings only. waiting: it is not decide
 LEFT_OUT: frozenset[State] = frozenset({"merged", "discarded", "resent"})
 """States that `llm_exporter_discarded_total` counts."""
 
-OPEN: frozenset[State] = frozenset({"waiting", "structure", "results"})
+OPEN: frozenset[State] = frozenset({"waiting", "results"})
 """States in which a record may turn out to have come before."""
 
 Key = tuple[bytes, bytes, Signal, bytes]
@@ -51,6 +52,8 @@ class Arrival(Struct, frozen=True, gc=False):
     """Input + output tokens that it reports, whether it may carry them or not."""
     results: int = 0
     """Verdicts and ratings on it."""
+    has_step: bool = False
+    """A step is told beside the call: an agent that asked itself."""
     state: State = "waiting"
     reason: str = ""
     detail: str = ""
@@ -98,6 +101,12 @@ class Explained(Struct, eq=False, gc=False):
     into: tuple[bytes, bytes] = (b"", b"")
     """Merged: (trace id, span id) of what counts."""
     charge: Charge | None = None
+    step: Charge | None = None
+    """What the step beside a call added, where it counts."""
+    step_discarded: str = ""
+    """Why it does not, where it does not."""
+    is_half_decided: bool = True
+    """One decision more is all: of a call with a step beside it there are two."""
     results_left: int = 0
     """Verdicts and ratings on it that nothing was decided of."""
     results_counted: int = 0
@@ -107,7 +116,13 @@ class Explained(Struct, eq=False, gc=False):
     @classmethod
     def of(cls, arrival: Arrival) -> Explained:
         """A record of which nothing was decided yet."""
-        return cls(arrival, arrival.state, arrival.reason, results_left=arrival.results)
+        return cls(
+            arrival,
+            arrival.state,
+            arrival.reason,
+            is_half_decided=not arrival.has_step,
+            results_left=arrival.results,
+        )
 
     @property
     def key(self) -> Key:
@@ -146,6 +161,8 @@ def totals_of(explained: Iterable[Explained]) -> Totals:
         found.written += one.arrival.written
         found.discarded.update(discards_of(one))
         charge = one.charge
+        if one.step is not None:
+            found.steps += one.step.weight
         if charge is None:
             continue
         if one.state == "counted":
@@ -162,5 +179,9 @@ def totals_of(explained: Iterable[Explained]) -> Totals:
 def discards_of(one: Explained) -> Iterator[str]:
     """The reason of everything about one record that does not count."""
     yield from one.results_discarded
+    if one.step_discarded:
+        yield one.step_discarded
+    if one.state == "structure":
+        yield "structure"
     if one.state in LEFT_OUT:
         yield one.reason

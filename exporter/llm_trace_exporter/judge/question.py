@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..content.record import CallContent
-from ..model import LlmCall, Origin, PricedCall, RunOutcome, Subject, Verdict, VerdictValue
+from ..model import LlmCall, Origin, RunOutcome, Subject, Verdict, VerdictValue
+from ..settled import PricedCall
 from .client import AskFailed, Client
 from .parse import Completion, parse_answer
 from .prompt import Limits, messages

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..content.record import CallContent
-from ..model import LlmCall, PricedCall, RunOutcome, Verdict
+from ..model import LlmCall, RunOutcome, Verdict
+from ..settled import PricedCall
 from .client import Client, Endpoint
 from .limits import CircuitBreaker, DailyBudget, PerMinute
 from .prompt import Limits, is_own

@@ -14,7 +14,6 @@ from typing import get_args
 from ..model import (
     ERROR_TYPES,
     TOKEN_TYPES,
-    Assumption,
     Direction,
     DropReason,
     Duration,
@@ -26,9 +25,9 @@ from ..model import (
     RunOutcome,
     StepKind,
     Task,
-    UnpricedReason,
     VerdictValue,
 )
+from ..settled import Assumption, UnpricedReason
 
 OTHER = "other"
 """What stands for every value past a cap."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..model import MAX_DURATION_S, PricedCall
+from ..model import MAX_DURATION_S
+from ..settled import PricedCall
 from .series_sets import NO_LABELS, Labeller, SeriesByLabels, SeriesCache
 from .store import Store
 

@@ -12,18 +12,8 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import astuple
 
-from ..model import (
-    TOKEN_TYPES,
-    Agreement,
-    Feedback,
-    LlmCall,
-    Origin,
-    PricedCall,
-    Step,
-    Tokens,
-    TraceSummary,
-    Verdict,
-)
+from ..model import TOKEN_TYPES, Feedback, LlmCall, Origin, Step, Tokens, Verdict
+from ..settled import Agreement, PricedCall, TraceSummary
 from .catalogue import REQUEST
 from .name_profiles import NameProfiles
 from .plausibility import duration_of, plausible

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..model import PricedCall
+from ..settled import PricedCall
 from .periods import Period, span_of
 
 _HOUR_S = 3600

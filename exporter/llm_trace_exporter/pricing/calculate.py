@@ -6,16 +6,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import astuple
 
-from ..model import (
-    TOKEN_TYPES,
-    Assumption,
-    CostLine,
-    LlmCall,
-    PricedCall,
-    Tokens,
-    UnpricedReason,
-)
+from ..model import TOKEN_TYPES, LlmCall, Tokens
 from ..operations import PRICED_PER_REQUEST
+from ..settled import Assumption, CostLine, PricedCall, UnpricedReason
 from .catalogue import Catalogue, bundled_catalogue
 from .contracts import ContractBook
 from .names import MAX_LENGTH

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from ..errors import ConfigError
-from ..model import Assumption, CostLine, Tokens, UnpricedReason
+from ..model import Tokens
+from ..settled import Assumption, CostLine, UnpricedReason
 from .calculate import Pricing, assumed_costs, hour_writes, search_line, token_lines
 from .plan import Plan, PricedType
 from .policy import Contract

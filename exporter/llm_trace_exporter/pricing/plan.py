@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, TypeAlias
 
-from ..model import TOKEN_TYPES, Assumption, CostLine, UnpricedReason
+from ..model import TOKEN_TYPES
+from ..settled import Assumption, CostLine, UnpricedReason
 from .catalogue import Match
 from .policy import HOUR_WRITES, Contract
 from .ratecard import FREE_CARD, Rate, RateCard, days_of_change, tier_card_at, times_of_change

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..model import TOKEN_TYPES, CostLine, LlmCall, ReportedCost
+from ..model import TOKEN_TYPES, LlmCall, ReportedCost
+from ..settled import CostLine
 
 MAX_USD = 10_000.0
 """No single call costs more; a higher figure is a unit error (cents, micro-dollars, a total)."""
