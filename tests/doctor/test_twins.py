@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,9 +22,12 @@ from llm_trace_exporter.doctor.shapes import curves
 from llm_trace_exporter.doctor.twins import gateways, totals_of
 from llm_trace_exporter.doctor.why import FAMILY_OF
 from tests.doctor.facts import NOW_S, SOURCE, facts
+from tests.doctor.worlds import ask
 from tests.draws import draws
+from tests.e2e.process import LONGEST_S
+from tests.e2e.prometheus import holding
 
-MINUTES = 75
+MINUTES = 90
 Call = tuple[float, int]
 """Minute, tokens."""
 
@@ -29,8 +36,11 @@ def calls(seed: int, a_minute: float, *, steady: bool = False) -> list[Call]:
     """Calls at random times, with sizes as of real ones."""
     draw = Random(seed)
     number = round(a_minute * MINUTES)
-    tokens = (lambda: 500) if steady else (lambda: int(draw.lognormvariate(6, 0.7)) + 1)
-    return [(draw.uniform(1, MINUTES - 1), tokens()) for _ in range(number)]
+    spread = 0.0 if steady else 0.7
+    return [
+        (draw.uniform(1, MINUTES - 1), int(draw.lognormvariate(6, spread)) + 1)
+        for _ in range(number)
+    ]
 
 
 def told(made: list[Call], delay: Callable[[], float] = lambda: 0.0) -> list[float]:
@@ -62,14 +72,20 @@ def test_a_gateway_that_tells_its_clients_calls(seed: int, a_minute: int, late: 
     assert ("gateway", "shop") in warned(curve("shop", told(made)), gateway, other)
 
 
-@pytest.mark.parametrize("by", [-1.0, 1.0])
-def test_a_gateway_that_is_scraped_a_minute_apart(by: float) -> None:
-    made = calls(1, 10)
-    assert warned(curve("shop", told(made)), curve("gateway", told(made, lambda: by)))
+@given(st.integers(0, 10**6), st.sampled_from([2, 10, 40]), st.sampled_from([-1.0, 1.0]))
+@draws(40)
+def test_a_gateway_that_is_scraped_a_minute_apart(seed: int, a_minute: int, by: float) -> None:
+    made = calls(seed, a_minute)
+    assert warned(curve("shop", told(made)), curve("gw", told(made, lambda: by)))
+
+
+def test_services_that_keep_together_for_most_of_the_time_only() -> None:
+    shared, own = calls(1, 10), [call for call in calls(2, 5) if call[0] > MINUTES - 20]
+    assert not warned(curve("a", told(shared)), curve("b", told(shared + own)))
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.5, 2, 10, 100]), st.booleans())
-@draws(100)
+@draws(100, derandomize=True)
 def test_services_of_their_own(seed: int, a_minute: float, steady: bool) -> None:
     """Even with as many calls of the same sizes, none is taken for another."""
     three = (told(calls(seed + n, a_minute, steady=steady)) for n in (0, 1, 2))
@@ -126,6 +142,28 @@ def test_counters_that_start_anew_and_exporters_that_share_a_service() -> None:
     assert totals_of([one, other], 0) == {"a": (0, 2, 4, 8)}
     assert totals_of([one, other], NOW_S + 60) == {"a": (0, 2, 6)}
     assert totals_of([curve("idle", [3, 3]), curve("", [1, 2])], 0) == {}
+
+
+def test_a_real_server_is_asked(tmp_path: Path) -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not on PATH (`apt-get install prometheus`; `make test` does)")
+    values, start_s = told(calls(1, 10)), int(time.time()) - 60 * MINUTES
+    lines = [
+        f'llm_tokens_total{{service="{service}",job="llm",type="{kind}"}} {value / 2} '
+        f"{start_s + 60 * at}"
+        for service in ("gw", "shop")
+        for kind in ("input", "output")
+        for at, value in enumerate(values)
+    ]
+    written = tmp_path / "written.om"
+    written.write_text("\n".join(["# TYPE llm_tokens counter", *lines, "# EOF\n"]))
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", written, tmp_path / "data"],
+        check=True, capture_output=True, timeout=LONGEST_S,
+    )  # fmt: skip
+    with holding(tmp_path / "data", tmp_path / "server") as server:
+        found = ask(server.base, code=1).one("gateways", "warning", "the same tokens")
+    assert found["where"] == ["gw", "shop"]
 
 
 @pytest.mark.parametrize(
