@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from . import kubernetes, numbers, rules, scraping, understood
+from . import kubernetes, numbers, rules, scraping, twins, understood
 from .facts import Facts
 from .findings import Finding
 
@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     Check("Numbers", "traffic", numbers.traffic),
     Check("Numbers", "understood", understood.understood),
     Check("Numbers", "copies", numbers.copies),
+    Check("Numbers", "gateways", twins.gateways),
     Check("Numbers", "clocks", numbers.clocks),
     Check("Numbers", "fresh", numbers.fresh),
     Check("Numbers", "health", numbers.health),

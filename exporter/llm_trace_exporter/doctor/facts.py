@@ -36,6 +36,20 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """One series' values over the last hours."""
+
+    labels: Labels
+    points: tuple[tuple[float, float], ...]
+    """Unix time, value."""
+
+    @property
+    def service(self) -> str:
+        """The service that is counted, also where the scrape took the label."""
+        return self.labels.get("exported_service") or self.labels.get("service", "")
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One address that Prometheus scrapes, or dropped before it did."""
 
@@ -182,6 +196,8 @@ class Facts:
     shipped: tuple[Rule, ...]
     """The rules that belong to this version."""
     panels: tuple[Panel, ...]
+    curves: tuple[Curve, ...] | Missing = ()
+    """The answer of `questions.TOKENS_BY_SERVICE`, by minute."""
     page: Page | None = None
     objects: Mapping[str, tuple[Mapping[str, Any], ...] | Missing] = field(default_factory=dict)
     """Kubernetes' objects by resource; empty where they were not asked for."""

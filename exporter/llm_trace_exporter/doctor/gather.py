@@ -14,13 +14,14 @@ import yaml
 from .asking import CannotAsk, Server, ahead_of
 from .facts import Facts, Group, Labels, Missing, Page, Panel, Rule, Target
 from .promql import Selector
-from .questions import OUR_NAME, OURS, QUESTIONS
-from .shapes import exemplars, groups, labels_of, number, samples, strings, targets, unread
+from .questions import OUR_NAME, OURS, QUESTIONS, TOKENS_BY_SERVICE
+from .shapes import curves, exemplars, groups, labels_of, number, samples, strings, targets, unread
 from .shipped import read_yaml
 
 EXEMPLARS_OF = "llm_request_duration_seconds_bucket"
 _THREADS = 8
 _HOUR_S = 3600.0
+_HISTORY_S = 6 * _HOUR_S
 _MAX_QUERY = 3500
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
 _SAMPLE = re.compile(rb"^([a-zA-Z_:][\w:]*)[{ ]", re.MULTILINE)
@@ -51,6 +52,10 @@ def gather(
         marked = pool.submit(
             server.ask, "query_exemplars", query=EXEMPLARS_OF, start=now_s - _HOUR_S, end=now_s + 60
         )
+        minutes = pool.submit(
+            server.ask, "query_range", query=TOKENS_BY_SERVICE,
+            start=now_s - _HISTORY_S, end=now_s, step=60,
+        )  # fmt: skip
         asked = {
             name: pool.submit(server.ask, "query", query=query) for name, query in QUESTIONS.items()
         }
@@ -83,6 +88,7 @@ def gather(
             counts=_counts(server, pool, wanted) if is_seen else {},
             shipped=shipped,
             panels=panels,
+            curves=curves(minutes.result()),
             page=_page(exporter) if exporter is not None else None,
             objects=objects or {},
         )

@@ -10,6 +10,9 @@ OUR_NAME = re.compile(r"(.+:)?(llm|gen_ai)_.+")
 OURS = f'__name__=~"{OUR_NAME.pattern}"'
 """The same as a matcher."""
 
+TOKENS_BY_SERVICE = "sum by (job, instance, exported_service, service) (llm_tokens_total)"
+"""Asked by minute over the last hours: as counters, which lose nothing between two scrapes."""
+
 QUESTIONS: Mapping[str, str] = {
     "exporters": "llm_exporter_build_info",
     "age": "time() - timestamp(llm_exporter_build_info)",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ..config.units import parse_duration
-from .facts import Exemplar, Group, Labels, Missing, Rule, Sample, Target, Unread
+from .facts import Curve, Exemplar, Group, Labels, Missing, Rule, Sample, Target, Unread
 from .promql import Need, needs, of_panel
 
 _OTHER = Missing("an answer of another shape than documented")
@@ -24,6 +24,24 @@ def samples(data: Any) -> tuple[Sample, ...] | Missing:
         if isinstance(value, list) and len(value) == 2 and (told := _finite(value[1])) is not None:
             found.append(Sample(labels_of(row.get("metric")), told))
     return tuple(found)
+
+
+def curves(data: Any) -> tuple[Curve, ...] | Missing:
+    """Of a range query's matrix; points as of `samples`."""
+    if isinstance(data, Missing):
+        return data
+    return tuple(
+        Curve(labels_of(row.get("metric")), tuple(_points(row.get("values"))))
+        for row in items(data, "result")
+    )
+
+
+def _points(values: Any) -> Iterator[tuple[float, float]]:
+    for point in values if isinstance(values, list) else ():
+        if isinstance(point, list) and len(point) == 2:
+            at_s, value = map(_finite, point)
+            if at_s is not None and value is not None:
+                yield at_s, value
 
 
 def targets(data: Any, kind: str) -> tuple[Target, ...] | Missing:
