@@ -55,7 +55,7 @@ ALSO = {"read_usage": WHO, "_is_estimate": WHO}
 # Tells whether the short way through the usage will do.
 NO_GATE = {"usage_details"}
 # Read where a name tells them; no table lists such a name.
-ONLY_BY_NAME = {"other_input", "other_output", "web_searches"}
+ONLY_BY_NAME = {"other_input", "cache_read_audio", "other_output", "web_searches"}
 
 
 def test_every_group_is_a_gate() -> None:

@@ -99,7 +99,7 @@ class _Part(NamedTuple):
 
 def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context) -> Tokens | None:
     given = _whole(counts)
-    read = counts.of("cache_read")
+    read = max(counts.of("cache_read"), counts.of("cache_read_audio"))
     written, hour = _cache_writes(counts)
     cached = read + written
     total = counts.of("total")
@@ -123,7 +123,8 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
     audio_input = counts.of("audio_input")
     audio_output = counts.of("audio_output")
     if "audio_input" in inside:
-        audio_input = min(audio_input, uncached)
+        # Audio out of the cache is told with the rest of it, too.
+        audio_input = min(max(0, audio_input - counts.of("cache_read_audio")), uncached)
         uncached -= audio_input
     if "audio_output" in inside:
         audio_output = min(audio_output, plain)
