@@ -24,7 +24,7 @@ def word_set(words: str) -> frozenset[str]:
 _WORD = re.compile(r"[0-9]+[a-z]*|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SEGMENT = re.compile(r"[.:/#]")
 
-_TOKENS = frozenset(("token", "tokens"))
+TOKENS = frozenset(("token", "tokens"))
 _USAGE = frozenset(("usage",))
 _NO_COUNT = word_set(
     """max min maximum minimum limit limits budget per cost costs price prices rate rates type
@@ -109,7 +109,7 @@ def bucket_of_attribute(name: str) -> Bucket | None:
     if len(name) > _MAX_CHARS:
         return None
     told = frozenset(words_of(name))
-    if not (_TOKENS | _USAGE) & told or is_of_other_things(told):
+    if not (TOKENS | _USAGE) & told or is_of_other_things(told):
         return None
     found = _bucket(_SEGMENT.split(name))
     if found is not None and found.fact == "total" and not _OF_CALLS & told:
@@ -119,7 +119,7 @@ def bucket_of_attribute(name: str) -> Bucket | None:
 
 def is_of_other_things(words: frozenset[str]) -> bool:
     """Whether the words of an attribute speak of a machine's usage, or of another's tokens."""
-    return bool(_OTHER_TOKENS & words or (_RESOURCES & words and not _TOKENS & words))
+    return bool(_OTHER_TOKENS & words or (_RESOURCES & words and not TOKENS & words))
 
 
 @lru_cache(maxsize=4_096)
@@ -184,6 +184,6 @@ def _direction(told: Sequence[tuple[str, ...]]) -> Direction:
             if word in _DIRECTIONS:
                 return _DIRECTIONS[word]
             following = words[at + 1] if at + 1 < len(words) else ""
-            if word in _WEAK_DIRECTIONS and following in _TOKENS:
+            if word in _WEAK_DIRECTIONS and following in TOKENS:
                 return _WEAK_DIRECTIONS[word]
     return ""
