@@ -58,7 +58,7 @@ def test_the_convention_to_start_from_says_what_each_name_may_tell() -> None:
     assert row["convention"] == {
         "name": "acme_sdk",
         "detect": {"scopes": ["Acme SDK"]},
-        "kind": {"keys": ["acme.kind"], "values": {}},
+        "kind": {"keys": ["acme.kind"]},
         "model": {"request": ["acme.model"]},
         "usage": {"output": ["acme.completion_tokens"], "cache_read": ["acme.cached_tokens"]},
     }

@@ -32,11 +32,22 @@ OWN: dict[str, Any] = {
 SEEN = Span(OWN, name="complete")
 
 
+CLOSED = "dialects: {open: {enabled: false}}\n"
+"""What is read by names alone leaves less to explain."""
+
+
+def closed(folder: Path) -> str:
+    """A configuration under which only described conventions are read."""
+    path = folder.parent / f"{folder.name}.yml"
+    path.write_text(CLOSED)
+    return str(path)
+
+
 def readings_of(
     *requests: bytes, settings: Settings | None = None
 ) -> tuple[list[Reading], list[Unread]]:
     read: list[Reading] = []
-    readings = Readings(context(settings or Settings()), read.append)
+    readings = Readings(context(settings or parse_config(CLOSED, "c.yml")), read.append)
     for request in requests:
         readings.ingest_request("traces", "protobuf", request, "file")
     return read, readings.unread
@@ -89,7 +100,7 @@ def test_names_of_attributes_are_shown_and_never_their_values(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capture = written(tmp_path, traces(SEEN, SEEN, scope="acme-llm"))
-    out, _ = explained(capsys, capture)
+    out, _ = explained(capsys, capture, closed(tmp_path))
     assert 'not understood: 2 spans of scope "acme-llm", such as "complete"' in out
     assert "other attributes: acme.prompt, acme.usd\n" in out
     assert all(name in out for name in OWN)
@@ -100,9 +111,9 @@ def test_what_is_suggested_loads_and_reads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capture = written(tmp_path, traces(SEEN, scope="acme-llm"), traces(SEEN, scope=""))
-    out, _ = explained(capsys, capture)
+    out, _ = explained(capsys, capture, closed(tmp_path))
     config = tmp_path / "config.yml"
-    config.write_text(out[out.index("conventions:\n") :])
+    config.write_text(CLOSED + out[out.index("conventions:\n") :])
     out, rows = explained(capsys, capture, str(config))
     assert out.startswith(f"{config}: configuration is valid\n")
     read = ["chat", "openai", "gpt-4o", "input", "5,", "output", "7"]

@@ -6,7 +6,7 @@ writes settings back as a file that loads to the same settings.
 
 from __future__ import annotations
 
-from .dump import conventions_yaml, effective_yaml
+from .dump import conventions_yaml, effective_yaml, plain_convention
 from .load import load_config, load_rules, parse_config
 from .settings import Settings
 
@@ -17,4 +17,5 @@ __all__ = [
     "load_config",
     "load_rules",
     "parse_config",
+    "plain_convention",
 ]

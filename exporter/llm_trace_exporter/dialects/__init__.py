@@ -14,7 +14,7 @@ from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
 from .schema import AttributeKey, Dialect
 from .score_values import NO_SCORE, Score, score_of
 from .tenant_readers import ParserPool, labels_of, moved_to
-from .unread import Unread, convention_for, unread_of
+from .unread import UnreadKind, unread_of
 from .verdict_rules import LABELS, JudgeRules, Judging, label_key
 
 __all__ = [
@@ -34,9 +34,8 @@ __all__ = [
     "RecordParser",
     "Result",
     "Score",
-    "Unread",
+    "UnreadKind",
     "attribute_key",
-    "convention_for",
     "dimension",
     "judged",
     "label_key",

@@ -8,11 +8,13 @@ Source: OTel semantic conventions for HTTP spans, 1.23 and later, and those befo
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..model import ErrorType, HttpAttempt
 from ..otlp.records import Attributes, RawSpan
 from .coerce import text
 from .error_types import classify
+from .vocabulary import word_set
 
 _CLIENT = 3
 _ERROR = 2
@@ -23,44 +25,47 @@ _STATUSES = ("http.response.status_code", "http.status_code")
 HTTP_KEYS = (*_ADDRESSES, *_METHODS, *_STATUSES, "error.type")
 """The attributes that are read here."""
 
-_GENERATES = re.compile(
-    r"/(?:chat/completions|completions|responses|embeddings|messages|chat|generate|embed|rerank"
-    r"|moderations|converse(?:-stream)?|invoke(?:-with-response-stream)?|images/generations"
-    r"|audio/(?:speech|transcriptions|translations))/?$"
-    r"|:(?:stream)?(?:generateContent|rawPredict|predict)$|:(?:batch)?embedContents?$",
-    re.IGNORECASE,
+_ENDPOINTS = word_set(
+    """completions responses embeddings messages chat generate embed rerank moderations
+    converse converse-stream invoke invoke-with-response-stream generations speech
+    transcriptions translations"""
 )
+"""Last words of the paths at which answers are asked for."""
+_ACTIONS = word_set(
+    """generatecontent streamgeneratecontent rawpredict streamrawpredict predict embedcontent
+    embedcontents batchembedcontents"""
+)
+"""The same after a colon. Source: Google's custom methods of Gemini and Vertex AI."""
 _NAMES_A_LIST = re.compile(r"\bmodels?[._]list\b|\blist[._]?models\b", re.IGNORECASE)
-_LISTS_MODELS = re.compile(r"/models(?:/[^/]+)?/?$")
 
 
-def lists_models(span: RawSpan) -> bool:
+@lru_cache(maxsize=4_096)
+def lists_models(name: str) -> bool:
     """Whether a span's name says that it only asks which models there are."""
-    return _NAMES_A_LIST.search(span.name) is not None
+    return _NAMES_A_LIST.search(name) is not None
 
 
 def http_attempt(span: RawSpan) -> HttpAttempt | None:
     """What a client span says of a request to a model; None where it is about something else."""
-    attrs = span.attrs
     if span.kind != _CLIENT:
         return None
-    address = _first(attrs, _ADDRESSES)
-    generates = _generates(_path(address), _first(attrs, _METHODS).upper()) if address else None
+    address = _first(span.attrs, _ADDRESSES)
+    generates = _generates(span.attrs, address) if address else None
     if generates is None:
         return None
     end_ns = max(span.start_ns, span.end_ns)
     return HttpAttempt(span.start_ns, end_ns, generates, _error(span))
 
 
-def _path(address: str) -> str:
-    return address.partition("?")[0].partition("#")[0]
-
-
-def _generates(path: str, method: str) -> bool | None:
+def _generates(attrs: Attributes, address: str) -> bool | None:
     """Whether an answer was asked for, or which models there are (False); None: neither."""
-    if method in ("", "POST") and _GENERATES.search(path):
-        return True
-    return False if method == "GET" and _LISTS_MODELS.search(path) else None
+    path = address.partition("?")[0].partition("#")[0].rstrip("/")
+    before, _, last = path.rpartition("/")
+    if last.lower() in _ENDPOINTS or last.rpartition(":")[2].lower() in _ACTIONS:
+        return True if _first(attrs, _METHODS).upper() in ("", "POST") else None
+    if last != "models" and not before.endswith("/models"):
+        return None
+    return False if _first(attrs, _METHODS).upper() == "GET" else None
 
 
 def _error(span: RawSpan) -> ErrorType:
@@ -75,4 +80,7 @@ def _error(span: RawSpan) -> ErrorType:
 
 def _first(attrs: Attributes, names: tuple[str, ...]) -> str:
     # Not `text`, which remembers what it reads.
-    return next((str(value) for name in names if (value := attrs.get(name))), "")
+    for name in names:
+        if value := attrs.get(name):
+            return str(value)
+    return ""

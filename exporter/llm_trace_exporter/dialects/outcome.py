@@ -14,13 +14,9 @@ SPAN_CLIENT = 3
 _UNSET, _ERROR = 0, 2
 
 
-class Interval(NamedTuple):
-    """When a record ran, Unix nanoseconds."""
-
-    start_ns: int
-    end_ns: int
-    is_untimed: bool = False
-    """Neither an end that can be true nor a duration is told; `end_ns` is the start."""
+Interval = tuple[int, int, bool]
+"""Start and end, Unix nanoseconds; and whether it is untimed: neither an end that can be true nor a
+duration is told, so that the end is the start."""
 
 
 def interval(view: RecordView) -> Interval:
@@ -28,16 +24,17 @@ def interval(view: RecordView) -> Interval:
     record = view.record
     told = view.number("duration") if "duration" in view.locations else None
     if told is None and isinstance(record, RawSpan):
-        return Interval(record.start_ns, record.ended_ns, not record.has_end)
+        has_end = record.end_ns >= record.start_ns
+        return record.start_ns, record.end_ns if has_end else record.start_ns, not has_end
     told_ns = int(min(told, MAX_SECONDS) * 1e9) if told is not None and told > 0 else 0
     if isinstance(record, RawLog):
-        return Interval(max(0, record.time_ns - told_ns), record.time_ns)
+        return max(0, record.time_ns - told_ns), record.time_ns, False
     if not record.has_end:
-        return Interval(record.start_ns, record.start_ns + told_ns, not told_ns)
+        return record.start_ns, record.start_ns + told_ns, not told_ns
     end_ns = record.end_ns
     if told_ns > end_ns - record.start_ns and end_ns - record.start_ns < 1_000_000:
-        return Interval(max(0, end_ns - told_ns), end_ns)
-    return Interval(record.start_ns, end_ns)
+        return max(0, end_ns - told_ns), end_ns, False
+    return record.start_ns, end_ns, False
 
 
 class Failure(NamedTuple):

@@ -33,7 +33,7 @@ from .kinds import kind_of
 from .not_understood import as_lost, is_lost
 from .origin import Sender, origin_of, sender_of
 from .roots import begins, root_of
-from .schema import IGNORE, LEFT_OUT, Dialect, Kind, RecordView
+from .schema import GUARDRAIL, IGNORE, LEFT_OUT, Dialect, Kind, RecordView
 from .score_values import score_of
 from .steps import read_step
 from .usage import Usage, read_usage
@@ -68,7 +68,7 @@ class RecordParser:
             span = _with_event_facts(span, dialect)
             shape = self._shapes.of(span, sender.detect_by)
         view = _view(span, span.events, dialect, shape)
-        asks_what_there_is = lists_models(span)
+        asks_what_there_is = lists_models(span.name)
         kind = IGNORE if asks_what_there_is else _span_kind(view, shape)
         if kind.role in _OPEN_ROLES:
             view.use(shape.open)
@@ -89,9 +89,10 @@ class RecordParser:
                 records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
         if kind is IGNORE and not records and dialect is undescribed.DIALECT:
             return self._unread(span, shape, sender)
-        results = _results(view, kind, has_filed=shape.has_results)
-        if results:
-            records.extend(_judged(results, view, origin, span.ended_ns, context, weight))
+        if shape.has_results or view.events or kind.role == "verdict" or kind is GUARDRAIL:
+            results = _results(view, kind, has_filed=shape.has_results)
+            if results:
+                records.extend(_judged(results, view, origin, span.ended_ns, context, weight))
         return ParsedRecord(
             trace_id=span.trace_id,
             span_id=span.span_id,
@@ -223,7 +224,9 @@ def _span_kind(view: RecordView, shape: AttributeLayout) -> Kind:
     for name in (*dialect.kind_keys, *shape.kind_keys):
         value = attrs.get(name)
         if value is not None:
-            kind = kind_of(text(value), shape.kinds)
+            kind = shape.kinds.get(value, IGNORE) if isinstance(value, str) else IGNORE
+            if kind is IGNORE:
+                kind = kind_of(text(value), shape.kinds)
             if kind is not IGNORE:
                 break
     return dialect.refine(view, kind) if dialect.refine is not None else kind

@@ -271,6 +271,9 @@ class RecordView(Struct, eq=False, gc=False):
         Raises: RejectedRecord for one of the input or output that cannot be true.
         """
         for where in self.locations.get(fact, ()):
+            value = self.attrs.get(where.attr)
+            if type(value) is int and not where.path and 0 <= value <= MAX_TOKENS:
+                return value
             if (found := self.count_at(where, is_vital=fact in VITAL)) is not None:
                 return found
         return None
@@ -281,8 +284,6 @@ class RecordView(Struct, eq=False, gc=False):
         Raises: RejectedRecord where it is vital and cannot be true.
         """
         value = self.attrs.get(where.attr)
-        if type(value) is int and not where.path and 0 <= value <= MAX_TOKENS:
-            return value
         if where.is_open and isinstance(value, str) and not value[:1].isdigit():
             return None
         return self._read(count, where, is_vital=is_vital)

@@ -63,12 +63,8 @@ class Arrivals:
             metrics.log_records_received(source, dialect, n)
         if entry.invalid:
             metrics.discarded("invalid", entry.invalid)
-        unreadable: Counter[str] = Counter()
-        for reading in (*entry.spans, *entry.logs):
-            if reading.unreadable:
-                unreadable[reading.dialect] += reading.unreadable
-        for dialect, n in unreadable.items():
-            metrics.unreadable_numbers(dialect, n)
+        for reading in [r for r in (*entry.spans, *entry.logs) if r.unreadable]:
+            metrics.unreadable_numbers(reading.dialect, reading.unreadable)
         self.records += len(entry.spans) + len(entry.logs)
         lags_s = [
             (entry.wall_ns - record.end_ns) / 1e9

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import Any
 
 import msgspec
 
-from ..dialects import Unread, convention_for, unread_of
+from ..config import plain_convention
+from ..dialects import UnreadKind, unread_of
 from ..otlp.records import RawLog, RawSpan
+from .readings import Unread
+from .suggestions import suggested
 
 MAX_KINDS = 50
 
@@ -19,7 +23,7 @@ class NotUnderstood:
     def __init__(self) -> None:
         """Everything was understood so far."""
         self._lock = threading.Lock()
-        self._counts: OrderedDict[Unread, int] = OrderedDict()
+        self._counts: OrderedDict[UnreadKind, int] = OrderedDict()
 
     def see(self, record: RawSpan | RawLog) -> None:
         """Note a record; past MAX_KINDS, what did not come for the longest time is forgotten."""
@@ -38,7 +42,14 @@ class NotUnderstood:
         with self._lock:
             counts = list(self._counts.items())
         rows = [
-            {**kind._asdict(), "records": n, "convention": convention_for(kind)}
+            {**kind._asdict(), "records": n, "convention": _convention(kind)}
             for kind, n in sorted(counts, key=lambda item: -item[1])
         ]
         return msgspec.json.encode(rows)
+
+
+def _convention(kind: UnreadKind) -> dict[str, Any]:
+    named = Unread(kind.scope, kind.name)
+    named.add(kind.attributes)
+    (convention,) = suggested((named,), ())
+    return plain_convention(convention)

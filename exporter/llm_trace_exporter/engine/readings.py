@@ -25,6 +25,7 @@ TELLING = frozenset((*USAGE_FACTS, "request_model", "response_model"))
 """Facts of which one makes a span look like an LLM's."""
 _NAME = re.compile(r"[^#\x00-\x20]{1,256}")
 """Attributes that a configuration can name."""
+_NOT_READ = ("not_llm", "unknown_kind")
 _MAX_SCOPES, _MAX_NAMES = 100, 200
 
 
@@ -117,7 +118,7 @@ class Readings:
         except RejectedRecord as error:
             self._emit(Reading(span.scope.name, span.name, "", f"rejected: {error}"))
             return
-        if parsed.drop != "not_llm" or parsed.dialect in self._own:
+        if parsed.drop not in _NOT_READ or parsed.dialect in self._own:
             self._emit(_reading(span.scope.name, span.name, parsed))
             return
         names = list(content_of(span, self._every_key)[0] or span.attrs)
