@@ -274,7 +274,8 @@ class RecordView(Struct, eq=False, gc=False):
             value = self.attrs.get(where.attr)
             if type(value) is int and not where.path and 0 <= value <= MAX_TOKENS:
                 return value
-            if (found := self.count_at(where, is_vital=fact in VITAL)) is not None:
+            is_vital = fact in VITAL and not where.is_open
+            if (found := self.count_at(where, is_vital=is_vital)) is not None:
                 return found
         return None
 
