@@ -173,3 +173,24 @@ def test_a_guess_by_name_never_costs_the_call(untrue: Any) -> None:
     told = {"gen_ai.usage.output_tokens": 3, "acme.input_tokens": untrue}
     (call,) = read_span(raw_span(attrs | told), Context()).records
     assert isinstance(call, LlmCall) and call.tokens == Tokens(0, output=3)
+
+
+@pytest.mark.parametrize(("told", "searches", "lost"), [(2, 2, 0), (10**6, 0, 1), (-1, 0, 1)])
+def test_searches_beyond_belief_are_no_fees(told: int, searches: int, lost: int) -> None:
+    usage = {"input_tokens": 3, "server_tool_use": {"web_search_requests": told}}
+    attrs = {"gen_ai.operation.name": "chat", "gen_ai.usage.raw": json.dumps(usage)}
+    reading = read_span(raw_span(attrs), Context())
+    (call,) = reading.records
+    assert isinstance(call, LlmCall) and call.tokens == Tokens(3)
+    assert (call.web_searches, reading.unreadable) == (searches, lost)
+
+
+def test_only_so_many_objects_are_parsed() -> None:
+    """Each may be kilobytes of Python, which takes milliseconds."""
+    attrs = {f"acme{number}.usage": "{'x': 1}" for number in range(8)}
+    told = {"late.usage": '{"input_tokens": 3}'}
+    chat_ = {"gen_ai.operation.name": "chat"}
+    (unseen,) = read_span(raw_span(chat_ | attrs | told), Context()).records
+    (seen,) = read_span(raw_span(chat_ | told | attrs), Context()).records
+    assert isinstance(unseen, LlmCall) and unseen.tokens is None
+    assert isinstance(seen, LlmCall) and seen.tokens == Tokens(3)

@@ -20,11 +20,13 @@ from .cache_inclusion import (
     passes_on,
 )
 from .context import Context
-from .schema import RecordView
+from .schema import AttributeKey, RecordView
 from .usage_counts import Counts, counts_of, flat_counts
 
 _GOOGLE = ("google", "gemini", "gcp", "vertex")
 _USUAL = {"input", "output", "total", "cache_read", "cache_write", "reasoning"}
+_MAX_SEARCHES = 1_000
+"""More searches of the web than one call can make: each is a fee, and none above is believed."""
 _GENERIC = frozenset(("semconv", "openllmetry", "open"))
 """Conventions that many emitters write, so that the convention proves nothing of one of them."""
 
@@ -63,6 +65,9 @@ def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
     if not any(counts.by_fact.values()) and not any(counts.tiered.values()):
         return NOTHING
     searches = counts.of("web_searches")
+    if searches > _MAX_SEARCHES:
+        view.lose(AttributeKey("web_searches"))
+        searches = 0
     return Usage(_disjoint(view, counts, operation, context), counts.tier, searches)
 
 
