@@ -194,3 +194,9 @@ def test_only_so_many_objects_are_parsed() -> None:
     (seen,) = read_span(raw_span(chat_ | told | attrs), Context()).records
     assert isinstance(unseen, LlmCall) and unseen.tokens is None
     assert isinstance(seen, LlmCall) and seen.tokens == Tokens(3)
+
+
+def test_parts_of_what_is_not_told_are_no_usage_of_zero() -> None:
+    attrs = {"gen_ai.operation.name": "chat", "acme.system_prompt_tokens": 50}
+    (call,) = read_span(raw_span(attrs), Context()).records
+    assert isinstance(call, LlmCall) and call.tokens is None

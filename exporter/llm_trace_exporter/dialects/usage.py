@@ -68,7 +68,11 @@ def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
     if searches > _MAX_SEARCHES:
         view.lose(AttributeKey("web_searches"))
         searches = 0
-    return Usage(_disjoint(view, counts, operation, context), counts.tier, searches)
+    used = _disjoint(view, counts, operation, context)
+    if not (used.total or used.unexplained or searches):
+        # Parts of a direction that is not told itself: how many there are is not known.
+        return Usage(None, counts.tier)
+    return Usage(used, counts.tier, searches)
 
 
 def _usual(view: RecordView, told: Mapping[str, int], context: Context) -> Tokens | None:
@@ -106,7 +110,7 @@ class _Part(NamedTuple):
     """Whether the count of its direction does not contain it."""
 
 
-def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context) -> Tokens | None:
+def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context) -> Tokens:
     given = _whole(counts)
     read = max(counts.of("cache_read"), counts.of("cache_read_audio"))
     written, hour = _cache_writes(counts)
