@@ -160,3 +160,17 @@ def test_an_unreadable_number_is_lost_and_never_its_call(attrs: dict[str, Any]) 
     assert isinstance(call, LlmCall) and call.tokens == Tokens(input=10, output=5)
     assert (call.ttft_s, call.reported_cost, reading.unreadable) == (None, None, 1)
     assert read(chat((10, 5))).unreadable == 0
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"car.model": "x", "car.vendor": "y", "car.usage.input": 3, "car.usage.output": 4},
+        {"meter.model": "x", "electricity.usage.input": 50, "electricity.usage.total": 50},
+        {"printer.model": "x", "printer.usage.total": 4},
+        {"host.cpu.model.name": "x", "gpu.model": "y", "gpu.memory.usage.input": 10},
+        {"limiter.model": "sliding_window", "limiter.tokens.used": 50},
+    ],
+)
+def test_usage_of_other_things_is_none_of_ours(attrs: dict[str, Any]) -> None:
+    assert told(read(attrs)) == ("not_llm", "", 0)

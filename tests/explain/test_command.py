@@ -47,3 +47,8 @@ def test_one_trace_is_found_in_any_number(
     output, errors = capsys.readouterr()
     assert output.splitlines()[0].startswith(f"trace {3:032x}  1 record")
     assert "are explained" not in errors
+
+
+def test_nothing_at_all_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain.explain(asked(), lambda _: None) == 0
+    assert capsys.readouterr() == ("", "llm-trace-exporter: no span or log record in file\n")

@@ -56,6 +56,8 @@ def explain(options: argparse.Namespace, feed: Callable[[DecisionLog], None]) ->
         sys.stdout.writelines(json_of(traces, log.unreadable, log.forgotten_traces))
         return 0
     _print(traces)
+    if not traces and not log.unreadable:
+        _say(f"no span or log record in {', '.join(options.paths)}")
     for reason, n in log.unreadable.most_common():
         _say(f"{n} x not read: {reason}")
     if log.forgotten_traces or any(trace.forgotten for trace in traces):

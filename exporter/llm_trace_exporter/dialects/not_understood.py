@@ -15,11 +15,10 @@ from ..model import ParsedRecord
 from .context import Context
 from .schema import USAGE_FACTS, Fields, RecordView
 from .usage import Usage, read_usage
-from .vocabulary import word_set, words_of
+from .vocabulary import TOKENS, word_set, words_of
 
 MODELS = ("request_model", "response_model")
 _SPLIT = frozenset(USAGE_FACTS) - {"total", "other_input", "other_output", "web_searches"}
-_SUMS = ("total", "usage_object")
 _OURS = word_set(
     """ai genai gen llm llms gpt openai anthropic claude gemini bedrock mistral prompt prompts
     completion completions chat inference"""
@@ -34,16 +33,22 @@ _OTHER_TOKENS = word_set(
 
 def may_be_call(facts: Fields) -> bool:
     """Whether names speak of a model and of tokens by direction: a call, where the values agree."""
-    usage = _names(facts, ("input", "output", "usage_object"))
+    usage = _of_tokens(facts, ("input", "output")) or _names(facts, ("usage_object",))
     return bool(usage) and bool(_names(facts, MODELS))
 
 
 def may_be_llm(facts: Fields) -> bool:
     """Whether names speak of tokens that a model used, or of such a model."""
-    if _names(facts, _SPLIT):
+    if _of_tokens(facts, _SPLIT):
         return True
-    models, sums = _names(facts, MODELS), _names(facts, _SUMS)
+    models = _names(facts, MODELS)
+    sums = _of_tokens(facts, ("total",)) + _names(facts, ("usage_object",))
     return bool(models and sums) or any(_OURS & words for words in (*models, *sums))
+
+
+def _of_tokens(facts: Fields, which: Iterable[str]) -> list[frozenset[str]]:
+    """Those that speak of tokens, or of language models: usage may be of water."""
+    return [words for words in _names(facts, which) if (TOKENS | _OURS) & words]
 
 
 def _names(facts: Fields, which: Iterable[str]) -> list[frozenset[str]]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from .schema import AttributeKey
-from .vocabulary import bucket_of_attribute, word_set, words_of
+from .vocabulary import bucket_of_attribute, is_of_other_things, word_set, words_of
 
 OPEN_PATTERN = (
     r"(?i:[^\s]{0,96}(?:token|usage)[^\s]{0,64}"
@@ -72,7 +72,7 @@ def _fact_of(name: str) -> str:
     words = words_of(name)
     last = words_of(re.split(r"[.:/#]", name)[-1])
     if "usage" in last and _OBJECT_WORDS.issuperset(last):
-        return "usage_object"
+        return "" if is_of_other_things(frozenset(words)) else "usage_object"
     bucket = bucket_of_attribute(name)
     if bucket is not None:
         return bucket.fact

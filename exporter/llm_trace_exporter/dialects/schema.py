@@ -95,7 +95,7 @@ Fields = Mapping[str, tuple[AttributeKey, ...]]
 
 _DETAILS = (
     "cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input audio_output"
-    " tool_input other_input other_output web_searches"
+    " tool_input cache_read_audio other_input other_output web_searches"
 )
 USAGE_FACTS: tuple[str, ...] = ("input", "output", "total", *_DETAILS.split())
 """Facts that count what a call used. All but the last, searches, count tokens."""
@@ -274,7 +274,8 @@ class RecordView(Struct, eq=False, gc=False):
             value = self.attrs.get(where.attr)
             if type(value) is int and not where.path and 0 <= value <= MAX_TOKENS:
                 return value
-            if (found := self.count_at(where, is_vital=fact in VITAL)) is not None:
+            is_vital = fact in VITAL and not where.is_open
+            if (found := self.count_at(where, is_vital=is_vital)) is not None:
                 return found
         return None
 

@@ -20,11 +20,13 @@ from .cache_inclusion import (
     passes_on,
 )
 from .context import Context
-from .schema import RecordView
+from .schema import AttributeKey, RecordView
 from .usage_counts import Counts, counts_of, flat_counts
 
 _GOOGLE = ("google", "gemini", "gcp", "vertex")
 _USUAL = {"input", "output", "total", "cache_read", "cache_write", "reasoning"}
+_MAX_SEARCHES = 1_000
+"""More searches of the web than one call can make: each is a fee, and none above is believed."""
 _GENERIC = frozenset(("semconv", "openllmetry", "open"))
 """Conventions that many emitters write, so that the convention proves nothing of one of them."""
 
@@ -63,7 +65,14 @@ def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
     if not any(counts.by_fact.values()) and not any(counts.tiered.values()):
         return NOTHING
     searches = counts.of("web_searches")
-    return Usage(_disjoint(view, counts, operation, context), counts.tier, searches)
+    if searches > _MAX_SEARCHES:
+        view.lose(AttributeKey("web_searches"))
+        searches = 0
+    used = _disjoint(view, counts, operation, context)
+    if not (used.total or used.unexplained or searches):
+        # Parts of a direction that is not told itself: how many there are is not known.
+        return Usage(None, counts.tier)
+    return Usage(used, counts.tier, searches)
 
 
 def _usual(view: RecordView, told: Mapping[str, int], context: Context) -> Tokens | None:
@@ -101,9 +110,9 @@ class _Part(NamedTuple):
     """Whether the count of its direction does not contain it."""
 
 
-def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context) -> Tokens | None:
+def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context) -> Tokens:
     given = _whole(counts)
-    read = counts.of("cache_read")
+    read = max(counts.of("cache_read"), counts.of("cache_read_audio"))
     written, hour = _cache_writes(counts)
     cached = read + written
     total = counts.of("total")
@@ -127,7 +136,8 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
     audio_input = counts.of("audio_input")
     audio_output = counts.of("audio_output")
     if "audio_input" in inside:
-        audio_input = min(audio_input, uncached)
+        # Audio out of the cache is told with the rest of it, too.
+        audio_input = min(max(0, audio_input - counts.of("cache_read_audio")), uncached)
         uncached -= audio_input
     if "audio_output" in inside:
         audio_output = min(audio_output, plain)

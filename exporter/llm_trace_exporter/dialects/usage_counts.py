@@ -20,6 +20,12 @@ _CACHE = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h")
 
 _MAX_DEPTH = 6
 _MAX_LEAVES = 128
+_MAX_ROWS = 16
+_MAX_OBJECTS = 8
+_LABELS = {"modality": "{}_{}", "ttl": "write_{}_{}"}
+"""Members by which rows of a list say what the others of the row count. Sources: Gemini's
+`promptTokensDetails` (`modality`, `tokenCount`), Bedrock's `cacheDetails` (`ttl`,
+`inputTokens`), which is about what was written."""
 
 _Path = tuple[str, ...]
 
@@ -46,7 +52,7 @@ def counts_of(view: RecordView) -> Counts:
     """
     apart: set[str] = set()
     found = Counts(flat_counts(view, apart), apart, {})
-    for where in view.locations.get("usage_object", ()):
+    for where in view.locations.get("usage_object", ())[:_MAX_OBJECTS]:
         inner = _of_object(view, where)
         if inner.by_fact:
             found = _joined(found, inner)
@@ -67,7 +73,7 @@ def flat_counts(view: RecordView, apart: set[str] | None = None) -> dict[str, in
         for where in places:
             value = attrs.get(where.attr)
             if type(value) is not int or where.path or not 0 <= value <= MAX_TOKENS:
-                value = view.count_at(where, is_vital=fact in VITAL)
+                value = view.count_at(where, is_vital=fact in VITAL and not where.is_open)
             # An emitter's zero may only say that this name of it is not in use.
             if value is None or (not value and fact in found):
                 continue
@@ -142,6 +148,17 @@ def _written(counts: Counts) -> int:
     return max(counts.of("cache_write"), split)
 
 
+def _labelled(row: Value) -> Value:
+    """A row of a list with what it says of itself in the names of its members; else None."""
+    if not isinstance(row, dict):
+        return None
+    for label, form in _LABELS.items():
+        about = row.get(label)
+        if isinstance(about, str):
+            return {form.format(about[:16], key): v for key, v in row.items() if key != label}
+    return None
+
+
 def _leaves(value: Value) -> Iterator[tuple[_Path, Value]]:
     """Path and value of each number in nested objects; the first _MAX_LEAVES members."""
     stack: list[tuple[_Path, Value]] = [((), value)]
@@ -153,5 +170,7 @@ def _leaves(value: Value) -> Iterator[tuple[_Path, Value]]:
             if len(path) < _MAX_DEPTH:
                 inner = [((*path, key), member) for key, member in found.items()]
                 stack.extend(reversed(inner[:_MAX_LEAVES]))
+        elif isinstance(found, list) and path:
+            stack.extend((path, _labelled(row)) for row in reversed(found[:_MAX_ROWS]))
         elif path and isinstance(found, int | float | str) and not isinstance(found, bool):
             yield path, found

@@ -24,7 +24,7 @@ def word_set(words: str) -> frozenset[str]:
 _WORD = re.compile(r"[0-9]+[a-z]*|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SEGMENT = re.compile(r"[.:/#]")
 
-_TOKENS = frozenset(("token", "tokens"))
+TOKENS = frozenset(("token", "tokens"))
 _USAGE = frozenset(("usage",))
 _NO_COUNT = word_set(
     """max min maximum minimum limit limits budget per cost costs price prices rate rates type
@@ -32,11 +32,24 @@ _NO_COUNT = word_set(
     duration ms seconds second latency name auth access bearer refresh csrf session secret
     key quota cumulative accumulated conversation window estimated estimate delta speed
     throughput usd dollars amount miss prediction accepted rejected probs logprobs score
-    position index saved search searches requests calls no non uncached noncached nocache
-    aggregated"""
+    position index saved savings search searches requests calls no non uncached noncached nocache
+    aggregated avg average mean median percentile page daily weekly monthly lifetime running tpm
+    tps expected projected predicted before after left available allowed reserved cap threshold"""
 )
 """Words of names that hold something else than tokens that one call used, or such as are told
 again under another name."""
+_OTHER_TOKENS = word_set(
+    """limiter ratelimiter ratelimit throttle throttler bucket lexer parser scanner oauth oauth2 jwt
+    push pagination crypto wallet nft lock"""
+)
+"""Words of attributes whose tokens are of other things than language models."""
+_RESOURCES = word_set(
+    """cpu gpu memory mem heap ram disk storage filesystem volume db database network net
+    bandwidth io k8s container pod jvm host device power energy swap"""
+)
+"""Words of attributes whose usage, where they do not speak of tokens, is of machines."""
+_OF_CALLS = word_set("total all sum usage used consumed llm ai genai model")
+"""Words without one of which tokens of no direction may be those of a text or of a message."""
 _EXACT: dict[tuple[str, ...], str] = {("eval", "count"): "output"}
 """Last words that say what their words do not. Source: Ollama's API, `eval_count`."""
 
@@ -51,6 +64,7 @@ _DIRECTIONS: dict[str, Direction] = {
 _WEAK_DIRECTIONS: dict[str, Direction] = {"request": "input", "response": "output"}
 """Say a direction only right before `token(s)`: elsewhere they say of which message this is."""
 
+_SEARCH = frozenset(("search", "searches"))
 _SEARCH_COUNTS = word_set("searches requests count calls queries")
 _CACHE = frozenset(("cache", "cached", "caching", "ephemeral"))
 _WRITE = word_set("""write writes written creation create creates created store stored ephemeral""")
@@ -63,7 +77,7 @@ _TOTAL = frozenset(("total", "all", "sum"))
 _TIERS = frozenset(("flex", "priority", "batch", "scale"))
 _FILLERS = word_set(
     """token tokens count counts num number of n usage use used details detail metadata eval
-    llm gen ai gcp content data value values i nr ct and the for"""
+    llm gen ai gcp native content data value values i nr ct and the for"""
 )
 _PLAIN = _FILLERS | _TOTAL | _TIERS | _DIRECTIONS.keys() | _WEAK_DIRECTIONS.keys()
 """Words of names that count all there is in their direction, and not a part of it."""
@@ -78,6 +92,7 @@ class Bucket:
     fact: str
     """`input`, `output`, `total`, `cache_read`, `cache_write`, `reasoning`, `audio_input`,
     `audio_output`, `tool_input`; `cache_write_5m`, `cache_write_1h` of the cache writes;
+    `cache_read_audio` of the cache reads;
     `other_input`, `other_output` for parts by any other name; or `web_searches`, no tokens."""
     tier: str = ""
     """The service tier that the name says: `flex`, `priority`, ..."""
@@ -93,10 +108,18 @@ def bucket_of_attribute(name: str) -> Bucket | None:
     """What an attribute of a span counts; None when it counts no tokens of its call."""
     if len(name) > _MAX_CHARS:
         return None
-    told = words_of(name)
-    if not (_TOKENS | _USAGE).intersection(told):
+    told = frozenset(words_of(name))
+    if not (TOKENS | _USAGE) & told or is_of_other_things(told):
         return None
-    return _bucket(_SEGMENT.split(name))
+    found = _bucket(_SEGMENT.split(name))
+    if found is not None and found.fact == "total" and not _OF_CALLS & told:
+        return None
+    return found
+
+
+def is_of_other_things(words: frozenset[str]) -> bool:
+    """Whether the words of an attribute speak of a machine's usage, or of another's tokens."""
+    return bool(_OTHER_TOKENS & words or (_RESOURCES & words and not TOKENS & words))
 
 
 @lru_cache(maxsize=4_096)
@@ -114,7 +137,7 @@ def _bucket(segments: Sequence[str]) -> Bucket | None:
     last = told[-1] if told else ()
     if not last:
         return None
-    if "web" in everything and last[-1] in _SEARCH_COUNTS:
+    if "web" in everything and _SEARCH & everything and last[-1] in _SEARCH_COUNTS:
         return Bucket("web_searches")
     if _NO_COUNT & everything:
         return None
@@ -133,11 +156,7 @@ def _bucket(segments: Sequence[str]) -> Bucket | None:
 
 def _quality(everything: frozenset[str], direction: Direction) -> str:
     if _CACHE & everything:
-        if _WRITE & everything and not _READ & everything:
-            if _HOUR & everything:
-                return "cache_write_1h"
-            return "cache_write_5m" if _MINUTES & everything else "cache_write"
-        return "cache_read"
+        return _cache_part(everything)
     if _THOUGHT & everything:
         return "reasoning"
     if _AUDIO & everything and direction:
@@ -149,6 +168,14 @@ def _quality(everything: frozenset[str], direction: Direction) -> str:
     return ""
 
 
+def _cache_part(everything: frozenset[str]) -> str:
+    if not _WRITE & everything or _READ & everything:
+        return "cache_read_audio" if _AUDIO & everything else "cache_read"
+    if _HOUR & everything:
+        return "cache_write_1h"
+    return "cache_write_5m" if _MINUTES & everything else "cache_write"
+
+
 def _direction(told: Sequence[tuple[str, ...]]) -> Direction:
     """The last that is said: `usage.input.total` and `token_count.prompt_details.x` are inputs."""
     for words in reversed(told):
@@ -157,6 +184,6 @@ def _direction(told: Sequence[tuple[str, ...]]) -> Direction:
             if word in _DIRECTIONS:
                 return _DIRECTIONS[word]
             following = words[at + 1] if at + 1 < len(words) else ""
-            if word in _WEAK_DIRECTIONS and following in _TOKENS:
+            if word in _WEAK_DIRECTIONS and following in TOKENS:
                 return _WEAK_DIRECTIONS[word]
     return ""
