@@ -82,3 +82,10 @@ def test_what_tools_put_in_is_told_apart_from_thinking() -> None:
     (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
     assert call.tokens is not None and call.tokens.input == 107
     assert call.tokens.reasoning == 3
+
+
+def test_a_zero_under_one_name_does_not_hide_what_another_says() -> None:
+    told = {"gen_ai.usage.prompt_tokens": 9, "gen_ai.usage.completion_tokens": 4}
+    span = raw_span(chat((0, 0)) | told)
+    (call,) = [r for r in read_span(span, Context()).records if isinstance(r, LlmCall)]
+    assert call.tokens == Tokens(9, output=4)

@@ -54,9 +54,9 @@ def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
     if "usage" not in view.groups:
         return NOTHING
     if "usage_details" not in view.groups and "total" not in view.locations:
-        given_input, given_output = view.count("input") or 0, view.count("output") or 0
-        tells = given_input or given_output
-        return Usage(Tokens(given_input, output=given_output)) if tells else NOTHING
+        given_input, given_output = view.count("input"), view.count("output")
+        if given_input and given_output:
+            return Usage(Tokens(given_input, output=given_output))
     if view.places.is_usual:
         tokens = _usual(view, flat_counts(view), context)
         if tokens is not None:

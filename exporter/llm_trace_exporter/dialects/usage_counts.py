@@ -80,7 +80,7 @@ def flat_counts(view: RecordView, apart: set[str] | None = None) -> dict[str, in
             found[fact] = value
             if where.additive and apart is not None:
                 apart.add(fact)
-            if value or fact in VITAL:
+            if value:
                 break
     return found
 
