@@ -25,15 +25,23 @@ _PRICES = tuple(
     for name in ("calculate", "policy", "assumptions", "regions", "tiers", "explain")
 )
 MODULES: dict[str, tuple[str, ...]] = {
-    f"{_P}.dialects.usage": ("tests/dialects/test_usage.py", "tests/dialects/test_read.py"),
-    f"{_P}.correlation.nesting": (*_NESTS, "tests/correlation/test_late_usage.py"),
+    f"{_P}.dialects.usage": (
+        "tests/dialects/test_usage.py", "tests/dialects/test_usage_properties.py",
+        "tests/dialects/test_vocabulary.py", "tests/dialects/test_read.py", "tests/test_cases.py",
+    ),
+    f"{_P}.correlation.nesting": (
+        *_NESTS, "tests/correlation/test_late_usage.py", "tests/correlation/test_evidence.py",
+        "tests/correlation/test_outcomes.py", "tests/correlation/test_gateways.py",
+    ),
     f"{_P}.correlation.merge": (
         "tests/correlation/test_merge.py", *_NESTS, "tests/correlation/test_late_usage.py",
+        "tests/correlation/test_evidence.py", "tests/correlation/test_gateways.py",
     ),
     f"{_P}.correlation.matching": ("tests/correlation/test_pairing.py", *_NESTS),
     f"{_P}.correlation.duplicates": (
         "tests/correlation/test_one_or_two.py", *_NESTS,
         "tests/correlation/test_pairing.py", "tests/correlation/test_late_usage.py",
+        "tests/correlation/test_gateways.py",
     ),
     f"{_P}.pricing.calculate": (*_PRICES, "tests/pricing/test_catalogue.py"),
     f"{_P}.pricing.plan": (
@@ -48,7 +56,6 @@ _CUT = "value[:8 * MAX_LENGTH].encode('utf-8', 'replace').decode('utf-8')"
 _STORED = "list(self.cache)[:_CACHE_SIZE // 4]"
 _DROPPED = "with_usage and (not inner.error_type) and (inner.tokens is None)"
 _USED = "(service, False, usage.input_all, usage.output_all)"
-_THOUGHT = "total == total_input + total_output + thought)"
 _SPANS = "all((leaf.reporters[0].signal == 'span' for leaf in found))"
 EXCUSED: dict[str, dict[str, str]] = {
     f"{_P}.correlation.nesting": {
@@ -80,10 +87,6 @@ EXCUSED: dict[str, dict[str, str]] = {
         f"content_of: {_USED} -> {_USED.replace('False', 'True')}": (
             "counts are what tells it from a failure, which has none"
         ),
-    },
-    f"{_P}.dialects.usage": {
-        f"read_tokens: thought > total_output or (thought > 0 and {_THOUGHT}"
-        f" -> thought > total_output or (thought >= 0 and {_THOUGHT}": "no thought: none to part",
     },
     f"{_P}.pricing.resolve": {
         "resolve: match is None and (not local) and (served != asked)"
