@@ -167,3 +167,29 @@ def test_one_that_says_nothing_but_its_kind_hides_no_call() -> None:
     assert (call.tokens and call.tokens.total, call.duration_s) == (15, 2.0)
     assert by_reason(output) == {"not_llm": (1, 0)}
     assert usage(fed(outer, router, beneath(router, chat((10, 5)), start_s=0.7))) == [15]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"gen_ai.response.finish_reasons": ["length"]},
+        {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": 0.2},
+    ],
+)
+def test_a_call_that_tells_of_an_answer_is_what_the_one_around_it_tells(
+    answer: dict[str, Any],
+) -> None:
+    outer = raw_span(chat((10, 5)), scope="wrapper", duration_s=2)
+    inner = beneath(outer, {"gen_ai.operation.name": "chat"} | answer, start_s=0.5)
+    output = fed(outer, inner)
+    (call,) = calls(output)
+    assert (call.tokens and call.tokens.total, call.start_ns) == (15, inner.start_ns)
+    assert call.finish_reasons or call.ttft_s
+
+
+def test_a_call_with_a_tool_beneath_that_is_no_sum_is_one_of_its_own() -> None:
+    wrapper = raw_span(chat((50, 10)), scope="wrapper", duration_s=5)
+    direct = beneath(wrapper, chat((10, 5)), start_s=0.1)
+    tool = beneath(wrapper, {"gen_ai.operation.name": "execute_tool"}, start_s=2)
+    within = beneath(tool, chat((3, 2)), start_s=2.1, duration_s=0.5)
+    assert usage(fed(wrapper, direct, tool, within)) == [5, 15, 60]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from llm_trace_exporter.correlation import Correlator, Limits
+from llm_trace_exporter.correlation.duplicates import CopyIndex
 from llm_trace_exporter.dialects import Context
-from llm_trace_exporter.model import Verdict
+from llm_trace_exporter.model import LlmCall, Verdict
 from llm_trace_exporter.otlp.records import RawSpan
 from tests.correlation.test_pipeline import add, by_reason, calls, fed, nest
 from tests.spans import chat, raw_log, raw_span, trace_id
@@ -133,3 +136,37 @@ def test_results_for_three_answers_are_three() -> None:
         for number in (1, 2, 3, 3)
     ]  # fmt: skip
     assert len([r for r in fed(*logs).records if isinstance(r, Verdict)]) == 3
+
+
+@pytest.mark.parametrize("written", [1, 5])
+@pytest.mark.parametrize("part_first", [True, False])
+def test_who_knows_only_the_output_finds_who_knows_both(part_first: bool, written: int) -> None:
+    """The one that came later has not waited long enough by then."""
+    correlator = Correlator(Limits(decision_wait_s=10))
+    part = raw_span(chat(None, gen_ai__usage__output_tokens=written), scope="a", duration_s=2)
+    whole = raw_span(chat((10, written)), scope="b", start_s=0.1)
+    first, second = (part, whole) if part_first else (whole, part)
+    add(correlator, first, 0.0)
+    add(correlator, second, 5.0)
+    correlator.settle(10.0)
+    assert [c.tokens.total for c in calls(correlator.drain()) if c.tokens] == [10 + written]
+    assert correlator.waiting == 0
+
+
+def test_who_waits_no_longer_is_nobodys_copy() -> None:
+    correlator, index = Correlator(Limits()), CopyIndex()
+    attrs = chat((10, 5), gen_ai__response__id="r")
+    spans = raw_span(attrs, scope="a"), raw_span(attrs, scope="b")
+    reports = []
+    for span in spans:
+        add(correlator, span, 0.0)
+        trace = correlator.memories.table.live(span.trace_id)
+        assert trace is not None
+        reports += trace.calls
+    one, other = reports
+    assert isinstance(one.record, LlmCall) and isinstance(other.record, LlmCall)
+    index.add(one, one.record)
+    index.add(other, other.record)
+    assert one in list(index.candidates([other]))
+    index.remove(one, one.record)
+    assert list(index.candidates([other])) == []

@@ -41,6 +41,7 @@ TOTAL = "gen_ai.usage.total_tokens"
             {READ: 30, THOUGHT: 2, TOTAL: 137},
             Tokens(100, cache_read=30, output=5, reasoning=2),
         ),
+        ((100, 30), {READ: 100, THOUGHT: 20, TOTAL: 150}, Tokens(0, 100, output=30, reasoning=20)),
         # More audio than there is of anything.
         ((100, 5), {HEARD: 250}, Tokens(0, audio_input=100, output=5)),
         ((100, 5), {HEARD: 80, READ: 60}, Tokens(0, cache_read=60, audio_input=40, output=5)),
@@ -89,3 +90,30 @@ def test_a_zero_under_one_name_does_not_hide_what_another_says() -> None:
     span = raw_span(chat((0, 0)) | told)
     (call,) = [r for r in read_span(span, Context()).records if isinstance(r, LlmCall)]
     assert call.tokens == Tokens(9, output=4)
+
+
+def test_a_single_token_of_a_tier_is_told_apart_from_the_sum_beside_it() -> None:
+    usage = '{"input": 1, "output": 1, "input_flex": 1, "output_flex": 1}'
+    attrs = {"langfuse.observation.type": "generation", "langfuse.observation.usage_details": usage}
+    (call,) = [r for r in read_span(raw_span(attrs), Context()).records if isinstance(r, LlmCall)]
+    assert (call.tokens, call.service_tier) == (Tokens(1, output=1), "flex")
+
+
+@pytest.mark.parametrize(
+    ("scope", "more", "assumed"),
+    [
+        ("my-app", {}, True),
+        ("my-app", {TOTAL: 105}, False),
+        ("my-app", {"gen_ai.provider.name": "openai"}, False),
+        ("strands.telemetry.tracer", {HEARD: 5}, False),
+        ("org.springframework.boot", {}, False),
+    ],
+)
+def test_what_nothing_says_of_cached_tokens_is_an_assumption(
+    scope: str, more: dict[str, object], assumed: bool
+) -> None:
+    """Anthropic's own counts leave them out, and many write the conventions' names."""
+    attrs = chat((100, 5)) | {READ: 30, "gen_ai.provider.name": "anthropic"} | more
+    reading = read_span(raw_span(attrs, scope=scope), Context())
+    (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
+    assert call.tokens is not None and call.tokens.inclusion_assumed is assumed
