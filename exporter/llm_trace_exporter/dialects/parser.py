@@ -67,7 +67,8 @@ class RecordParser:
         if dialect.facts_in_events and span.events:
             span = _with_event_facts(span, dialect)
             shape = self._shapes.of(span, sender.detect_by)
-        view = _view(span, span.events, dialect, shape)
+        at = shape.listed
+        view = RecordView(span, span.attrs, span.events, dialect, at, at.locations, at.groups)
         asks_what_there_is = lists_models(span.name)
         kind = IGNORE if asks_what_there_is else _span_kind(view, shape)
         if kind.role in _OPEN_ROLES:
