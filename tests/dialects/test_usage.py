@@ -107,6 +107,7 @@ def test_a_single_token_of_a_tier_is_told_apart_from_the_sum_beside_it() -> None
         ("my-app", {"gen_ai.provider.name": "openai"}, False),
         ("strands.telemetry.tracer", {HEARD: 5}, False),
         ("org.springframework.boot", {}, False),
+        ("opentelemetry.instrumentation.genai.anthropic", {}, False),
     ],
 )
 def test_what_nothing_says_of_cached_tokens_is_an_assumption(

@@ -89,3 +89,15 @@ def is_passed_on(scope: str, names: str, attributes: Mapping[str, object]) -> bo
 def is_left_out_by(names: str) -> bool:
     """Whether the provider's own counts leave cached tokens out."""
     return any(word in names for word in _APART)
+
+
+_ANYBODYS = frozenset(("semconv", "openllmetry", "open"))
+"""Conventions that many emitters write, so that they prove nothing of one of them."""
+_CONFORMING = ("opentelemetry.instrumentation", "@opentelemetry", "@traceloop", "traceloop")
+"""Scopes of the conventions' own instrumentations, which do as these ask but for PASSED_ON."""
+
+
+@lru_cache(maxsize=1_024)
+def is_anybodys(dialect: str, scope: str) -> bool:
+    """Whether the convention proves nothing of the emitter, because anybody may write it."""
+    return dialect in _ANYBODYS and not (scope.startswith(_CONFORMING) and not passes_on(scope))

@@ -15,6 +15,7 @@ from ..model import Tokens
 from .cache_inclusion import (
     Inclusion,
     configured,
+    is_anybodys,
     is_left_out_by,
     is_passed_on,
     passes_on,
@@ -27,8 +28,6 @@ _GOOGLE = ("google", "gemini", "gcp", "vertex")
 _USUAL = {"input", "output", "total", "cache_read", "cache_write", "reasoning"}
 _MAX_SEARCHES = 1_000
 """More searches of the web than one call can make: each is a fee, and none above is believed."""
-_GENERIC = frozenset(("semconv", "openllmetry", "open"))
-"""Conventions that many emitters write, so that the convention proves nothing of one of them."""
 
 
 class Usage(NamedTuple):
@@ -290,7 +289,7 @@ def _with_rest(
 
 def _is_generic(view: RecordView) -> bool:
     """Whether the convention proves nothing of the emitter, because many write it."""
-    return view.dialect.is_configured or view.dialect.name in _GENERIC
+    return view.dialect.is_configured or is_anybodys(view.dialect.name, view.record.scope.name)
 
 
 def _names(view: RecordView) -> str:
