@@ -222,6 +222,8 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     "cache-miss": Scene(
         services=AGENT,
         rings={"LLMCacheHitDrop warning": "finops", "LLMUnitCostRegression warning": "finops"},
+        # All is written into the cache, and nobody tells for how long.
+        also="LLMCostAssumed",
         needs_yesterday=True,
     ),
     "judge-regression": Scene(
