@@ -118,7 +118,7 @@ class Machine(RuleBasedStateMachine):
             wall_clock_ns=lambda: int(self.clocks[1] * 1e9),
         )
         self.door = Door(self.engine)
-        self.look(relabelled=True, starts=True)
+        self.look(relabelled=True)
 
     def _crash(self) -> None:
         self.look()
@@ -240,14 +240,10 @@ class Machine(RuleBasedStateMachine):
         )
         return {key[0]: (held[key], limit[key]) for key in held}
 
-    def look(self, *, relabelled: bool = False, starts: bool = False) -> Samples:
+    def look(self, *, relabelled: bool = False) -> Samples:
         """A scrape: it can be read, nothing fell, nothing is past its limit."""
         at = page(self.engine)
         fallen = self.scrapes.look(at, relabelled=relabelled or self.expires)
-        if starts:
-            # What came late and was discarded since the last checkpoint may wait again after a
-            # crash, and is discarded then. It was counted for nothing both times.
-            fallen = [told for told in fallen if "discarded" not in told]
         if self.tight:
             # Which of equally old traces are forgotten for want of room is not the same when the
             # journal is applied again, so fewer of what comes again may be known as that.

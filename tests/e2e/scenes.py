@@ -21,10 +21,9 @@ _AT_NOON = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 class Scene:
     """One bad day."""
 
-    rings: Mapping[str, str]
-    """Alert and severity -> who hears of it, with a space between two."""
+    rings: Mapping[str, str]  # alert and severity -> who hears of it, a space between two
     also: str = ""
-    """Further alerts that may ring: consequences, or chance."""
+    """Others that may ring: consequences, or chance."""
     incidents: tuple[str, ...] = ()
     """Empty: the one of the scene's name. Each may say when, as `--incident` does."""
     needs_yesterday: bool = False
@@ -222,7 +221,6 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     "cache-miss": Scene(
         services=AGENT,
         rings={"LLMCacheHitDrop warning": "finops", "LLMUnitCostRegression warning": "finops"},
-        # All is written into the cache, and nobody tells for how long.
         also="LLMCostAssumed",
         needs_yesterday=True,
     ),
