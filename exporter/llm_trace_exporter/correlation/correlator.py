@@ -132,10 +132,10 @@ class Correlator:
             self.limits = limits
 
     def wait_again(self, now_s: float) -> None:
-        """Let all that waits do so from now on: nobody could tell more in between."""
-        limits = self.limits
-        self._waiting.wait_again(now_s, limits)
-        self._joiner.wait_again(now_s, limits.decision_wait_s, limits.evaluation_wait_s)
+        """Let all that waits do so from now on, also where it is saved: nobody could tell more."""
+        for trace in self._waiting.wait_again(now_s, self.limits):
+            self._table.changed(trace)
+        self._joiner.wait_again(now_s, self.limits.decision_wait_s, self.limits.evaluation_wait_s)
 
     def save(self, *, every: bool) -> Saved:
         """What is remembered: what changed since the last time, or all of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -104,11 +104,12 @@ class Waiting:
         self._queue.clear()
         return due
 
-    def wait_again(self, now_s: float, limits: Limits) -> None:
-        """Let all that wait do so from now on."""
+    def wait_again(self, now_s: float, limits: Limits) -> Iterator[Trace]:
+        """Let all that wait do so from now on; gives the traces that this changes."""
         for pending in self._queue:
             pending.deadline_s = now_s + limits.decision_wait_s
             pending.held_until_s = now_s + limits.inherit_wait_s
+            yield pending.trace
 
     def save(self) -> Saved:
         """What waits and is in no trace."""
