@@ -11,10 +11,6 @@ from tests.machine import Machine, run
 STEPS = 10_000
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="after a crash, what settled since the last checkpoint can wait again: counters fall",
-)
 @pytest.mark.long
 def test_it_holds_for_ten_thousand_steps() -> None:
     before = Machine.steps

@@ -112,6 +112,31 @@ def test_waiting_calls_go_on_waiting_after_an_orderly_end(settings: Settings) ->
     assert counted(engine) == counted(alone)
 
 
+def test_what_waits_again_after_a_start_does_so_by_what_is_saved(settings: Settings) -> None:
+    """A start by shorter waits, a checkpoint, calls that settle, a crash: they stay settled."""
+    now_s = 0.0
+
+    def started(wait_s: float) -> Engine:
+        waits = replace(settings, decision_wait_s=wait_s)
+        return Engine(waits, clock=lambda: now_s, wall_clock_ns=lambda: round((1e9 + now_s) * 1e9))
+
+    engine = started(600)
+    for request in requests():
+        send(engine, request)
+    engine.close()
+    engine = started(5)
+    assert engine.checkpointer is not None
+    engine.checkpointer.checkpoint()
+    before = engine.ingester.waiting
+    now_s += 6
+    engine.ingester.settle()
+    left, shown = engine.ingester.waiting, counted(engine)
+    assert left < before
+    crash(engine)
+    again = started(5)
+    assert (again.ingester.waiting, counted(again)) == (left, shown)
+
+
 @pytest.mark.parametrize("checkpoints", [True, False])
 def test_only_what_belongs_to_the_process_is_gone_after_a_crash(
     settings: Settings, checkpoints: bool
