@@ -49,6 +49,9 @@ def test_what_a_gateway_had_in_store_after_a_retry_is_a_call_although_the_id_rep
     hit = {"gen_ai.response.cache_hit": True, "gen_ai.request.retry_count": 1}
     attrs = chat((1, 1), gen_ai__response__id="r")
     assert len(calls(fed(raw_span(attrs), raw_span(attrs | hit)))) == 2
+    assert len(calls(fed(raw_span(attrs), raw_span(attrs | hit, scope="gateway")))) == 2
+    retried = raw_span(attrs | {"gen_ai.request.retry_count": 1}, scope="gateway")
+    assert len(calls(fed(raw_span(attrs), retried))) == 1
 
 
 def test_nests_of_two_services_are_two_calls_whatever_they_say() -> None:

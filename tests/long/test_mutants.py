@@ -55,7 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 _CUT = "value[:8 * MAX_LENGTH].encode('utf-8', 'replace').decode('utf-8')"
 _STORED = "list(self.cache)[:_CACHE_SIZE // 4]"
 _DROPPED = "with_usage and (not inner.error_type) and (inner.tokens is None)"
-_USED = "(service, False, usage.input_all, usage.output_all)"
+_SEVERAL = "found.extend(_with_one_id(group) if len(group) > 1 else group)"
 _SPANS = "all((leaf.reporters[0].signal == 'span' for leaf in found))"
 _PART = "given > 0 and (content := partial.get((service, written))) is not None"
 _ALONE = "call.response_id and len(self._by_id.get(call.response_id, ())) > 1"
@@ -89,8 +89,8 @@ EXCUSED: dict[str, dict[str, str]] = {
             "a short cut: who is alone with an id has no partner by it"
         ),
         f"CopyIndex._parts: {_PART} -> {_PART.replace('>', '>=', 1)}": "they find themselves, too",
-        f"content_of: {_USED} -> {_USED.replace('False', 'True')}": (
-            "counts are what tells it from a failure, which has none"
+        f"_merge_by_id: {_SEVERAL} -> {_SEVERAL.replace('>', '>=')}": (
+            "a short cut: who is alone with an id stays as it is"
         ),
     },
     f"{_P}.pricing.resolve": {

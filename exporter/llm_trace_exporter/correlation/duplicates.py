@@ -9,18 +9,23 @@ partner of each instrumentation at most: none tells one call twice.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
 
 from ..model import LlmCall
 from .call_groups import CallGroup
 from .evaluations import Answer
-from .matching import Fits, timelines
 from .merge import SLACK_NS, contain, may_be_copies, overlap, same_usage
-from .partners import joined, merged_across, scopes_of, tellers_of
+from .partners import (
+    drop_from,
+    joined,
+    merged_across,
+    nearest_waiting,
+    outcome_of,
+    scopes_of,
+    tellers_of,
+)
 from .trace import Content, Report
 
-_K = TypeVar("_K", bound=Hashable)
 _Reporter = tuple[str, str]
 """Signal and scope."""
 
@@ -47,10 +52,10 @@ class CopyIndex:
         if content is None:
             return
         if call.response_id:
-            _discard(self._by_id, call.response_id, pending)
+            drop_from(self._by_id, call.response_id, pending)
         group = self._by_content.get(content)
         if group is not None:
-            _discard(group, _reporter(call), pending)
+            drop_from(group, _reporter(call), pending)
             if not group:
                 del self._by_content[content]
 
@@ -66,13 +71,13 @@ class CopyIndex:
                 by_id.setdefault(call.response_id, []).append(pending)
             by_content[content].append(pending)
         for response_id, members in by_id.items():
-            yield from _partners(members, self._by_id[response_id].values(), overlap)
+            yield from nearest_waiting(members, self._by_id[response_id].values(), overlap)
         parts = self._parts(by_content)
         for content, members in by_content.items():
             told = [*self._by_content[content].values(), *parts.get(content, ())]
             if len(told) > 1:
                 waiting = [p for reports in told for p in reports.values()]
-                yield from _partners(members, waiting, may_be_copies)
+                yield from nearest_waiting(members, waiting, may_be_copies)
 
     def _parts(self, due: Iterable[Content]) -> dict[Content, list[dict[int, Report]]]:
         """What tells the same output where one of the two knows no input."""
@@ -91,30 +96,9 @@ class CopyIndex:
         return found
 
 
-def _partners(due: list[Report], waiting: Iterable[Report], fits: Fits) -> Iterator[Report]:
-    """The nearest of those waiting of other reporters whose time fits one that is due."""
-    told = timelines(list(waiting), lambda p: p.teller, _call, fits)
-    for pending in due:
-        call = _call(pending)
-        own = pending.teller
-        for reporter, timeline in told.items():
-            if reporter != own:
-                for at in (*timeline.before(call), *timeline.after(call)):
-                    yield timeline.items[at]
-
-
-def _call(pending: Report) -> LlmCall:
-    if not isinstance(pending.record, LlmCall):
-        raise TypeError("steps have no copies")
-    return pending.record
-
-
 def content_of(call: LlmCall) -> Content:
     """What a copy of this call would say as well."""
-    service, usage = call.origin.service, call.tokens
-    if call.error_type or usage is None:
-        return service, bool(call.error_type), -1, -1
-    return service, False, usage.input_all, usage.output_all
+    return call.origin.service, *outcome_of(call)
 
 
 def is_linked(call: LlmCall) -> bool:
@@ -202,14 +186,6 @@ def _merge_by_content(leaves: list[CallGroup]) -> list[CallGroup]:
 
 def _reporter(call: LlmCall) -> _Reporter:
     return call.origin.signal, call.origin.scope
-
-
-def _discard(index: dict[_K, dict[int, Report]], key: _K, pending: Report) -> None:
-    found = index.get(key)
-    if found is not None:
-        found.pop(id(pending), None)
-        if not found:
-            del index[key]
 
 
 def distinct(items: Iterable[Report]) -> list[Report]:

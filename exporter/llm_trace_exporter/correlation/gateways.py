@@ -11,17 +11,23 @@ from collections.abc import Iterable, Iterator
 
 from ..model import LlmCall
 from .call_groups import CallGroup
-from .matching import timelines
 from .merge import contain, same_usage
-from .partners import asked_by, joined, tellers_of
+from .partners import (
+    Outcome,
+    asked_by,
+    drop_from,
+    joined,
+    nearest_waiting,
+    outcome_of,
+    tellers_of,
+)
 from .siblings import may_be_asked_for
 from .trace import Report
 
 GATEWAY_SLACK_NS = 500_000_000
 """Clocks of a client and of its gateway are read this far apart at most."""
 
-_Usage = tuple[bool, int, int]
-_UNKNOWN: _Usage = (False, -1, -1)
+_UNKNOWN: Outcome = (False, -1, -1)
 
 
 class GatewayIndex:
@@ -30,52 +36,50 @@ class GatewayIndex:
     def __init__(self, names: frozenset[str]) -> None:
         """Remember nothing yet; without names, nothing ever."""
         self.names = names
-        self._clients: dict[_Usage, dict[int, Report]] = {}
-        self._gateways: dict[_Usage, dict[int, Report]] = {}
+        self._clients: dict[Outcome, dict[int, Report]] = {}
+        self._gateways: dict[Outcome, dict[int, Report]] = {}
 
     def add(self, pending: Report, call: LlmCall) -> None:
         """Remember one that waits."""
         if self.names:
-            self._side(call).setdefault(_usage(call), {})[id(pending)] = pending
+            self._side(call).setdefault(outcome_of(call), {})[id(pending)] = pending
 
     def remove(self, pending: Report, call: LlmCall) -> None:
         """Forget one that waits no longer."""
         if self.names:
-            side, usage = self._side(call), _usage(call)
-            found = side.get(usage)
-            if found is not None and found.pop(id(pending), None) is not None and not found:
-                del side[usage]
+            drop_from(self._side(call), outcome_of(call), pending)
 
     def candidates(self, due: Iterable[Report]) -> Iterator[Report]:
         """Waiting calls that may be told by those due as well."""
         if not self.names:
             return
-        by_usage: dict[tuple[bool, _Usage], list[LlmCall]] = defaultdict(list)
+        by_usage: dict[tuple[bool, Outcome], list[Report]] = defaultdict(list)
         for pending in due:
             call = pending.record
             if isinstance(call, LlmCall):
-                by_usage[call.origin.service in self.names, _usage(call)].append(call)
-        for (is_gateway, usage), calls in by_usage.items():
-            yield from self._near(calls, self._others(is_gateway=is_gateway, usage=usage))
+                by_usage[call.origin.service in self.names, outcome_of(call)].append(pending)
+        for (is_gateway, usage), members in by_usage.items():
+            others = self._others(is_gateway=is_gateway, usage=usage)
+            yield from nearest_waiting(members, others, self._is_pair)
 
     def merge(self, leaves: list[CallGroup]) -> list[CallGroup]:
         """The same calls, those of gateways merged into their clients'."""
         if not self.names:
             return leaves
-        by_usage: dict[_Usage, list[CallGroup]] = defaultdict(list)
+        by_usage: dict[Outcome, list[CallGroup]] = defaultdict(list)
         found: list[CallGroup] = []
         for leaf in leaves:
-            (found if leaf.late else by_usage[_usage(leaf.call)]).append(leaf)
+            (found if leaf.late else by_usage[outcome_of(leaf.call)]).append(leaf)
         rest: list[CallGroup] = []
         for group in by_usage.values():
             rest.extend(joined(group, tellers_of, self._agree, self._one))
         # Streams often do not tell a client their usage.
         return found + joined(rest, tellers_of, self._may_agree, self._one)
 
-    def _side(self, call: LlmCall) -> dict[_Usage, dict[int, Report]]:
+    def _side(self, call: LlmCall) -> dict[Outcome, dict[int, Report]]:
         return self._gateways if call.origin.service in self.names else self._clients
 
-    def _others(self, *, is_gateway: bool, usage: _Usage) -> list[Report]:
+    def _others(self, *, is_gateway: bool, usage: Outcome) -> list[Report]:
         if is_gateway:
             told = [self._clients.get(usage, {}), self._clients.get(_UNKNOWN, {})]
             told = told if not usage[0] and usage != _UNKNOWN else told[:1]
@@ -84,13 +88,6 @@ class GatewayIndex:
         else:
             told = [self._gateways.get(usage, {})]
         return [pending for known in told for pending in known.values()]
-
-    def _near(self, calls: list[LlmCall], waiting: list[Report]) -> Iterator[Report]:
-        told = timelines(waiting, lambda p: p.teller, _call, self._is_pair)
-        for call in calls if waiting else ():
-            for timeline in told.values():
-                for at in (*timeline.before(call), *timeline.after(call)):
-                    yield timeline.items[at]
 
     def _is_pair(self, one: LlmCall, other: LlmCall) -> bool:
         names = self.names
@@ -112,16 +109,3 @@ class GatewayIndex:
     def _one(self, one: CallGroup, other: CallGroup) -> CallGroup:
         is_first = one.call.origin.service in self.names
         return asked_by(client=other if is_first else one, gateway=one if is_first else other)
-
-
-def _call(pending: Report) -> LlmCall:
-    if not isinstance(pending.record, LlmCall):
-        raise TypeError("steps have no copies")
-    return pending.record
-
-
-def _usage(call: LlmCall) -> _Usage:
-    used = call.tokens
-    if call.error_type or used is None:
-        return bool(call.error_type), -1, -1
-    return False, used.input_all, used.output_all

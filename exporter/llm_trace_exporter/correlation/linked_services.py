@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator
 from ..model import LlmCall
 from .bounded_set import BoundedMap
 from .call_groups import CallGroup
-from .matching import timelines
 from .merge import SLACK_NS, contain, same_model
-from .partners import joined, merged_across, tellers_of
+from .partners import drop_from, joined, merged_across, nearest_waiting, tellers_of
 from .siblings import may_be_asked_for
 from .trace import Report
 
@@ -38,29 +37,24 @@ class LinkedServices:
 
     def remove(self, pending: Report, call: LlmCall) -> None:
         """Forget one that waits no longer."""
-        found = self._failed.get(call.origin.service) if call.error_type else None
-        if found is not None and found.pop(id(pending), None) is not None and not found:
-            del self._failed[call.origin.service]
+        if call.error_type:
+            drop_from(self._failed, call.origin.service, pending)
 
     def candidates(self, due: Iterable[Report]) -> Iterator[Report]:
         """Waiting failures that those due may tell as well."""
-        by_service: dict[str, list[LlmCall]] = defaultdict(list)
+        by_service: dict[str, list[Report]] = defaultdict(list)
         for pending in due if len(self._pairs) and len(self._failed) > 1 else ():
             call = pending.record
             if isinstance(call, LlmCall) and call.error_type:
-                by_service[call.origin.service].append(call)
-        for service, calls in by_service.items():
+                by_service[call.origin.service].append(pending)
+        for service, members in by_service.items():
             waiting = [
                 pending
                 for other, told in self._failed.items()
                 if _pair(service, other) in self._pairs
                 for pending in told.values()
             ]
-            told = timelines(waiting, lambda p: p.teller, _call, self._fits)
-            for call in calls if waiting else ():
-                for timeline in told.values():
-                    for at in (*timeline.before(call), *timeline.after(call)):
-                        yield timeline.items[at]
+            yield from nearest_waiting(members, waiting, self._fits)
 
     def merge(self, leaves: list[CallGroup]) -> list[CallGroup]:
         """The same calls, failures of linked services merged."""
@@ -90,9 +84,3 @@ class LinkedServices:
 
 def _pair(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one < other else (other, one)
-
-
-def _call(pending: Report) -> LlmCall:
-    if not isinstance(pending.record, LlmCall):
-        raise TypeError("steps have no copies")
-    return pending.record

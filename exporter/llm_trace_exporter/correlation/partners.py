@@ -1,8 +1,8 @@
-"""Groups of reporters that tell one call, brought together."""
+"""Reporters that may tell one call are found, and groups of those that do brought together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -11,12 +11,56 @@ from ..model import LlmCall
 from .call_groups import CallGroup
 from .matching import Fits, closest_pairs, timelines
 from .merge import fill_missing, first_non_empty
-from .trace import Teller
+from .trace import Report, Teller
 
 K = TypeVar("K", bound=Hashable)
 _Key = Callable[[CallGroup], frozenset[K]]
 """Who told a call: two groups with one of them in common are two calls."""
 _Merge = Callable[[CallGroup, CallGroup], CallGroup]
+
+
+Outcome = tuple[bool, int, int]
+"""Whether a call failed, and the input and output tokens of one that was answered; -1: unknown."""
+
+
+def outcome_of(call: LlmCall) -> Outcome:
+    """What all who tell a call agree on."""
+    usage = call.tokens
+    if call.error_type or usage is None:
+        return bool(call.error_type), -1, -1
+    return False, usage.input_all, usage.output_all
+
+
+def call_of(pending: Report) -> LlmCall:
+    """The call that a report tells.
+
+    Raises: TypeError for a step, which has no copies.
+    """
+    if not isinstance(pending.record, LlmCall):
+        raise TypeError("steps have no copies")
+    return pending.record
+
+
+def nearest_waiting(
+    due: Iterable[Report], waiting: Iterable[Report], fits: Fits
+) -> Iterator[Report]:
+    """The nearest of those waiting of other reporters whose time fits one that is due."""
+    told = timelines(list(waiting), lambda p: p.teller, call_of, fits)
+    for pending in due if told else ():
+        call, own = call_of(pending), pending.teller
+        for reporter, timeline in told.items():
+            if reporter != own:
+                for at in (*timeline.before(call), *timeline.after(call)):
+                    yield timeline.items[at]
+
+
+def drop_from(index: dict[K, dict[int, Report]], key: K, pending: Report) -> None:
+    """Take a report out of those that an index holds by identity; what is empty goes."""
+    found = index.get(key)
+    if found is not None:
+        found.pop(id(pending), None)
+        if not found:
+            del index[key]
 
 
 def scopes_of(leaf: CallGroup) -> frozenset[str]:

@@ -13,13 +13,13 @@ from ..model import LlmCall
 from ..operations import WORDLESS
 from .call_groups import CallGroup
 from .merge import SLACK_NS, Interval, contain, overlap, same_outcome
-from .partners import joined, merged_across, tellers_of
+from .partners import Outcome, joined, merged_across, outcome_of, tellers_of
 from .trace import Report, Teller, Trace
 
 _NEWEST = 64
 """Settled calls that say the same of which one may be the partner of a call that comes late."""
 
-_Told = tuple[bytes, bool, int, int]
+_Told = tuple[bytes, Outcome]
 
 
 def siblings_of(trace: Trace, due: Iterable[Report]) -> list[Report]:
@@ -124,7 +124,4 @@ def _told(call: LlmCall) -> bool:
 
 
 def _key(call: LlmCall) -> _Told:
-    used = call.tokens
-    if call.error_type or used is None:
-        return call.origin.trace_id, True, -1, -1
-    return call.origin.trace_id, False, used.input_all, used.output_all
+    return call.origin.trace_id, outcome_of(call)
