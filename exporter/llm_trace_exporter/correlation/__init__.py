@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .correlator import Correlator
-from .decisions import Decision, Decisions
+from .decisions import Decision, Decisions, Key
 from .limits import Limits, Memory, Output
 from .memory_codec import Part, Saved, UnreadablePart, merged, relabelled, relabelled_record
 from .merge import SLACK_NS
@@ -14,6 +14,7 @@ __all__ = [
     "Correlator",
     "Decision",
     "Decisions",
+    "Key",
     "Limits",
     "Memory",
     "Output",

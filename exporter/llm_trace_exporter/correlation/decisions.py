@@ -19,9 +19,8 @@ What = Literal["counted", "merged", "discarded", "resent"]
 
 Ids = tuple[bytes, bytes]
 """(trace id, span id)."""
-
-
-_Key = tuple[bytes, bytes, Signal, bytes]
+Key = tuple[bytes, bytes, Signal, bytes]
+"""(trace id, span id, signal, fingerprint of a log record): what records are told apart by."""
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -43,6 +42,11 @@ class Decision(Struct, frozen=True, gc=False):
     """About a verdict or rating on the record, not about the record itself."""
     is_step: bool = False
     """About the step that it tells: an agent may be a step and a call in one."""
+
+    @property
+    def key(self) -> Key:
+        """Of the record that it is about."""
+        return self.trace_id, self.span_id, self.signal, self.fingerprint
 
 
 class Decisions:
@@ -90,25 +94,24 @@ class Decisions:
             if isinstance(one, ParsedRecord):
                 what: What = "discarded" if one.drop == reason else "resent"
                 self.made.append(Decision(*_key_of(one), what, reason))
-            elif origin is not None:
-                ids = (origin.trace_id, origin.span_id)
-                at = place if one is adds else -1
-                is_step = isinstance(one.record, Step)
-                key = self._key(one)
-                self.made.append(Decision(*key, "merged", reason, ids, at, is_step=is_step))
-            else:
-                is_step = isinstance(one.record, Step)
-                self.made.append(Decision(*self._key(one), "discarded", reason, is_step=is_step))
+                continue
+            key, is_step = self._key(one), isinstance(one.record, Step)
+            if origin is None:
+                self.made.append(Decision(*key, "discarded", reason, is_step=is_step))
+                continue
+            ids = (origin.trace_id, origin.span_id)
+            at = place if one is adds else -1
+            self.made.append(Decision(*key, "merged", reason, ids, at, is_step=is_step))
 
     def result(self, reading: ParsedRecord, reason: str = "") -> None:
         """Note that a result on a record counts, or why not."""
         what: What = "discarded" if reason else "counted"
         self.made.append(Decision(*_key_of(reading), what, reason, is_result=True))
 
-    def _key(self, report: Report) -> _Key:
+    def _key(self, report: Report) -> Key:
         fingerprint = self._logs.pop(id(report), b"")
         return report.trace.trace_id, report.span_id, report.signal, fingerprint
 
 
-def _key_of(reading: ParsedRecord) -> _Key:
+def _key_of(reading: ParsedRecord) -> Key:
     return reading.trace_id, reading.span_id, reading.signal, reading.fingerprint

@@ -12,8 +12,8 @@ from copy import copy
 
 from msgspec import Struct
 
-from ..correlation import Decision
-from .records import OPEN, Arrival, Charge, Explained, Key, State
+from ..correlation import Decision, Key
+from .records import OPEN, Arrival, Charge, Explained, State
 
 _MAX_REASONS = 20
 
@@ -84,7 +84,7 @@ class DecisionLog:
             charges: By `Decision.place`, what counts.
         """
         for decision in decisions:
-            same = self._open.get(_key_of(decision), [])
+            same = self._open.get(decision.key, [])
             one = _meant(same, decision)
             if one is None:
                 continue
@@ -162,7 +162,3 @@ def _meant(same: Sequence[Explained], decision: Decision) -> Explained | None:
     if decision.is_step:
         return next((one for one in same if one.step is None and not one.step_discarded), None)
     return next((one for one in same if one.state == "waiting"), None)
-
-
-def _key_of(decision: Decision) -> Key:
-    return decision.trace_id, decision.span_id, decision.signal, decision.fingerprint

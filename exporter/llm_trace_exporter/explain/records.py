@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from ..correlation import Key
 from ..model import Role, Signal, Tokens
 from ..settled import CostLine
 
@@ -24,9 +25,6 @@ LEFT_OUT: frozenset[State] = frozenset({"merged", "discarded", "resent"})
 
 OPEN: frozenset[State] = frozenset({"waiting", "results"})
 """States in which a record may turn out to have come before."""
-
-Key = tuple[bytes, bytes, Signal, bytes]
-"""(trace id, span id, signal, fingerprint of a log record)."""
 
 
 class Arrival(Struct, frozen=True, gc=False):
