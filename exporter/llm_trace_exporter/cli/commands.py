@@ -34,6 +34,7 @@ from .cardinality import cost_of_families, cost_of_labels, render_families, rend
 from .evaluate import evaluate as evaluated
 from .explain import explain as explained
 from .log_format import set_up_logging
+from .notes import note
 from .readings import show_readings
 from .summary import render_summary, summarise
 
@@ -130,12 +131,8 @@ def _feed(
         engine.background,
     )
     with replaying(*rooms) as listening:
-        replay_files(paths, engine.ingester, _note, is_ending=is_ending, progress=_shown)
+        replay_files(paths, engine.ingester, note, is_ending=is_ending, progress=_shown)
         listening.settle_all()
-
-
-def _note(text: str) -> None:
-    print(f"llm-trace-exporter: {text}", file=sys.stderr)
 
 
 def _shown(requests: Iterable[_T]) -> Iterator[_T]:
@@ -159,7 +156,7 @@ def evaluate(options: argparse.Namespace) -> int:
     engine = Engine(settings)
 
     def feed() -> None:
-        replay_files(options.paths, engine.ingester, _note, progress=_shown)
+        replay_files(options.paths, engine.ingester, note, progress=_shown)
         engine.ingester.settle_all()
 
     return evaluated(options, settings, engine.ingester, engine.pricing, feed, _console())
@@ -196,7 +193,7 @@ def check(options: argparse.Namespace) -> int:
     if options.explain is not None:
 
         def feed(readings: Readings) -> None:
-            replay_files([options.explain], readings, _note, progress=_shown)
+            replay_files([options.explain], readings, note, progress=_shown)
 
         show_readings(settings, feed, _console())
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from ..doctor.findings import LEVELS
 from ..doctor.gather import gather
 from ..doctor.report import as_json, as_text
 from ..errors import ConfigError
+from .notes import note
 
 _DEFAULT = "http://localhost:9090"
 _CANNOT_ASK = 2
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
             objects = ask_cluster(options.kubectl, 3 * timeout_s) if options.kubectl else {}
             facts = gather(server, rules, panels, exporter, objects)
         except CannotAsk as error:
-            print(f"llm-trace-exporter: {error}", file=sys.stderr)
+            note(error)
             return _CANNOT_ASK
     said = list(examine(facts))
     if options.output == "json":

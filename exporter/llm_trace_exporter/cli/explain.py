@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..errors import ExporterError
 from ..explain import WIDTH, DecisionLog, Line, Trace, json_of, lines_of, plain
+from .notes import note
 
 MAX_RECORDS = 200_000
 """Records that are explained at once; about a kilobyte of memory each."""
@@ -57,11 +58,11 @@ def explain(options: argparse.Namespace, feed: Callable[[DecisionLog], None]) ->
         return 0
     _print(traces)
     if not traces and not log.unreadable:
-        _say(f"no span or log record in {', '.join(options.paths)}")
+        note(f"no span or log record in {', '.join(options.paths)}")
     for reason, n in log.unreadable.most_common():
-        _say(f"{n} x not read: {reason}")
+        note(f"{n} x not read: {reason}")
     if log.forgotten_traces or any(trace.forgotten for trace in traces):
-        _say(f"only the last {MAX_RECORDS:,} records are explained; --trace picks any")
+        note(f"only the last {MAX_RECORDS:,} records are explained; --trace picks any")
     return 0
 
 
@@ -90,7 +91,3 @@ def _print(traces: Iterable[Trace]) -> None:
 def _styled(line: Line) -> Text:
     # Names come from outside: no markup in them is interpreted.
     return Text.assemble(*line)
-
-
-def _say(text: str) -> None:
-    print(f"llm-trace-exporter: {text}", file=sys.stderr)

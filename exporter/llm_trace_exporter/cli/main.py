@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ConfigError, ExporterError
+from .notes import note
 
 _FAILED, _UNUSABLE = 1, 2
 Run = Callable[[argparse.Namespace], int]
@@ -28,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except ConfigError as error:
-        print(f"llm-trace-exporter: {error}", file=sys.stderr)
+        note(error)
         return _UNUSABLE
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter's own flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except (ExporterError, OSError) as error:
-        print(f"llm-trace-exporter: {error}", file=sys.stderr)
+        note(error)
         return _FAILED
     except KeyboardInterrupt:
         return 130

@@ -24,6 +24,7 @@ from ..simulate.incidents import INCIDENTS, Plan, parse_incident
 from ..simulate.live import run_live
 from ..simulate.traffic import Traffic
 from ..simulate.world import PROFILES, SERVICES
+from .notes import note
 
 _MAX_RATE = 10_000.0
 _FOREVER_S = 10 * 365 * 86_400.0
@@ -63,10 +64,10 @@ def _live(options: argparse.Namespace) -> int:
     end_s = start_s + (options.duration or _FOREVER_S)
     traffic, _ = _traffic(options, "live", start_s, end_s)
     sender = Sender(endpoint, headers)
-    _say(f"sending to {endpoint} until {'the time is over' if options.duration else 'Ctrl-C'}")
+    note(f"sending to {endpoint} until {'the time is over' if options.duration else 'Ctrl-C'}")
     try:
         records = run_live(traffic, sender, end_s)
-        _say(f"sent {records} spans and log records")
+        note(f"sent {records} spans and log records")
     finally:
         sender.close()
     return 0
@@ -93,7 +94,7 @@ def _history(options: argparse.Namespace) -> int:
     labels = {"job": options.job, "instance": options.instance}
     span = Span(start_s, end_s, step_s)
     written = write_history(options.openmetrics, span, traffic, plan, settings, labels, _progress)
-    _say(
+    note(
         f"{options.openmetrics}: {written.scrapes} scrapes of {written.records} records, "
         f"{written.size_bytes / 1e6:.0f} MB; for Prometheus: promtool tsdb create-blocks-from "
         f"openmetrics --max-block-duration=720h {options.openmetrics} DATA-FOLDER"
@@ -151,10 +152,6 @@ def _list_incidents() -> None:
 def _progress(share: float) -> None:
     if sys.stderr.isatty():
         print(f"\r{share:4.0%}", end="\r", file=sys.stderr, flush=True)
-
-
-def _say(text: str) -> None:
-    print(f"llm-trace-exporter: {text}", file=sys.stderr, flush=True)
 
 
 def _rate(written: str) -> float:

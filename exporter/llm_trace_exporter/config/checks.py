@@ -23,6 +23,7 @@ from .rule_checks import Finding, endpoint_findings, rule_findings
 from .token_checks import token_findings
 from .units import duration_s, size_bytes
 from .validate import line_of
+from .written import items_in, mapping_in
 
 Together = Callable[[dict[str, Any]], Iterator[Finding]]
 """Looks at how the values of a document fit together."""
@@ -158,7 +159,7 @@ def _reserved_labels() -> frozenset[str]:
 
 
 def _dialects(tree: dict[str, Any]) -> list[str]:
-    own = [item.get("name") for item in _items(tree, "conventions")]
+    own = [item.get("name") for item in items_in(tree, "conventions")]
     return sorted({*(d.name for d in DIALECTS), *(name for name in own if isinstance(name, str))})
 
 
@@ -181,14 +182,14 @@ def _unknown_keys(root: Node, path: Path, value: Any, names: list[str]) -> Itera
 
 def _caps(tree: dict[str, Any]) -> Iterator[Finding]:
     labels = dimension_labels(tree)
-    for key in _mapping(_mapping(tree, "labels"), "caps"):
+    for key in mapping_in(mapping_in(tree, "labels"), "caps"):
         if key in labels and key not in _reserved_labels():
             yield ("labels", "caps", key), "the label of a dimension", "its cap in dimensions"
 
 
 def _dimensions(tree: dict[str, Any]) -> Iterator[Finding]:
     seen: dict[str, int] = {}
-    for index, item in enumerate(_items(tree, "dimensions")):
+    for index, item in enumerate(items_in(tree, "dimensions")):
         label = item.get("label")
         if not isinstance(label, str):
             continue
@@ -217,7 +218,7 @@ def _identifying(index: int, label: str, keys: object) -> Iterator[Finding]:
 
 
 def _contracts(tree: dict[str, Any]) -> Iterator[Finding]:
-    for index, item in enumerate(_items(_mapping(tree, "pricing"), "contracts")):
+    for index, item in enumerate(items_in(mapping_in(tree, "pricing"), "contracts")):
         path: Path = ("pricing", "contracts", index)
         fees = ("usd_per_request", "usd_per_web_search")
         if not item.get("usd_per_million_tokens") and not item.keys() & fees:
@@ -230,19 +231,19 @@ def _contracts(tree: dict[str, Any]) -> Iterator[Finding]:
 
 def _ages(tree: dict[str, Any]) -> Iterator[Finding]:
     wait_s = _seconds(tree.get("decision_wait", "10s"))
-    age = _mapping(tree, "limits").get("trace_age", "1h")
+    age = mapping_in(tree, "limits").get("trace_age", "1h")
     age_s = _seconds(age)
     if wait_s is not None and age_s is not None and age_s < wait_s:
         given = (
             ("limits", "trace_age")
-            if "trace_age" in _mapping(tree, "limits")
+            if "trace_age" in mapping_in(tree, "limits")
             else ("decision_wait",)
         )
         yield given, f"trace_age {age} below decision_wait", "a trace_age of at least decision_wait"
 
 
 def _paths(tree: dict[str, Any]) -> Iterator[Finding]:
-    path = _mapping(tree, "web").get("telemetry_path")
+    path = mapping_in(tree, "web").get("telemetry_path")
     if not isinstance(path, str):
         return
     bare = "/" + path.strip("/")
@@ -256,7 +257,7 @@ def _listeners(tree: dict[str, Any]) -> Iterator[Finding]:
     for path, default in _LISTENERS.items():
         section: dict[str, Any] = tree
         for key in path[:-1]:
-            section = _mapping(section, str(key))
+            section = mapping_in(section, str(key))
         address = section.get(str(path[-1]))
         addresses = address if isinstance(address, list) else [address]
         given += [(path, item) for item in addresses if item is not None]
@@ -282,7 +283,7 @@ def _overlap(host: str, other: str) -> bool:
 
 def _verdicts(tree: dict[str, Any]) -> Iterator[Finding]:
     verdict_of: dict[str, str] = {}
-    labels = _mapping(_mapping(tree, "judges"), "labels")
+    labels = mapping_in(mapping_in(tree, "judges"), "labels")
     for verdict in ("pass", "fail", "error"):
         texts = labels.get(verdict)
         for index, label in enumerate(texts if isinstance(texts, list) else ()):
@@ -299,8 +300,8 @@ def _objectives(tree: dict[str, Any]) -> Iterator[Finding]:
     seen: dict[object, int] = {}
     for section, own in (("slos", AIMED), ("budgets", REQUEST)):
         allowed = sorted({*own, *labels})
-        for index, item in enumerate(_items(tree, section)):
-            match = _mapping(item, "match")
+        for index, item in enumerate(items_in(tree, section)):
+            match = mapping_in(item, "match")
             for label in match:
                 if label not in allowed:
                     path: Path = (section, index, "match", label)
@@ -312,7 +313,7 @@ def _objectives(tree: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _details(tree: dict[str, Any]) -> Iterator[Finding]:
-    logs = _mapping(tree, "logs")
+    logs = mapping_in(tree, "logs")
     if logs.get("details_services") and logs.get("details", "ignore") == "ignore":
         path: Path = ("logs", "details_services")
         yield path, "services, while logs.details is ignore", "logs.details: count with it"
@@ -322,31 +323,31 @@ def dimension_labels(tree: Mapping[str, Any]) -> tuple[str, ...]:
     """Labels of the dimensions that a configuration has."""
     if "dimensions" not in tree:
         return tuple(dimension.label for dimension in DEFAULT_DIMENSIONS)
-    labels = (item.get("label") for item in _items(tree, "dimensions"))
+    labels = (item.get("label") for item in items_in(tree, "dimensions"))
     return tuple(label for label in labels if isinstance(label, str))
 
 
 def _judge(tree: dict[str, Any]) -> Iterator[Finding]:
-    judge = _mapping(tree, "judge")
-    yield from endpoint_findings(_mapping(judge, "endpoint"))
+    judge = mapping_in(tree, "judge")
+    yield from endpoint_findings(mapping_in(judge, "endpoint"))
     yield from rule_findings(judge.get("rules"), ("judge", "rules"), dimension_labels(tree))
 
 
 def _tokens(tree: dict[str, Any]) -> Iterator[Finding]:
-    return token_findings(_items(_mapping(tree, "otlp"), "tokens"), dimension_labels(tree))
+    return token_findings(items_in(mapping_in(tree, "otlp"), "tokens"), dimension_labels(tree))
 
 
 def _content_rules(tree: dict[str, Any]) -> Iterator[Finding]:
-    rules = _mapping(tree, "content_rules").items()
+    rules = mapping_in(tree, "content_rules").items()
     shares = {rule: share for rule, share in rules if isinstance(share, int | float) and share > 0}
     for rule, what in missing_libraries(shares):
         yield ("content_rules", rule), what, REMEDY
 
 
 def _conventions(tree: dict[str, Any]) -> Iterator[Finding]:
-    told = [item for item in _items(tree, "dimensions") if item.get("identifying") is True]
+    told = [item for item in items_in(tree, "dimensions") if item.get("identifying") is True]
     identifying = [str(item.get("label")) for item in told]
-    return convention_findings(_items(tree, "conventions"), dimension_labels(tree), identifying)
+    return convention_findings(items_in(tree, "conventions"), dimension_labels(tree), identifying)
 
 
 _TOGETHER: tuple[Together, ...] = (
@@ -364,17 +365,6 @@ _TOGETHER: tuple[Together, ...] = (
     _content_rules,
     _conventions,
 )
-
-
-def _mapping(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = tree.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _items(tree: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    value = tree.get(key)
-    items = value if isinstance(value, list) else []
-    return [item if isinstance(item, dict) else {} for item in items]
 
 
 def _day(text: object) -> date | None:

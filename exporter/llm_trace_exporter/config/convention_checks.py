@@ -11,6 +11,7 @@ from .bind import Schema, load_schema
 from .identifying import identifies
 from .problems import Path, found, one_of
 from .rule_checks import Finding
+from .written import mapping_in
 
 _LABELS: tuple[Path, ...] = (("model", "request"), ("model", "response"), ("provider", "keys"))
 """Lists whose values become labels."""
@@ -38,7 +39,7 @@ def convention_findings(
                 where = f"this name again, first in conventions[{first[name]}]"
                 yield (*at, "name"), where, "each name once"
             first.setdefault(name, index)
-        if not _mapping(told, "detect").keys() & {*_DETECT}:
+        if not mapping_in(told, "detect").keys() & {*_DETECT}:
             yield (*at, "detect"), "nothing to detect it by", one_of(_DETECT)
         yield from _values(told, at)
         yield from _twice(told, at)
@@ -53,8 +54,8 @@ _DETECT = ("scopes", "attributes", "resource_attributes")
 
 
 def _values(told: dict[str, Any], at: Path) -> Iterator[Finding]:
-    kind = _mapping(told, "kind")
-    values = _mapping(kind, "values")
+    kind = mapping_in(told, "kind")
+    values = mapping_in(kind, "values")
     if values and "keys" not in kind:
         yield (*at, "kind", "values"), "values of no attribute", "kind.keys with them"
     first: dict[str, str] = {}
@@ -95,11 +96,6 @@ def _people(told: dict[str, Any], at: Path, facts: Sequence[Path]) -> Iterator[F
             if identifies(key):
                 what = f"{found(key)}, which identifies a person"
                 yield (*at, *fact, number), what, "what does not tell one person from others"
-
-
-def _mapping(told: dict[str, Any], key: str) -> dict[str, Any]:
-    value = told.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _texts(told: dict[str, Any], at: Path) -> list[str]:

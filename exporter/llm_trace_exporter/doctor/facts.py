@@ -35,6 +35,11 @@ class Sample:
         return self.labels.get("job", ""), self.labels.get("instance", "")
 
 
+def service_of(labels: Labels) -> str:
+    """The service that is counted, also where the scrape took the label."""
+    return labels.get("exported_service") or labels.get("service", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """One series' values over the last hours."""
@@ -45,8 +50,8 @@ class Curve:
 
     @property
     def service(self) -> str:
-        """The service that is counted, also where the scrape took the label."""
-        return self.labels.get("exported_service") or self.labels.get("service", "")
+        """The service that is counted."""
+        return service_of(self.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from .facts import Facts, Missing, Unread
+from .facts import Facts, Missing, Unread, service_of
 from .findings import Finding, count
 
 _MOST = 10
@@ -45,12 +45,7 @@ def understood(facts: Facts) -> Iterator[Finding]:
 
 def _only_agents(facts: Facts) -> Iterator[Finding]:
     """Services whose agents are told, and none of the calls that these must have made."""
-    services = sorted(
-        {
-            sample.labels.get("exported_service") or sample.labels.get("service", "")
-            for sample in facts.asked("only_agents")
-        }
-    )
+    services = sorted({service_of(sample.labels) for sample in facts.asked("only_agents")})
     if services:
         yield Finding(
             "warning",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from ..config.convention_settings import ConventionSettings, TimeUnit
+from ..config.convention_settings import ConventionSettings, TimeUnit, UsageSettings
 from ..dialects import KINDS_BY_NAME, AttributeKey, Dialect, attribute_key
 
-USAGE_FACTS = (
-    *("input", "output", "total", "cache_read", "cache_write", "cache_write_5m", "cache_write_1h"),
-    *("reasoning", "audio_input", "audio_output", "usage_object"),
-)
+USAGE_FACTS = tuple(told.name for told in fields(UsageSettings) if told.name != "cache")
 """Facts that `UsageSettings` has under the same names."""
 _SECONDS: Mapping[TimeUnit, float] = {"s": 1.0, "ms": 0.001}
 
@@ -34,7 +31,7 @@ def own_convention(told: ConventionSettings) -> Dialect:
         ),
         "session": _keys(told.session),
     }
-    fields = {fact: tuple(keys) for fact, keys in facts.items()}
+    told_at = {fact: tuple(keys) for fact, keys in facts.items()}
     return Dialect(
         name=told.name,
         is_configured=True,
@@ -43,7 +40,7 @@ def own_convention(told: ConventionSettings) -> Dialect:
         resources=told.detect.resource_attributes,
         kind_keys=told.kind.keys,
         kinds={value.lower(): KINDS_BY_NAME[name] for value, name in told.kind.values.items()},
-        fields={fact: keys for fact, keys in fields.items() if keys},
+        fields={fact: keys for fact, keys in told_at.items() if keys},
         provider=told.provider.default,
         cache_inclusion=told.usage.cache,
     )
