@@ -21,7 +21,7 @@ from bench.payloads import Shape, requests
 from bench.table import Row
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.config.settings import StateSettings
-from llm_trace_exporter.dialects import INDEXED_KEYS, wanted_keys
+from llm_trace_exporter.dialects import WANTED_PATTERN, wanted_keys
 from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.engine.wiring import context
 from llm_trace_exporter.otlp.attributes import KeyFilter
@@ -106,7 +106,7 @@ def _backlog(effort: Effort) -> Iterator[Row]:
 
 
 def _works(in_memory: Engine, in_file: Engine) -> dict[str, Work]:
-    keys = KeyFilter(wanted_keys(context(in_memory.settings)), INDEXED_KEYS)
+    keys = KeyFilter(wanted_keys(context(in_memory.settings)), WANTED_PATTERN)
 
     def decode(bodies: Sequence[bytes]) -> None:
         for body in bodies:

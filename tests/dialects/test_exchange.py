@@ -26,7 +26,7 @@ from llm_trace_exporter.content.extract import (
 from llm_trace_exporter.content.messages import MAX_JSON_CHARS
 from llm_trace_exporter.content.record import CallContent
 from llm_trace_exporter.dialects import (
-    INDEXED_KEYS,
+    WANTED_PATTERN,
     Context,
     RecordParser,
     wanted_keys,
@@ -44,11 +44,11 @@ SHORT = "This is a short stub answer."
 KEYS = wanted_keys(Context())
 FILTER = KeyFilter(
     KEYS | TEXT_KEYS,
-    re.compile(f"{INDEXED_KEYS.pattern}|{TEXT_PATTERN.pattern}"),
+    re.compile(f"{WANTED_PATTERN.pattern}|{TEXT_PATTERN.pattern}"),
     fleeting=is_text_key,
     bodies=MESSAGE_EVENTS,
 )
-TAKER = ContentExtractor(KEYS, INDEXED_KEYS)
+TAKER = ContentExtractor(KEYS, WANTED_PATTERN)
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_trace_exporter.dialects import DIALECTS, INDEXED_KEYS, Context, dimension, wanted_keys
+from llm_trace_exporter.dialects import DIALECTS, WANTED_PATTERN, Context, dimension, wanted_keys
 from llm_trace_exporter.errors import RejectedRecord
 from llm_trace_exporter.model import Feedback, Step, Tokens, Verdict
 from tests.draws import draws
@@ -303,7 +303,7 @@ def test_no_content_is_wanted() -> None:
                "gen_ai.output.messages", "output.value", "mlflow.spanInputs", "mlflow.spanOutputs",
                "langfuse.observation.input", "langfuse.observation.output", "user.id"}  # fmt: skip
     assert not keys & content
-    assert not INDEXED_KEYS.fullmatch("evaluations.0.evaluation.explanation")
+    assert not WANTED_PATTERN.fullmatch("evaluations.0.evaluation.explanation")
 
 
 VALUES = st.one_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..dialects import INDEXED_KEYS, Context, wanted_keys
+from ..dialects import WANTED_PATTERN, Context, wanted_keys
 from ..otlp.attributes import KeyFilter
 from .extract import MESSAGE_EVENTS, TEXT_KEYS, TEXT_PATTERN, is_text_key
 
@@ -16,7 +16,7 @@ def filters(context: Context, *, with_texts: bool) -> tuple[KeyFilter, KeyFilter
 
 def span_filter(context: Context, *, with_texts: bool) -> KeyFilter:
     """What the dialects and dimensions read on spans; texts stay on the wire until asked for."""
-    return KeyFilter(wanted_keys(context), INDEXED_KEYS, keeps_wire=with_texts)
+    return KeyFilter(wanted_keys(context), WANTED_PATTERN, keeps_wire=with_texts)
 
 
 def text_filter() -> KeyFilter:
@@ -28,10 +28,10 @@ def log_filter(context: Context, *, with_texts: bool) -> KeyFilter:
     """What the dialects and dimensions read, and with it the texts, which are not remembered."""
     wanted = wanted_keys(context)
     if not with_texts:
-        return KeyFilter(wanted, INDEXED_KEYS)
+        return KeyFilter(wanted, WANTED_PATTERN)
     return KeyFilter(
         wanted | TEXT_KEYS,
-        re.compile(f"{INDEXED_KEYS.pattern}|{TEXT_PATTERN.pattern}"),
+        re.compile(f"{WANTED_PATTERN.pattern}|{TEXT_PATTERN.pattern}"),
         fleeting=is_text_key,
         bodies=MESSAGE_EVENTS,
     )

@@ -10,7 +10,7 @@ from .context import DEFAULT_DIMENSIONS, Context, Dimension, attribute_key, dime
 from .evaluations import Result, judged, to_records
 from .kinds import KINDS_BY_NAME
 from .parser import RecordParser
-from .registry import DIALECTS, INDEXED_KEYS, wanted_keys
+from .registry import DIALECTS, WANTED_PATTERN, wanted_keys
 from .schema import AttributeKey, Dialect
 from .score_values import NO_SCORE, Score, score_of
 from .tenant_readers import ParserPool, labels_of, moved_to
@@ -20,10 +20,10 @@ from .verdict_rules import LABELS, JudgeRules, Judging, label_key
 __all__ = [
     "DEFAULT_DIMENSIONS",
     "DIALECTS",
-    "INDEXED_KEYS",
     "KINDS_BY_NAME",
     "LABELS",
     "NO_SCORE",
+    "WANTED_PATTERN",
     "AttributeKey",
     "Context",
     "Dialect",

@@ -14,8 +14,10 @@ from typing import Literal
 
 Inclusion = Literal["inclusive", "exclusive"]
 
-_APART = ("anthropic", "claude", "bedrock", "aws")
+APART = ("anthropic", "claude", "bedrock", "aws")
 """Words in the names of providers whose own input counts leave cached tokens out."""
+GOOGLE = ("google", "gemini", "gcp", "vertex")
+"""Words in the names of Google's, whose total counts thoughts and what tools put in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ PASSED_ON: tuple[PassedOn, ...] = (
         (),
     ),
     # Spring AI 2.0.1 observes every provider under the application's scope.
-    PassedOn(("org.springframework",), _APART),
+    PassedOn(("org.springframework",), APART),
     # AI SDK 5; since version 6 the counts come with their details and contain them.
-    PassedOn(("ai",), _APART, unless="ai.usage.inputTokenDetails.cacheReadTokens"),
+    PassedOn(("ai",), APART, unless="ai.usage.inputTokenDetails.cacheReadTokens"),
 )
 
 
@@ -88,7 +90,7 @@ def is_passed_on(scope: str, names: str, attributes: Mapping[str, object]) -> bo
 
 def is_left_out_by(names: str) -> bool:
     """Whether the provider's own counts leave cached tokens out."""
-    return any(word in names for word in _APART)
+    return any(word in names for word in APART)
 
 
 _ANYBODYS = frozenset(("semconv", "openllmetry", "open"))

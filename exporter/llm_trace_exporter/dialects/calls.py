@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..model import ErrorType, GatewayEvent, LlmCall, Origin, ReportedCost
 from ..otlp.records import Value
 from ..service_tiers import normalize_tier
+from .cache_inclusion import APART, GOOGLE
 from .coerce import MAX_SECONDS, instant_ns, is_made_up
 from .finish_reasons import finish_reasons, finished_in_error
 from .outcome import Failure, failure_of, interval
@@ -69,7 +70,7 @@ def read_call(
 
 
 _BROKEN_OFF = frozenset(("connection", "timeout", "cancelled"))
-_TELLS_AT_FIRST = ("anthropic", "claude", "bedrock", "aws", "google", "gemini", "gcp", "vertex")
+_TELLS_AT_FIRST = (*APART, *GOOGLE)
 
 
 def _is_estimate(view: RecordView, error: ErrorType) -> bool:

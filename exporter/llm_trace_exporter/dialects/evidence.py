@@ -7,7 +7,8 @@ look of a client's request must do.
 
 from __future__ import annotations
 
-from .outcome import SPAN_CLIENT, failure_of
+from ..otlp.records import SPAN_CLIENT
+from .outcome import failure_of
 from .schema import EMBEDDINGS, IGNORE, LEFT_OUT, Kind, RecordView
 
 _MODELS = ("request_model", "response_model", "fallback_model")

@@ -11,13 +11,11 @@ import re
 from functools import lru_cache
 
 from ..model import ErrorType, HttpAttempt
-from ..otlp.records import Attributes, RawSpan
+from ..otlp.records import SPAN_CLIENT, STATUS_ERROR, Attributes, RawSpan
 from .coerce import text
 from .error_types import classify
 from .vocabulary import word_set
 
-_CLIENT = 3
-_ERROR = 2
 _ADDRESSES = ("url.full", "http.url", "url.path", "http.target")
 _METHODS = ("http.request.method", "http.method")
 _STATUSES = ("http.response.status_code", "http.status_code")
@@ -47,14 +45,13 @@ def lists_models(name: str) -> bool:
 
 def http_attempt(span: RawSpan) -> HttpAttempt | None:
     """What a client span says of a request to a model; None where it is about something else."""
-    if span.kind != _CLIENT:
+    if span.kind != SPAN_CLIENT:
         return None
     address = _first(span.attrs, _ADDRESSES)
     generates = _generates(span.attrs, address) if address else None
     if generates is None:
         return None
-    end_ns = max(span.start_ns, span.end_ns)
-    return HttpAttempt(span.start_ns, end_ns, generates, _error(span))
+    return HttpAttempt(span.start_ns, span.ended_ns, generates, _error(span))
 
 
 def _generates(attrs: Attributes, address: str) -> bool | None:
@@ -72,7 +69,7 @@ def _error(span: RawSpan) -> ErrorType:
     status = _first(span.attrs, _STATUSES)
     code = int(status) if len(status) == 3 and status.isascii() and status.isdigit() else 0
     told = text(span.attrs.get("error.type"))
-    if code < 400 and span.status_code != _ERROR and not told:
+    if code < 400 and span.status_code != STATUS_ERROR and not told:
         return ""
     exceptions = [text(e.attrs.get("exception.type")) for e in span.events]
     return classify(code or None, (told, *exceptions), span.status_message)

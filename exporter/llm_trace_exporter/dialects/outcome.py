@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..model import ErrorType, GatewayEvent
-from ..otlp.records import RawLog, RawSpan
+from ..otlp.records import STATUS_ERROR, STATUS_UNSET, RawLog, RawSpan
 from .coerce import MAX_SECONDS, text
 from .error_types import classify, turned_away
 from .schema import RecordView
-
-SPAN_CLIENT = 3
-_UNSET, _ERROR = 0, 2
-
 
 Interval = tuple[int, int, bool]
 """Start and end, Unix nanoseconds; and whether it is untimed: neither an end that can be true nor a
@@ -59,7 +55,7 @@ def failure_of(view: RecordView, *, unanswered: bool = False) -> Failure | None:
             although some emitters leave the status unset.
     """
     record = view.record
-    fails = isinstance(record, RawSpan) and record.status_code == _ERROR
+    fails = isinstance(record, RawSpan) and record.status_code == STATUS_ERROR
     if not fails and not view.events and "failure" not in view.groups:
         return None
     exceptions = [e for e in view.events if e.name == "exception"]
@@ -70,8 +66,8 @@ def failure_of(view: RecordView, *, unanswered: bool = False) -> Failure | None:
             or view.text("level") == "ERROR"
             or view.flag("success") is False
             or (bool(exceptions) and _exception_fails(view))
-            or (unanswered and record.status_code == _UNSET and bool(exceptions))
-            or (record.status_code == _UNSET and bool(view.text("error_type")))
+            or (unanswered and record.status_code == STATUS_UNSET and bool(exceptions))
+            or (record.status_code == STATUS_UNSET and bool(view.text("error_type")))
         )
         message = record.status_message
     else:

@@ -95,13 +95,16 @@ _EVENT_KEYS = (
     "llm.output_messages.0.message.role",
 )
 
-INDEXED_KEYS = re.compile(
+WANTED_PATTERN = re.compile(
     rf"{OPEN_PATTERN}|"
     r"(?:(?:trace|session)\.)?(?:evaluations|annotations)\.[0-9]{1,4}\.(?:evaluation|annotation)"
     r"\.(?:name|score|label|annotator_kind)"
     r"|retrieval\.documents\.[0-9]{1,4}\.document\.(?:score|id|metadata|content)"
 )
-"""Keys with an index in them. Of a document only the key is of use, never its value."""
+"""Keys that no list can hold: those that are read by their words, and those with an index in them.
+
+Of a document only the key is of use, never its value.
+"""
 
 
 def wanted_keys(context: Context) -> frozenset[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ..model import Origin, Root
-from ..otlp.records import RawSpan
+from ..otlp.records import STATUS_ERROR, RawSpan
 from .steps import clean_name
 
-_ERROR = 2
 _SERVER, _CONSUMER = 2, 5
 
 
@@ -25,7 +24,7 @@ def root_of(span: RawSpan, origin: Origin, weight: float, *, failed: bool) -> Ro
         service=origin.service,
         environment=origin.environment,
         dimensions=origin.dimensions,
-        failed=failed or span.status_code == _ERROR,
+        failed=failed or span.status_code == STATUS_ERROR,
         is_local=bool(span.parent_span_id),
         weight=weight,
         is_untimed=not span.has_end,

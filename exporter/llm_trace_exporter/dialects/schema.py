@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from msgspec import Struct
 
 from ..errors import RejectedRecord, UnreadableNumber
-from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Value
+from ..otlp.records import STATUS_ERROR, Attributes, RawEvent, RawLog, RawSpan, Value
 from .cache_inclusion import Inclusion
 from .coerce import MAX_TOKENS, count, flag, inside, number, parse_object, text, usd
 
@@ -224,7 +224,7 @@ class RecordView(Struct, eq=False, gc=False):
 
     def record_failed(self) -> bool:
         """Whether the span's status is an error."""
-        return isinstance(self.record, RawSpan) and self.record.status_code == 2
+        return isinstance(self.record, RawSpan) and self.record.status_code == STATUS_ERROR
 
     def value_at(self, where: AttributeKey) -> Value:
         """The raw value a Key points to."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..model import Tokens
 from .cache_inclusion import (
+    GOOGLE,
     Inclusion,
     configured,
     is_anybodys,
@@ -24,7 +25,6 @@ from .context import Context
 from .schema import AttributeKey, RecordView
 from .usage_counts import Counts, counts_of, flat_counts
 
-_GOOGLE = ("google", "gemini", "gcp", "vertex")
 _USUAL = {"input", "output", "total", "cache_read", "cache_write", "reasoning"}
 _MAX_SEARCHES = 1_000
 """More searches of the web than one call can make: each is a fee, and none above is believed."""
@@ -116,7 +116,7 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
     cached = read + written
     total = counts.of("total")
     names = _names(view) if cached or total else ""
-    is_google = any(word in names for word in _GOOGLE)
+    is_google = any(word in names for word in GOOGLE)
     told = _inclusion(view, names, context) if cached else None
     parts = _parts(counts, read, written, given, told, adds_tools=is_google)
     chosen = _proved(given, parts, total, settled=told is not None)

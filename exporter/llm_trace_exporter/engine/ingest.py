@@ -31,7 +31,7 @@ from ..correlation import (
     relabelled,
     relabelled_record,
 )
-from ..dialects import INDEXED_KEYS, Context, ParserPool, labels_of, moved_to, wanted_keys
+from ..dialects import WANTED_PATTERN, Context, ParserPool, labels_of, moved_to, wanted_keys
 from ..errors import Overloaded
 from ..explain import DecisionLog
 from ..metrics.exporter_metrics import ExporterMetrics
@@ -353,7 +353,7 @@ class Ingester:
         """Read under a configuration from now on."""
         context, with_texts = readers.context, self._aggregator.dispatcher is not None
         self._span_keys, self._log_keys = filters(context, with_texts=with_texts)
-        self._extractor = ContentExtractor(wanted_keys(context), INDEXED_KEYS)
+        self._extractor = ContentExtractor(wanted_keys(context), WANTED_PATTERN)
         self._readers = readers
 
     def _commit_and_apply(self, entry: Entry) -> None:

@@ -46,6 +46,12 @@ class RawEvent(Struct, eq=False, gc=False):
     attrs: Attributes
 
 
+SPAN_CLIENT = 3
+"""OTLP SpanKind number of who asks another."""
+STATUS_UNSET, STATUS_ERROR = 0, 2
+"""OTLP StatusCode numbers."""
+
+
 class RawSpan(Struct, eq=False, gc=False):
     """One span. `attrs` holds only keys that some dialect or dimension reads."""
 
