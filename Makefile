@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test quick test-long test-lowest coverage size lock demo chart bench lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test quick test-long test-lowest coverage size lock demo chart bench bench-peer lint dashboards docs clean prometheus alertmanager
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -72,6 +72,9 @@ demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus
 
 bench: $(VENV)/installed ## measure speed and memory beside a baseline; BENCH=--full for more
 	@$(BIN)/python -m bench $(BENCH)
+
+bench-peer: $(VENV)/installed ## measure beside the Collector's spanmetrics connector, built with Go; PEER=--help for options
+	@$(BIN)/python -m bench.peer $(PEER)
 
 lint: $(VENV)/installed-test ## check style and types
 	$(BIN)/ruff check .

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import endtoend, inprocess, judged, restarts, scrapes, soak
 from bench.effort import FULL, QUICK, Effort
-from bench.table import Row, records, render
+from bench.table import Row, machine, records, render
 
 PARTS: dict[str, Callable[[Effort, Path], list[Row]]] = {
     "inprocess": inprocess.measure,
@@ -41,13 +39,13 @@ def main() -> int:
             Console(stderr=True).print(f"measuring: {name}")
             rows += {**PARTS, **ASKED_FOR}[name](effort, Path(folder))
     if options.json:
-        found = {"machine": _machine(), "rows": records(rows)}
+        found = {"machine": machine(), "rows": records(rows)}
         sys.stdout.write(f"{json.dumps(found, indent=2)}\n")
         return 0
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
-    console.print(render(rows, _machine()))
+    console.print(render(rows, machine()))
     kept = [r.within_budget for r in rows if r.budget is not None]
     console.print(f"{sum(map(bool, kept))} of {len(kept)} budgets kept")
     return 0
@@ -68,11 +66,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"parts: {', '.join(PARTS)}; only where named: {', '.join(ASKED_FOR)}",
     )
     return parser
-
-
-def _machine() -> str:
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{now}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
 
 
 if __name__ == "__main__":

@@ -11,11 +11,14 @@ third. Ids are unique over all seeds; the same seed and time give the same bytes
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -41,6 +44,8 @@ MODELS = (
 TOOLS = ("search_orders", "lookup_customer", "convert_currency", "send_mail")
 FEATURES = ("answers", "triage", "digest")
 ERROR_SHARE = 0.02
+
+_IDS = frozenset(("traceId", "spanId", "parentSpanId"))
 
 _TEXT = "The order was sent on Monday and arrives within three working days. "
 _APPLICATION: tuple[tuple[str, tuple[Value, ...]], ...] = (
@@ -128,6 +133,22 @@ def request(seed: int, shape: Shape, *, now_ns: int) -> bytes:
             span.status.code = Status.STATUS_CODE_ERROR
         _write(span.attributes, _filled(attributes, shape.attributes, span_id, chance))
     return message.SerializeToString()
+
+
+def as_json(message: ExportTraceServiceRequest) -> bytes:
+    """The same request as OTLP/JSON, whose ids are in hexadecimal."""
+
+    def with_hex(node: object) -> object:
+        if isinstance(node, list):
+            return [with_hex(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {
+            name: base64.b64decode(value).hex() if name in _IDS else with_hex(value)
+            for name, value in node.items()
+        }
+
+    return json.dumps(with_hex(MessageToDict(message, use_integers_for_enums=True))).encode()
 
 
 def label_sets(services: range, *, seed: int, now_ns: int) -> bytes:

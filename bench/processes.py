@@ -29,9 +29,23 @@ _LISTENING = re.compile(r"listening for (metrics|OTLP/HTTP|OTLP/gRPC) on ([\w.]+
 class Process:
     """A started server; its times and sizes are read from /proc."""
 
-    def __init__(self, command: Sequence[str], log: Path, ready_path: str) -> None:
-        """Start, and wait until it answers 200 at `ready_path`."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        ready_path: str,
+        addresses: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start, and wait until it answers 200 at `ready_path`.
+
+        Args:
+            command: What to start.
+            log: Where its output goes.
+            ready_path: A page of its metrics listener.
+            addresses: Purpose -> host:port, of one that does not log where it listens.
+        """
         self._log = log
+        self._addresses = dict(addresses or {})
         modules = [str(ROOT / "exporter"), str(ROOT), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, modules))}
         started_s = time.perf_counter()
@@ -40,7 +54,7 @@ class Process:
                 command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, env=environment
             )
         try:
-            self._addresses = self._wait(started_s, ready_path)
+            self._wait(started_s, ready_path)
         except BaseException:
             self.kill()
             raise
@@ -65,9 +79,9 @@ class Process:
         found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
         return int(found[1]) * 1_024 / 1e6 if found else 0.0
 
-    def scrape(self) -> bytes:
+    def scrape(self, query: str = "") -> bytes:
         """The body of /metrics, as Prometheus gets it but uncompressed."""
-        return get(self.address("metrics"), "/metrics")
+        return get(self.address("metrics"), f"/metrics{query}")
 
     def sample(self, name: str) -> float:
         """The value of a family of one sample; 0 where there is none."""
@@ -89,15 +103,14 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def _wait(self, started_s: float, ready_path: str) -> Mapping[str, str]:
-        addresses: dict[str, str] = {}
+    def _wait(self, started_s: float, ready_path: str) -> None:
         while time.perf_counter() - started_s < _DEADLINE_S:
             if self._process.poll() is not None:
                 raise RuntimeError(f"it ended at once:\n{self._log.read_text()}")
-            if len(addresses) < 3:
-                addresses = dict(_LISTENING.findall(self._log.read_text()))
-            elif _is_ready(addresses["metrics"], ready_path):
-                return addresses
+            if len(self._addresses) < 3:
+                self._addresses = dict(_LISTENING.findall(self._log.read_text()))
+            elif _is_ready(self._addresses["metrics"], ready_path):
+                return
             time.sleep(_POLL_S)
         raise RuntimeError(f"it was not ready in time:\n{self._log.read_text()}")
 
@@ -108,14 +121,14 @@ def exporter(folder: Path, config: str) -> Iterator[Process]:
     file = folder / "config.yml"
     file.write_text(config)
     command = (*EXPORTER, f"--config.file={file}")
-    with _running(Process(command, folder / "exporter.log", "/-/ready")) as process:
+    with running(Process(command, folder / "exporter.log", "/-/ready")) as process:
         yield process
 
 
 @contextmanager
 def baseline(folder: Path) -> Iterator[Process]:
     """The baseline."""
-    with _running(Process(BASELINE, folder / "baseline.log", "/metrics")) as process:
+    with running(Process(BASELINE, folder / "baseline.log", "/metrics")) as process:
         yield process
 
 
@@ -145,7 +158,8 @@ def _is_ready(address: str, path: str) -> bool:
 
 
 @contextmanager
-def _running(process: Process) -> Iterator[Process]:
+def running(process: Process) -> Iterator[Process]:
+    """A process until the end of a block."""
     try:
         yield process
     finally:

@@ -57,10 +57,23 @@ def grpc_sender(address: str) -> Iterator[Send]:
         yield send
 
 
-SENDERS: dict[str, Callable[..., AbstractContextManager[Send]]] = {
+SENDERS: dict[str, Callable[[str], AbstractContextManager[Send]]] = {
     "OTLP/HTTP": http_sender,
     "OTLP/gRPC": grpc_sender,
 }
+"""By the name of the listener that they send to."""
+
+JSON = "OTLP/HTTP JSON"
+
+
+def connect(protocol: str, address_of: Callable[[str], str]) -> AbstractContextManager[Send]:
+    """A sender for one of `PROTOCOLS`, to the listener that it is for."""
+    if protocol == JSON:
+        return http_sender(address_of("OTLP/HTTP"), media_type="application/json")
+    return SENDERS[protocol](address_of(protocol))
+
+
+PROTOCOLS = ("OTLP/HTTP", JSON, "OTLP/gRPC")
 
 
 def drive(senders: Sequence[Send], bodies: Sequence[bytes]) -> list[float]:

@@ -7,23 +7,19 @@ quarter. What is counted must be what was sent.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from bench.effort import Effort
-from bench.payloads import SERVICES, Shape, request
+from bench.payloads import SERVICES, Shape, as_json, request
 from bench.processes import Process, exporter
-from bench.senders import SENDERS, Send, drive
+from bench.senders import JSON, PROTOCOLS, connect, drive
 from bench.table import Row
 
 SPANS = 2_000_000
@@ -44,7 +40,6 @@ _RECEIVED = "llm_exporter_spans_received_total"
 _MARK = b"\xf1MARKED\xf2"
 """Stands for the first half of trace ids."""
 _NAME = b"churning"
-_IDS = frozenset(("traceId", "spanId", "parentSpanId"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +140,15 @@ def _live_mb(folder: Path, path: Path) -> float:
 
 def _round(process: Process, templates: Templates, number: int) -> int:
     """Send a batch over one of the protocols; how many spans that were."""
-    protocol = tuple(PROTOCOLS)[number % len(PROTOCOLS)]
+    protocol = PROTOCOLS[number % len(PROTOCOLS)]
     bodies = [
         templates.body(protocol, number * _BATCH + at, (number * _BATCH + at) // _NAMED_ALIKE)
         for at in range(_BATCH)
     ]
     with ExitStack() as stack:
-        connect = PROTOCOLS[protocol]
-        senders = [stack.enter_context(connect(process)) for _ in range(_CONNECTIONS)]
+        senders = [
+            stack.enter_context(connect(protocol, process.address)) for _ in range(_CONNECTIONS)
+        ]
         drive(senders, bodies)
     return _BATCH * SPANS_AT_ONCE
 
@@ -165,13 +161,13 @@ class Templates:
         messages = [_marked(seed) for seed in range(len(SERVICES))]
         binary = [message.SerializeToString() for message in messages]
         self._bodies = dict.fromkeys(PROTOCOLS, binary)
-        self._bodies[_JSON] = [_as_json(message) for message in messages]
+        self._bodies[JSON] = [as_json(message) for message in messages]
 
     def body(self, protocol: str, number: int, name: int) -> bytes:
         """A request with trace ids that no other number has, and a name of its own."""
         body = self._bodies[protocol][number % len(SERVICES)]
         own = (number + 1).to_bytes(8, "big")
-        old, new = (_MARK.hex(), own.hex()) if protocol == _JSON else ("", "")
+        old, new = (_MARK.hex(), own.hex()) if protocol == JSON else ("", "")
         body = body.replace(old.encode(), new.encode()) if old else body.replace(_MARK, own)
         return body.replace(_NAME, b"%08d" % name)
 
@@ -191,29 +187,3 @@ def _marked(seed: int) -> ExportTraceServiceRequest:
             feature = _NAME.decode() if number % 10 == 0 else f"feature-{number % 10}"
             span.attributes.add(key="feature").value.string_value = feature
     return message
-
-
-def _as_json(message: ExportTraceServiceRequest) -> bytes:
-    def with_hex(node: object) -> object:
-        if isinstance(node, list):
-            return [with_hex(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        return {
-            name: base64.b64decode(value).hex() if name in _IDS else with_hex(value)
-            for name, value in node.items()
-        }
-
-    return json.dumps(with_hex(MessageToDict(message, use_integers_for_enums=True))).encode()
-
-
-def _over(protocol: str, **how: str) -> Callable[[Process], AbstractContextManager[Send]]:
-    return lambda process: SENDERS[protocol](process.address(protocol), **how)
-
-
-_JSON = "OTLP/HTTP JSON"
-PROTOCOLS: dict[str, Callable[[Process], AbstractContextManager[Send]]] = {
-    "OTLP/HTTP": _over("OTLP/HTTP"),
-    _JSON: _over("OTLP/HTTP", media_type="application/json"),
-    "OTLP/gRPC": _over("OTLP/gRPC"),
-}

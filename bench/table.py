@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from rich.table import Table
@@ -43,6 +45,12 @@ class Row:
         return self.exporter <= self.budget
 
 
+def machine() -> str:
+    """When and where something is measured."""
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{now}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+
+
 def records(rows: Sequence[Row]) -> list[dict[str, object]]:
     """The rows for JSON, with what follows from them."""
     return [
@@ -51,12 +59,12 @@ def records(rows: Sequence[Row]) -> list[dict[str, object]]:
     ]
 
 
-def render(rows: Sequence[Row], title: str) -> Table:
-    """The rows as a table, one section for each group."""
+def render(rows: Sequence[Row], title: str, *, beside: str = "baseline") -> Table:
+    """The rows as a table, one section for each group, with the name of what stands beside."""
     table = Table(title=title, title_justify="left")
     for heading in ("", "unit"):
         table.add_column(heading)
-    for heading in ("exporter", "budget", "baseline", "times better"):
+    for heading in ("exporter", "budget", beside, "times better"):
         table.add_column(heading, justify="right")
     group = ""
     for row in rows:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,13 @@ from rich.console import Console
 from bench import inprocess
 from bench.baseline import Baseline
 from bench.effort import QUICK
-from bench.payloads import Shape, label_sets, request, requests
+from bench.payloads import Shape, as_json, label_sets, request, requests
 from bench.scrapes import samples_in
 from bench.table import Row, records, render
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.engine.engine import Engine
+from llm_trace_exporter.otlp.attributes import KeyFilter
+from llm_trace_exporter.otlp.decode import decode_traces, decode_traces_json
 from tests.facts import Samples
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +54,13 @@ def test_ids_are_unique_over_all_seeds() -> None:
     ids = [s.span_id for body in bodies for s in spans(body)]
     assert len(ids) == len(set(ids)) == 64 * 9
     assert all(len(one) == 8 and any(one) for one in ids)
+
+
+def test_json_says_what_protobuf_says() -> None:
+    body = request(1, SMALL, now_ns=NOW_NS)
+    same = as_json(ExportTraceServiceRequest.FromString(body))
+    every_key = KeyFilter((), re.compile(".*", re.DOTALL))
+    assert repr(decode_traces(body, every_key)) == repr(decode_traces_json(same, every_key))
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
