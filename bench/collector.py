@@ -83,6 +83,7 @@ def binary() -> Path:
         manifest = Path(folder, "builder.yaml")
         manifest.write_text(
             f"dist: {{name: otelcol, version: {VERSION}, output_path: {folder}/out}}\n"
+            "conf_resolver: {default_uri_scheme: file}\n"
             + "".join(f"{kind}: [{{gomod: {module}}}]\n" for kind, module in MODULES.items())
         )
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
