@@ -90,6 +90,10 @@ class Tokens(Struct, frozen=True, gc=False, array_like=True):
     """What the total holds beyond the types: in none of them, and without a price."""
     inclusion_assumed: bool = False
     """Nothing but the convention says whether the input contained the cached tokens."""
+    citations: int = 0
+    """Tokens of what a search put before the model, in none of the types; few models bill them."""
+    reasoning_assumed: bool = False
+    """Nothing but the provider's habit says that the output did not contain the reasoning."""
 
     @property
     def input_all(self) -> int:

@@ -61,10 +61,10 @@ class CostLine(Struct, frozen=True, gc=False):
 
 
 UnpricedReason = Literal["no_model", "unknown_model", "no_usage", "per_request", "unexplained"]
-Assumption = Literal["tier", "cache_lifetime", "region", "cache_inclusion"]
+Assumption = Literal["tier", "cache_lifetime", "region", "cache_inclusion", "reasoning_inclusion"]
 """What the emitter or the price list left open, so that the likeliest was taken: the tier has no
 price of its own, the lifetime of a cache write or the region is not told, or nothing proves
-whether the input contains the cached tokens."""
+whether the input contains the cached tokens, or the output the reasoning."""
 
 
 class PricedCall(Struct, frozen=True, gc=False):

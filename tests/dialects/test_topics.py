@@ -53,7 +53,9 @@ GATED = [
 WHO = {"provider", "request_model", "response_model"}
 ALSO = {"read_usage": WHO, "_is_estimate": WHO}
 # Read where a name tells them; no table lists such a name.
-ONLY_BY_NAME = {"other_input", "cache_read_audio", "other_output", "web_searches"}
+ONLY_BY_NAME = {
+    "other_input", "cache_read_audio", "other_output", "uncached_input", "citation", "web_searches"
+}  # fmt: skip
 
 
 # Tells whether the short way through the usage will do.

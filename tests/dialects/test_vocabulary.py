@@ -35,9 +35,13 @@ MEMBERS = {
     "tool_input": "toolUsePromptTokenCount",
     "other_input": "input_token_details.text_tokens prompt_tokens_details.image_tokens",
     "other_output": "output_token_details.text_tokens completion_tokens_details.image_tokens",
-    "web_searches": "server_tool_use.web_search_requests web_search_calls",
-    "": """prompt_cache_miss_tokens total_duration eval_duration prompt_eval_duration queue_time
-        completion_time num_sources_used citation_tokens num_search_queries cost is_byok
+    "uncached_input": """prompt_cache_miss_tokens uncached_input_tokens non_cached_prompt_tokens
+        inputTokenDetails.noCacheTokens""",
+    "citation": "citation_tokens output_tokens_details.citation_tokens",
+    "web_searches": """server_tool_use.web_search_requests web_search_calls num_search_queries
+        num_sources_used""",
+    "": """total_duration eval_duration prompt_eval_duration queue_time
+        completion_time cost is_byok file_search_calls search_context_size
         cost_details.upstream_inference_cost invocationLatency prompt_audio_seconds
         completion_tokens_details.accepted_prediction_tokens billed_units.search_units
         server_tool_use.web_fetch_requests""",

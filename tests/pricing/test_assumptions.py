@@ -252,3 +252,39 @@ def test_writes_cost_the_sum_of_both_kinds(
     tokens = Tokens(cache_write=hour + rest, cache_write_1h=hour)
     priced = pricing.price(make_call(*SONNET, tokens))
     assert (priced.cost_usd or 0) == pytest.approx((hour * 6 + rest * 3.75) / 1e6)
+
+
+class TestOfSearches:
+    """What is paid beside the tokens of those who search."""
+
+    def test_citations_have_a_price_where_the_list_has_one(
+        self, pricing: Pricing, make_call: Any
+    ) -> None:
+        tokens = Tokens(10, output=100, citations=1_000_000)
+        plain = replace(tokens, citations=0)
+        for model, usd in (("sonar-deep-research", 2.0), ("sonar-pro", 0.0)):
+            told, without = (
+                pricing.price(make_call("perplexity", model, used)).cost_usd
+                for used in (tokens, plain)
+            )
+            assert told is not None and without is not None
+            assert told - without == pytest.approx(usd)
+
+    def test_contracts_may_price_citations(self, make_call: Any) -> None:
+        own = Contract(model="sonar-pro", usd_per_million_tokens={"citation": 7.0})
+        pricing = Pricing(PricingPolicy((own,)))
+        call = make_call("perplexity", "sonar-pro", Tokens(10, citations=1_000_000))
+        assert CostLine("request", "contract", 7.0) in pricing.price(call).cost
+
+    def test_a_fee_per_request_covers_its_searches(self, pricing: Pricing, make_call: Any) -> None:
+        priced = pricing.price(make_call("perplexity", "sonar-pro", Tokens(10), web_searches=2))
+        assert priced.unpriced is None
+        live = pricing.price(make_call("xai", "grok-4", Tokens(10), web_searches=4))
+        assert live.unpriced == "per_request"
+
+    def test_reasoning_that_may_be_in_the_output_is_an_assumption(
+        self, pricing: Pricing, make_call: Any
+    ) -> None:
+        tokens = Tokens(10, output=50, reasoning=20, reasoning_assumed=True)
+        priced = pricing.price(make_call("xai", "grok-4", tokens))
+        assert rests(priced) == {"reasoning_inclusion": pytest.approx(70 * 15e-6)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..config.arguments import duration_to, moment
+from ..config.arguments import duration_to, moment, region
 
 
 def add_config_option(command: argparse.ArgumentParser) -> None:
@@ -72,7 +72,9 @@ def add_price_options(price: argparse.ArgumentParser) -> None:
     price.add_argument("--model", required=True)
     price.add_argument("--tier", default="", help="service tier: batch, flex, priority")
     price.add_argument("--at", type=moment, metavar="DATE", help="ISO date or time (default now)")
-    price.add_argument("--region", default="", help="us-east5, eu, global, ...")
+    price.add_argument(
+        "--region", type=region, default="", help="global, us, eu, or as a cloud names it: us-east5"
+    )
     for name, text in (
         ("input", "all input tokens, cached ones included"),
         ("cached", "input tokens read from the cache"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -32,6 +33,22 @@ def moment(written: str) -> datetime:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not an ISO date or time: {written!r}") from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+_REGION = re.compile(
+    r"|[a-z]{2}|global|apac|us-gov|data[-_ ]?zone(?:[-_ ]?[a-z]{2})?"
+    r"|(?=.*(?:north|south|east|west|central))[a-z]{2,}(?:-[a-z]+)*-?\d{0,2}",
+    re.IGNORECASE,
+)
+"""Regions as clouds name them: by a word, or by a place with a point of the compass."""
+
+
+def region(written: str) -> str:
+    """A region that a price may depend on; nothing: not told."""
+    if _REGION.fullmatch(written) is None:
+        allowed = "global, us, eu or another two letters, or as a cloud names it: us-east5, eastus2"
+        raise argparse.ArgumentTypeError(f"no region: {written!r}; allowed: {allowed}")
+    return written
 
 
 def positive(written: str) -> int:

@@ -134,4 +134,8 @@ def _opened(listed: FactPlaces, attrs: Iterable[str]) -> FactPlaces:
     if not found:
         return listed
     more = {fact: (*facts.get(fact, ()), *places) for fact, places in found.items()}
-    return fact_places({**facts, **more})
+    opened = {**facts, **more}
+    if "input" in opened:
+        # It says of the input what is told without it.
+        opened.pop("uncached_input", None)
+    return fact_places(opened)

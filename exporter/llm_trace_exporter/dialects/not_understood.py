@@ -18,7 +18,9 @@ from .usage import Usage, read_usage
 from .vocabulary import TOKENS, word_set, words_of
 
 MODELS = ("request_model", "response_model")
-_SPLIT = frozenset(USAGE_FACTS) - {"total", "other_input", "other_output", "web_searches"}
+_SPLIT = frozenset(USAGE_FACTS) - {
+    "total", "other_input", "other_output", "uncached_input", "citation", "web_searches"
+}  # fmt: skip
 _OURS = word_set(
     """ai genai gen llm llms gpt openai anthropic claude gemini bedrock mistral prompt prompts
     completion completions chat inference"""

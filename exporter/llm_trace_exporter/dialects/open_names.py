@@ -21,6 +21,8 @@ OPEN_PATTERN = (
 )
 """Names that are worth a look, as far as a pattern can tell: those that `places_of` may find."""
 
+_BREAKDOWNS = frozenset(("detail", "details", "breakdown"))
+"""Last words of attributes that hold an object, or a list, of the parts of a count."""
 _OBJECT_WORDS = frozenset(("usage", "metadata", "details", "detail", "token", "tokens", "raw"))
 _FOREIGN = word_set(
     """cloud device host os vehicle hw messaging rpc telemetry net network db file price"""
@@ -70,12 +72,12 @@ def _fact_of(name: str) -> str:
     if len(name) > _MAX_CHARS:
         return ""
     words = words_of(name)
-    last = words_of(re.split(r"[.:/#]", name)[-1])
+    last = _last_of(name)
     if "usage" in last and _OBJECT_WORDS.issuperset(last):
         return "" if is_of_other_things(frozenset(words)) else "usage_object"
     bucket = bucket_of_attribute(name)
     if bucket is not None:
-        return bucket.fact
+        return "usage_object" if _is_breakdown(last) else bucket.fact
     if _FOREIGN.intersection(words):
         return ""
     found = next((fact for fact, endings in _ENDINGS if _ends(words, endings)), "")
@@ -84,9 +86,18 @@ def _fact_of(name: str) -> str:
     return found
 
 
+def _last_of(name: str) -> tuple[str, ...]:
+    return words_of(re.split(r"[.:/#]", name)[-1])
+
+
+def _is_breakdown(last: tuple[str, ...]) -> bool:
+    """Whether the last words of a name promise the parts of a count, as the others call it."""
+    return len(last) > 1 and last[-1] in _BREAKDOWNS and "usage" not in last
+
+
 def _place(name: str, fact: str) -> AttributeKey:
     if fact == "usage_object":
-        return AttributeKey(name)
+        return AttributeKey(name, named=_is_breakdown(_last_of(name)))
     return AttributeKey(name, is_open=True)
 
 

@@ -95,7 +95,7 @@ Fields = Mapping[str, tuple[AttributeKey, ...]]
 
 _DETAILS = (
     "cache_read cache_write cache_write_5m cache_write_1h reasoning audio_input audio_output"
-    " tool_input cache_read_audio other_input other_output web_searches"
+    " tool_input cache_read_audio other_input other_output uncached_input citation web_searches"
 )
 USAGE_FACTS: tuple[str, ...] = ("input", "output", "total", *_DETAILS.split())
 """Facts that count what a call used. All but the last, searches, count tokens."""

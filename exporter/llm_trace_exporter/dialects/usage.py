@@ -22,6 +22,7 @@ from .cache_inclusion import (
     passes_on,
 )
 from .context import Context
+from .reasoning_inclusion import Place, place_of_reasoning
 from .schema import AttributeKey, RecordView
 from .usage_counts import Counts, counts_of, flat_counts
 
@@ -89,6 +90,8 @@ def _usual(view: RecordView, told: Mapping[str, int], context: Context) -> Token
         return None
     if not told.keys() <= _USUAL and any(told[fact] for fact in told.keys() - _USUAL):
         return None
+    if thought and place_of_reasoning(_names(view)) != "inside":
+        return None
     if cached and (
         context.cache_inclusion
         or view.dialect.cache_inclusion
@@ -111,21 +114,31 @@ class _Part(NamedTuple):
 
 def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context) -> Tokens:
     given = _whole(counts)
+    uncached_only = 0 if given[0] else counts.of("uncached_input")
+    if uncached_only:
+        given = uncached_only, given[1]
+        counts.by_fact["input"] = uncached_only
     read = max(counts.of("cache_read"), counts.of("cache_read_audio"))
     written, hour = _cache_writes(counts)
     cached = read + written
     total = counts.of("total")
-    names = _names(view) if cached or total else ""
+    thought = counts.of("reasoning")
+    names = _names(view) if cached or total or thought else ""
     is_google = any(word in names for word in GOOGLE)
-    told = _inclusion(view, names, context) if cached else None
-    parts = _parts(counts, read, written, given, told, adds_tools=is_google)
-    chosen = _proved(given, parts, total, settled=told is not None)
+    told: Inclusion | None = "exclusive" if uncached_only else None
+    if cached and told is None:
+        told = _inclusion(view, names, context)
+    thinks = _place_of_reasoning(view, names) if thought else "inside"
+    parts = _parts(counts, read, written, given, told, thinks, adds_tools=is_google)
+    settled = {"read", "written"} if told is not None else set()
+    if thinks == "beside_all":
+        settled.add("reasoning")
+    chosen = _proved(given, parts, total, frozenset(settled))
     is_proved = chosen is not None
     chosen = chosen or parts
     sizes = {part.name: part.size for part in chosen if part.apart}
     inside = {part.name: part.size for part in chosen if not part.apart}
     given_input, given_output, rest = _with_rest(counts, given, sum(sizes.values()), operation)
-    thought = counts.of("reasoning")
     if rest and not thought and is_google:
         # Google counts thoughts in the total; some emitters tell them nowhere else.
         thought, rest = rest, 0
@@ -151,6 +164,8 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
         audio_output=audio_output,
         cache_write_1h=hour,
         unexplained=rest,
+        citations=counts.of("citation"),
+        reasoning_assumed=thinks == "beside" and not is_proved and thought <= given_output,
         inclusion_assumed=bool(cached)
         and not is_proved
         and told is None
@@ -186,6 +201,7 @@ def _parts(
     written: int,
     given: tuple[int, int],
     told: Inclusion | None,
+    thinks: Place,
     *,
     adds_tools: bool,
 ) -> tuple[_Part, ...]:
@@ -205,7 +221,11 @@ def _parts(
     rows = (
         _Part("read", read, beside or is_apart),
         _Part("written", written, beside or is_apart),
-        _Part("reasoning", thought, thought > given_output or "reasoning" in apart),
+        _Part(
+            "reasoning",
+            thought,
+            thought > given_output or "reasoning" in apart or thinks != "inside",
+        ),
         _Part("tool_input", tools, "tool_input" in apart or (adds_tools and has_room)),
         _Part("audio_input", counts.of("audio_input"), "audio_input" in apart),
         _Part("audio_output", counts.of("audio_output"), "audio_output" in apart),
@@ -216,21 +236,20 @@ def _parts(
 
 
 def _proved(
-    given: tuple[int, int], parts: tuple[_Part, ...], total: int, *, settled: bool
+    given: tuple[int, int], parts: tuple[_Part, ...], total: int, settled: frozenset[str]
 ) -> tuple[_Part, ...] | None:
     """The reading of the parts that adds up to the total, the least unlikely first.
 
     Args:
-        settled: Whether it is known of the emitter if cached tokens are in the input: some write
-            a total without them, which then proves nothing.
+        settled: Parts of which it is known of the emitter whether they are in their direction:
+            some write a total without them, which then proves nothing.
     """
     if not total:
         return None
     free = [
         names
         for names in _TURNED
-        if any(part.name in names for part in parts)
-        and not (settled and names & {"read", "written"})
+        if any(part.name in names for part in parts) and not names & settled
     ]
     for n in range(len(free) + 1):
         for turned in combinations(free, n):
@@ -296,6 +315,12 @@ def _names(view: RecordView) -> str:
     """Whoever answered, by the provider's name, and by the model's where nobody is named."""
     provider = view.text("provider") or view.dialect.provider
     return (provider or f"{view.text('response_model')} {view.text('request_model')}").lower()
+
+
+def _place_of_reasoning(view: RecordView, names: str) -> Place:
+    """Where the reasoning is; a convention of one emitter's own has put it into the output."""
+    place = place_of_reasoning(names)
+    return "inside" if place == "beside" and not _is_generic(view) else place
 
 
 def _inclusion(view: RecordView, names: str, context: Context) -> Inclusion | None:

@@ -6,7 +6,7 @@ writes it, or as an OTLP map. What each is about is told by the dialect's table 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -14,20 +14,12 @@ from ..errors import RejectedRecord
 from ..otlp.records import Value
 from .coerce import MAX_TOKENS, count
 from .schema import VITAL, AttributeKey, RecordView
+from .usage_members import Path, leaves, steps_in
 from .vocabulary import Bucket, bucket_of_member
 
 _CACHE = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h")
 
-_MAX_DEPTH = 6
-_MAX_LEAVES = 128
-_MAX_ROWS = 16
 _MAX_OBJECTS = 8
-_LABELS = {"modality": "{}_{}", "ttl": "write_{}_{}"}
-"""Members by which rows of a list say what the others of the row count. Sources: Gemini's
-`promptTokensDetails` (`modality`, `tokenCount`), Bedrock's `cacheDetails` (`ttl`,
-`inputTokens`), which is about what was written."""
-
-_Path = tuple[str, ...]
 
 
 class Counts(Struct, eq=False, gc=False):
@@ -86,10 +78,20 @@ def flat_counts(view: RecordView, apart: set[str] | None = None) -> dict[str, in
 
 
 def _of_object(view: RecordView, where: AttributeKey) -> Counts:
+    value = view.object_at(where)
+    whole = _of_members(view, where, value)
+    for rows in steps_in(value):
+        steps = _added([_of_members(view, where, row) for row in rows])
+        # What is beside its steps is their sum, or else what the last of them told.
+        if _size(steps) > _size(whole):
+            whole = steps
+    return whole
+
+
+def _of_members(view: RecordView, where: AttributeKey, value: Value) -> Counts:
     found = Counts({}, set(), {})
-    for path, written in _leaves(view.object_at(where)):
-        bucket = bucket_of_member((where.attr, *where.path, *path)) if where.named else None
-        bucket = bucket or bucket_of_member(path)
+    for path, written in leaves(value):
+        bucket = _bucket(where, path)
         if bucket is None:
             continue
         try:
@@ -100,6 +102,30 @@ def _of_object(view: RecordView, where: AttributeKey) -> Counts:
         if told is not None:
             _take(found, bucket, told, apart=where.additive and not _in_details(path))
     return found
+
+
+def _bucket(where: AttributeKey, path: Path) -> Bucket | None:
+    if where.named:
+        named = bucket_of_member((*where.attr.split("."), *where.path, *path))
+        if named is not None:
+            return named
+    return bucket_of_member(path) if path else None
+
+
+def _added(steps: Iterable[Counts]) -> Counts:
+    found = Counts({}, set(), {})
+    for step in steps:
+        for fact, told in step.by_fact.items():
+            found.by_fact[fact] = found.by_fact.get(fact, 0) + told
+        for fact, told in step.tiered.items():
+            found.tiered[fact] = found.tiered.get(fact, 0) + told
+        found.apart |= step.apart
+        found.tier = found.tier or step.tier
+    return found
+
+
+def _size(counts: Counts) -> int:
+    return counts.of("input") + counts.of("output")
 
 
 def _take(found: Counts, bucket: Bucket, told: int, *, apart: bool) -> None:
@@ -121,7 +147,7 @@ def _take(found: Counts, bucket: Bucket, told: int, *, apart: bool) -> None:
         found.apart.add(fact)
 
 
-def _in_details(path: _Path) -> bool:
+def _in_details(path: Path) -> bool:
     """Whether a member breaks its direction down, as OpenAI's `prompt_tokens_details` does."""
     return any("detail" in key.lower() for key in path[:-1])
 
@@ -134,7 +160,7 @@ def _joined(flat: Counts, inner: Counts) -> Counts:
     own_input, cached = inner.of("input"), inner.of("cache_read") + _written(inner)
     contains = bool(cached) and own_input + cached == flat.of("input")
     for fact, told in inner.by_fact.items():
-        if fact in ("input", "output", "total") or not told or flat.of(fact):
+        if fact == "total" or not told or flat.of(fact):
             continue
         flat.by_fact[fact] = told
         if fact in inner.apart and not contains:
@@ -146,31 +172,3 @@ def _joined(flat: Counts, inner: Counts) -> Counts:
 def _written(counts: Counts) -> int:
     split = counts.of("cache_write_5m") + counts.of("cache_write_1h")
     return max(counts.of("cache_write"), split)
-
-
-def _labelled(row: Value) -> Value:
-    """A row of a list with what it says of itself in the names of its members; else None."""
-    if not isinstance(row, dict):
-        return None
-    for label, form in _LABELS.items():
-        about = row.get(label)
-        if isinstance(about, str):
-            return {form.format(about[:16], key): v for key, v in row.items() if key != label}
-    return None
-
-
-def _leaves(value: Value) -> Iterator[tuple[_Path, Value]]:
-    """Path and value of each number in nested objects; the first _MAX_LEAVES members."""
-    stack: list[tuple[_Path, Value]] = [((), value)]
-    looked_at = 0
-    while stack and looked_at < _MAX_LEAVES:
-        path, found = stack.pop()
-        looked_at += 1
-        if isinstance(found, dict):
-            if len(path) < _MAX_DEPTH:
-                inner = [((*path, key), member) for key, member in found.items()]
-                stack.extend(reversed(inner[:_MAX_LEAVES]))
-        elif isinstance(found, list) and path:
-            stack.extend((path, _labelled(row)) for row in reversed(found[:_MAX_ROWS]))
-        elif path and isinstance(found, int | float | str) and not isinstance(found, bool):
-            yield path, found

@@ -31,8 +31,8 @@ _NO_COUNT = word_set(
     types id ids time times ratio percent percentage remaining tokenizer first stop special
     duration ms seconds second latency name auth access bearer refresh csrf session secret
     key quota cumulative accumulated conversation window estimated estimate delta speed
-    throughput usd dollars amount miss prediction accepted rejected probs logprobs score
-    position index saved savings search searches requests calls no non uncached noncached nocache
+    throughput usd dollars amount prediction accepted rejected probs logprobs score
+    position index saved savings search searches requests calls no non
     aggregated avg average mean median percentile page daily weekly monthly lifetime running tpm
     tps expected projected predicted before after left available allowed reserved cap threshold"""
 )
@@ -65,12 +65,19 @@ _WEAK_DIRECTIONS: dict[str, Direction] = {"request": "input", "response": "outpu
 """Say a direction only right before `token(s)`: elsewhere they say of which message this is."""
 
 _SEARCH = frozenset(("search", "searches"))
+_OTHER_SEARCHES = word_set("file storage vector memory tool rerank latency context cost units")
+"""Words of searches that are of no web, or that say something else than how many there were."""
+_SOURCES = frozenset(("sources", "used"))
+"""xAI's Live Search is paid by the source (`num_sources_used`)."""
+_UNCACHED = word_set("miss missed uncached noncached nocache")
+_NOT = frozenset(("no", "non", "not"))
 _SEARCH_COUNTS = word_set("searches requests count calls queries")
 _CACHE = frozenset(("cache", "cached", "caching", "ephemeral"))
 _WRITE = word_set("""write writes written creation create creates created store stored ephemeral""")
 _READ = frozenset(("read", "reads", "hit", "hits"))
 _THOUGHT = frozenset(("reasoning", "thinking", "thoughts", "thought"))
 _AUDIO = frozenset(("audio", "speech"))
+_CITATION = frozenset(("citation", "citations"))
 _PICTURES = frozenset(("image", "images", "video", "videos"))
 _TOOL = frozenset(("tool", "tools"))
 _TOTAL = frozenset(("total", "all", "sum"))
@@ -93,7 +100,9 @@ class Bucket:
     """`input`, `output`, `total`, `cache_read`, `cache_write`, `reasoning`, `audio_input`,
     `audio_output`, `tool_input`; `cache_write_5m`, `cache_write_1h` of the cache writes;
     `cache_read_audio` of the cache reads;
-    `other_input`, `other_output` for parts by any other name; or `web_searches`, no tokens."""
+    `other_input`, `other_output` for parts by any other name; `uncached_input`, the input
+    without what the cache held; `citation`, what a search put before the model; or
+    `web_searches`, no tokens."""
     tier: str = ""
     """The service tier that the name says: `flex`, `priority`, ..."""
 
@@ -137,8 +146,10 @@ def _bucket(segments: Sequence[str]) -> Bucket | None:
     last = told[-1] if told else ()
     if not last:
         return None
-    if "web" in everything and _SEARCH & everything and last[-1] in _SEARCH_COUNTS:
+    if _counts_searches(everything, last):
         return Bucket("web_searches")
+    if _is_uncached(everything):
+        return Bucket("uncached_input")
     if _NO_COUNT & everything:
         return None
     if last in _EXACT:
@@ -154,11 +165,30 @@ def _bucket(segments: Sequence[str]) -> Bucket | None:
     return Bucket("total", tier) if is_whole else None
 
 
+def _counts_searches(everything: frozenset[str], last: Sequence[str]) -> bool:
+    if frozenset(last) >= _SOURCES:
+        return True
+    return (
+        bool(_SEARCH & everything)
+        and last[-1] in _SEARCH_COUNTS
+        and not (_OTHER_SEARCHES & everything and "web" not in everything)
+    )
+
+
+def _is_uncached(everything: frozenset[str]) -> bool:
+    """Whether this is the input that came out of no cache, as DeepSeek tells it."""
+    if not (_CACHE | _UNCACHED) & everything or (_NO_COUNT - _NOT) & everything:
+        return False
+    return bool(_UNCACHED & everything or (_NOT & everything and _CACHE & everything))
+
+
 def _quality(everything: frozenset[str], direction: Direction) -> str:
     if _CACHE & everything:
         return _cache_part(everything)
     if _THOUGHT & everything:
         return "reasoning"
+    if _CITATION & everything:
+        return "citation"
     if _AUDIO & everything and direction:
         return f"audio_{direction}"
     if _PICTURES & everything and direction:

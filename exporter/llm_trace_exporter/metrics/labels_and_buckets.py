@@ -89,7 +89,8 @@ LABELS: tuple[Label, ...] = (
     Label(
         "assumption",
         "What was taken without being told: the price of a tier, how long a cache write lasts, "
-        "the price of a region, whether the input holds the cached tokens.",
+        "the price of a region, whether the input holds the cached tokens, or the output the "
+        "reasoning.",
         get_args(Assumption),
     ),
     _open("request_model", "The model that was asked for, as written by the caller."),

@@ -29,6 +29,8 @@ _UNEXPLAINED = "unexplained"
 _WRITTEN = frozenset(("cache_write",))
 _MAY_BE_CACHED = frozenset(("input", "cache_read", "cache_write"))
 """The types that share what an input holds, so that a wrong guess of one is one of the others."""
+_MAY_BE_THOUGHT = frozenset(("output", "reasoning"))
+"""The same of an output."""
 
 
 class Pricing:
@@ -137,6 +139,10 @@ def token_lines(plan: Plan, tokens: Tokens) -> tuple[list[CostLine], list[tuple[
         name, rate, source = priced
         usd = rate.for_input(tokens.input_all) if rate.steps else rate.usd
         lines.append(CostLine(name, source, count * usd))
+    if tokens.citations and plan.citation is not None:
+        _, rate, source = plan.citation
+        usd = rate.for_input(tokens.input_all)
+        lines.append(CostLine("request", source, tokens.citations * usd))
     if tokens.cache_write_1h:
         lines = [part for line in lines for part in _with_hour_writes(line, plan, tokens)]
     return lines, missing
@@ -150,7 +156,7 @@ def hour_writes(tokens: Tokens) -> int:
 def assumed_costs(plan: Plan, tokens: Tokens, lines: Sequence[CostLine]) -> _Assumed:
     """Return (assumption, the dollars of these lines of tokens that rest on it)."""
     untold = plan.needs_lifetime and tokens.cache_write > 0 and tokens.cache_write_1h is None
-    if not (untold or plan.assumes or tokens.inclusion_assumed):
+    if not (untold or plan.assumes or tokens.inclusion_assumed or tokens.reasoning_assumed):
         return ()
     found: list[tuple[Assumption, float]] = []
     if plan.assumes:
@@ -160,6 +166,8 @@ def assumed_costs(plan: Plan, tokens: Tokens, lines: Sequence[CostLine]) -> _Ass
         found.append(("cache_lifetime", written))
     if tokens.inclusion_assumed and (sent := _usd_of(_MAY_BE_CACHED, lines)) > 0:
         found.append(("cache_inclusion", sent))
+    if tokens.reasoning_assumed and (written := _usd_of(_MAY_BE_THOUGHT, lines)) > 0:
+        found.append(("reasoning_inclusion", written))
     return tuple(found)
 
 
@@ -229,7 +237,8 @@ def _with_searches(outcome: _Outcome, searches: int, plan: Plan) -> _Outcome:
     lines, reason, missing, assumed = outcome
     if fee := search_line(plan, searches):
         return (*lines, fee), reason, missing, assumed
-    if plan.whole or plan.free:
+    is_in_fee = plan.fee is not None and plan.fee.source == "list"
+    if plan.whole or plan.free or is_in_fee:
         return outcome
     return lines, reason or "per_request", missing, assumed
 

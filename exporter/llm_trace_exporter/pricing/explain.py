@@ -26,6 +26,7 @@ _ASSUMED: dict[Assumption, str] = {
     "region": "it is not told, and dearer in some regions: the plain price is taken",
     "cache_lifetime": "how long cache writes last is not told: five minutes are taken",
     "cache_inclusion": "whether the input holds the cached tokens is not told",
+    "reasoning_inclusion": "whether the output holds the reasoning is not told",
 }
 
 _HOUR = "for an hour"

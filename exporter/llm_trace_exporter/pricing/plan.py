@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from ..model import TOKEN_TYPES
 from ..settled import Assumption, CostLine, UnpricedReason
 from .catalogue import Match
-from .policy import HOUR_WRITES, Contract
+from .policy import CITATIONS, HOUR_WRITES, Contract
 from .ratecard import FREE_CARD, Rate, RateCard, days_of_change, tier_card_at, times_of_change
 from .regions import RegionalPrice
 
@@ -63,6 +63,8 @@ class Plan:
     """What its list prices of tokens rest on without being told: tier, region."""
     needs_lifetime: bool = False
     """True when cache writes have two prices."""
+    citation: PricedType | None = None
+    """As in `rates`, of citation tokens; None where they cost nothing."""
 
     @property
     def free(self) -> bool:
@@ -196,7 +198,10 @@ def _overlay(
     write = rates[_CACHE_WRITE]
     two_prices = write is not None and hour is not None and write[1] != hour[1]
     fee = _fee(contract, card)
-    return Plan(rates, fee, False, missing, contract, card, hour, search, assumes, two_prices)
+    cited = _priced(CITATIONS, contract, card.citation if card else None)
+    return Plan(
+        *(rates, fee, False, missing, contract, card, hour, search, assumes, two_prices, cited)
+    )
 
 
 def _priced(token_type: str, contract: Contract | None, listed: Rate | None) -> PricedType | None:

@@ -22,7 +22,9 @@ REPORTED_COST_DEFAULTS: Mapping[str, Trust] = MappingProxyType(
 
 HOUR_WRITES = "cache_write_1h"
 """The price of cache writes that last an hour; they are of the token type `cache_write`."""
-PRICED_TYPES = (*TOKEN_TYPES, HOUR_WRITES)
+CITATIONS = "citation"
+"""The price of what a search put before the model; no token type, and seldom billed."""
+PRICED_TYPES = (*TOKEN_TYPES, HOUR_WRITES, CITATIONS)
 """What a contract names prices of."""
 
 _STANDS_IN = {
@@ -58,7 +60,7 @@ class Contract:
     valid_until: date | None = None
     """Last UTC day, itself included; None: for ever."""
     usd_per_million_tokens: Mapping[str, float] = field(default_factory=dict)
-    """Token type, or `cache_write_1h`, to dollars per million tokens."""
+    """Token type, `cache_write_1h` or `citation`, to dollars per million tokens."""
     usd_per_request: float | None = None
     """Dollars per call, on top of its tokens; without token prices, it is the whole price."""
     usd_per_web_search: float | None = None

@@ -32,7 +32,9 @@ _USAGE_KEYS = {
 """Token type to the catalogue's unit of the same meaning."""
 
 _HOUR_WRITES = "cache_write_1h_tokens"
-_REQUESTS = "requests"
+_CITATIONS = "output_citation_tokens"
+_REQUESTS = ("requests", "rerank_searches")
+"""Fees of one call. A re-ranker's is of a search unit: a query with up to a hundred documents."""
 _WEB_SEARCHES = "web_searches"
 _FREE = re.compile(r"\bfree\b|included in the subscription", re.IGNORECASE)
 _FREE_ENTRIES = frozenset({("openai", "moderation")})
@@ -79,6 +81,8 @@ class RateCard:
     """Of cache writes that last an hour; the plain one where the list does not tell them apart."""
     usd_per_web_search: float | None = None
     """Fee per search of the web; None where the list has none."""
+    citation: Rate | None = None
+    """Of citation tokens; None where they cost nothing."""
 
     def times(self, factor: float) -> RateCard:
         """Return the card with every price of tokens multiplied; fees stay."""
@@ -104,13 +108,14 @@ def card_of(price: ModelPrice) -> RateCard:
         if (value := price.__dict__.get(unit.price_key)) is not None
     }
     rates = tuple(_rate(registry, listed, _USAGE_KEYS[name]) for name in TOKEN_TYPES)
-    fee, search = (_fee(registry, listed, key) for key in (_REQUESTS, _WEB_SEARCHES))
+    fee = sum(_fee(registry, listed, key) or 0.0 for key in _REQUESTS)
     return RateCard(
         rates,
-        fee or 0.0,
+        fee,
         otherwise=bool(listed) and not any(rates),
         cache_write_1h=_rate(registry, listed, _HOUR_WRITES),
-        usd_per_web_search=search,
+        usd_per_web_search=_fee(registry, listed, _WEB_SEARCHES),
+        citation=_rate(registry, listed, _CITATIONS) if _CITATIONS in listed else None,
     )
 
 
