@@ -83,7 +83,7 @@ BUDGETS = Row(
               m.ranged("Forecast", _budget("forecast_usd"), "currencyUSD"),
               m.ranged("Period over", _budget("elapsed_ratio"), "percentunit"),
               m.ranged("Pace", f"{_budget('spent_usd')} / {_budget('limit_usd')} / "
-                       f"{_budget('elapsed_ratio')}", "x", *BAD_ABOVE_1),
+                       f"{_budget('usual_ratio')}", "x", *BAD_ABOVE_1),
               sort=4, width=12, no_value="no budget is configured"),
         series("Spent and limit", "Each budget over time. Dashed: the limits.",
                "llm_budget_spent_usd", "currencyUSD",

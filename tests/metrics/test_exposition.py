@@ -60,7 +60,8 @@ def full(new_meter: NewMeter) -> Any:
     meter.recorder.trace(TRACE)
     meter.verdict("fail", judge="secrets", findings=(Finding("aws_key", "output"),))
     ObjectiveMetrics(meter.store).targets([("error_ratio", {"service": "shop"}, 0.05)])
-    money = {"limit_usd": 9.0, "spent_usd": 2.0, "forecast_usd": 5.0, "elapsed_ratio": 0.5}
+    money = {"limit_usd": 9.0, "spent_usd": 2.0, "forecast_usd": 5.0}
+    money |= {"elapsed_ratio": 0.5, "usual_ratio": 0.6}
     ObjectiveMetrics(meter.store).budgets([("search", "monthly", money)])
     meter.agreement(agrees=True)
     meter.own.unmatched("unknown", 1)

@@ -33,6 +33,8 @@ CANNOT = {
     "llm_exporter_connections": _LISTENERS,
     "llm_exporter_connections_limit": _LISTENERS,
     "llm_exporter_connections_closed_total": _LISTENERS,
+    "llm_budget_forecast_usd": "a quarter of an hour is no week",
+    "llm_budget_usual_ratio": "a quarter of an hour is no week",
     "llm_exporter_clock_jumps_total": "its clocks are right",
     "llm_repriced_requests_total": "no usage comes late",
     "llm_exporter_token_requests_total": _LISTENERS,

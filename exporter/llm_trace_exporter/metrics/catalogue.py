@@ -335,10 +335,11 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "llm_budget_forecast_usd", "gauge", "Targets", "usd", ("budget", "period"),
-        "US dollars that the period will end with, at the pace of the last day or week.",
+        "US dollars that the period will end with: days and weeks by the same hours of last week, "
+        "longer periods at the pace of the last seven days.",
         "sum by (budget) (llm_budget_forecast_usd) > max by (budget) (llm_budget_limit_usd)",
         expires=False,
-        absent_when="no budgets are configured (`budgets`)",
+        absent_when="no budgets are configured (`budgets`), or none for seven days yet",
     ),
     Family(
         "llm_budget_elapsed_ratio", "gauge", "Targets", "ratio", ("budget", "period"),
@@ -346,6 +347,16 @@ FAMILIES: tuple[Family, ...] = (
         "max by (budget) (llm_budget_elapsed_ratio)",
         expires=False,
         absent_when="no budgets are configured (`budgets`)",
+    ),
+    Family(
+        "llm_budget_usual_ratio", "gauge", "Targets", "ratio", ("budget", "period"),
+        "How much of a period's money is usually spent an hour from now, 0-1: in days and weeks as "
+        "one or two weeks ago, in longer periods as time passes.",
+        "sum by (budget) (llm_budget_spent_usd) / max by (budget) (llm_budget_limit_usd) "
+        "/ max by (budget) (llm_budget_usual_ratio)",
+        expires=False,
+        absent_when="no budgets are configured (`budgets`), or none for a whole day or week of a "
+        "week ago yet",
     ),
     *PROFILE_FAMILIES,
     *EXPORTER_FAMILIES,

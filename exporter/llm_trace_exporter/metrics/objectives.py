@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from .store import Store
 
+_MEASURES = ("limit_usd", "spent_usd", "forecast_usd", "elapsed_ratio", "usual_ratio")
+
 
 class ObjectiveMetrics:
     """Shows what is aimed at; safe to call from several threads."""
@@ -26,11 +28,12 @@ class ObjectiveMetrics:
                     family.get(key).set(value, self._store.clock())
 
     def budgets(self, figures: Iterable[tuple[str, str, Mapping[str, float]]]) -> None:
-        """Replace the budgets: (name, period, value by the family's last words)."""
+        """Replace the budgets: (name, period, value by the family's last words, where known)."""
         with self._store.lock:
             told = list(figures)
-            for measure in ("limit_usd", "spent_usd", "forecast_usd", "elapsed_ratio"):
+            for measure in _MEASURES:
                 family = self._store.gauges(f"llm_budget_{measure}")
                 family.series.clear()
                 for name, period, values in told:
-                    family.get((name, period)).set(values[measure], self._store.clock())
+                    if measure in values:
+                        family.get((name, period)).set(values[measure], self._store.clock())

@@ -1,8 +1,8 @@
 """Money against limits by the calendar: what was spent, and where the period will end.
 
 A budget adds up what is counted while it is configured, so it survives a restart with the state
-file and ends with its period. The forecast goes on at the pace of the last day (daily budgets) or
-week, in which nights and week-ends even out.
+file and ends with its period. Daily and weekly budgets are forecast from the same hours of last
+week, longer ones at the pace of the last seven days. Before a week was seen nothing is forecast.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..settled import PricedCall
+from . import usual
 from .periods import Period, span_of
+from .usual import HOUR_S
 
-_HOUR_S = 3600
 _CLOCK_SLACK_S = 60.0
-_PACE_S: Mapping[Period, int] = {
-    "daily": 24 * _HOUR_S,
-    "weekly": 7 * 24 * _HOUR_S,
-    "monthly": 7 * 24 * _HOUR_S,
-    "quarterly": 7 * 24 * _HOUR_S,
-}
+_LIKE_LAST_WEEK: frozenset[Period] = frozenset({"daily", "weekly"})
+"""Periods in which hours and weekdays do not even out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +49,24 @@ class Figures:
 
     budget: Budget
     spent_usd: float
-    forecast_usd: float
-    """What the period will end with."""
+    forecast_usd: float | None
+    """What the period will end with; None before a week was seen."""
     elapsed_ratio: float
     """How much of the period is over, 0-1."""
+    usual_ratio: float | None
+    """Share of a period's money that is usually spent by now, 0-1; None where nothing is usual."""
 
     @property
     def by_measure(self) -> dict[str, float]:
-        """By the last words of the family that shows it."""
-        return {
+        """By the last words of the family that shows it; what is not known is left out."""
+        told = {
             "limit_usd": self.budget.limit_usd,
             "spent_usd": self.spent_usd,
             "forecast_usd": self.forecast_usd,
             "elapsed_ratio": self.elapsed_ratio,
+            "usual_ratio": self.usual_ratio,
         }
+        return {measure: value for measure, value in told.items() if value is not None}
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class _Account:
     since_s: float = 0.0
     """When it was first looked at; 0: never."""
     hours: dict[int, float] = field(default_factory=dict)
-    """Hour since the epoch -> dollars, as far back as the pace is taken from."""
+    """Hour since the epoch -> dollars, as far back as something is usual."""
     before: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Start, end and dollars of the period before this one."""
 
@@ -105,7 +106,7 @@ class _Account:
         self.spent_usd += usd
         self.before = (0.0, 0.0, 0.0)
         self.since_s = min(self.since_s, unix_s)
-        now = int(unix_s // _HOUR_S)
+        now = int(unix_s // HOUR_S)
         ahead = sum(usd for hour, usd in self.hours.items() if hour > now)
         self.hours = {hour: usd for hour, usd in self.hours.items() if hour <= now}
         self.hours[now] = self.hours.get(now, 0.0) + ahead
@@ -114,24 +115,37 @@ class _Account:
         """Add what was spent."""
         self.at(unix_s)
         self.spent_usd += usd
-        hour = int(unix_s // _HOUR_S)
+        hour = int(unix_s // HOUR_S)
         self.hours[hour] = self.hours.get(hour, 0.0) + usd
-        oldest = hour - _PACE_S[self.budget.period] // _HOUR_S
-        if len(self.hours) > _PACE_S[self.budget.period] // _HOUR_S + 1:
-            self.hours = {at: told for at, told in self.hours.items() if at >= oldest}
+        if len(self.hours) > usual.KEPT_H:
+            oldest = hour - usual.KEPT_H
+            self.hours = {at: told for at, told in self.hours.items() if at > oldest}
 
     def figures(self, unix_s: float) -> Figures:
         """The budget now."""
         self.at(unix_s)
         now_s = min(max(unix_s, self.start_s), self.end_s)
-        pace_s = min(_PACE_S[self.budget.period], max(_HOUR_S, now_s - self.since_s))
-        recent = sum(u for at, u in self.hours.items() if (at + 1) * _HOUR_S > now_s - pace_s)
+        elapsed = (now_s - self.start_s) / (self.end_s - self.start_s)
+        is_known = now_s - self.since_s >= usual.WEEK_S
         return Figures(
             self.budget,
             self.spent_usd,
-            self.spent_usd + recent / pace_s * (self.end_s - now_s),
-            (now_s - self.start_s) / (self.end_s - self.start_s),
+            self.spent_usd + self._rest(now_s) if is_known else None,
+            elapsed,
+            self._usual_ratio(now_s, elapsed) if is_known else None,
         )
+
+    def _rest(self, now_s: float) -> float:
+        if self.budget.period in _LIKE_LAST_WEEK:
+            span = (now_s, self.end_s)
+            return usual.rest(self.hours, span, self.since_s, self.budget.zone)
+        return usual.pace(self.hours, now_s) * (self.end_s - now_s)
+
+    def _usual_ratio(self, now_s: float, elapsed: float) -> float | None:
+        if self.budget.period not in _LIKE_LAST_WEEK:
+            return elapsed
+        span = (self.start_s, self.end_s)
+        return usual.share_by(self.hours, now_s, span, self.since_s, self.budget.zone)
 
 
 class Budgets:
