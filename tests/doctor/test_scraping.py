@@ -75,8 +75,9 @@ def test_where_targets_are_not_told() -> None:
     [
         ({}, "ok"),
         ({"duration_s": 6.0}, "warning"),
-        ({"interval_s": 180.0}, "warning"),
-        ({"interval_s": 60.0}, "note"),
+        ({"interval_s": 180.0}, "problem"),
+        ({"interval_s": 65.0}, "problem"),
+        ({"interval_s": 60.0}, "ok"),
         ({"interval_s": 30.0, "timeout_s": 0.0}, "ok"),
     ],
 )

@@ -48,6 +48,8 @@ class Ring:
 
     receiver: str
     labels: Mapping[str, str]
+    group: str = ""
+    """What it was told together with: one notification, which is updated."""
 
     @property
     def name(self) -> str:
@@ -64,6 +66,14 @@ class Heard(list[Ring]):
         for ring in list(self):
             if not about or about in {ring.labels.get(name) for name in _PLACES}:
                 found.setdefault(ring.name, set()).add(ring.receiver)
+        return found
+
+    def pages(self, about: str) -> dict[str, set[str]]:
+        """Notifications that wake somebody about one environment or instance: group -> alerts."""
+        found: dict[str, set[str]] = {}
+        for ring in list(self):
+            if "pager" in ring.receiver and about in {ring.labels.get(name) for name in _PLACES}:
+                found.setdefault(f"{ring.receiver} {ring.group}", set()).add(ring.name)
         return found
 
 
@@ -89,10 +99,10 @@ def webhooks() -> Iterator[tuple[str, Heard]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             heard.extend(
-                Ring(self.path.strip("/"), alert["labels"])
-                for alert in json.loads(body)["alerts"]
+                Ring(self.path.strip("/"), alert["labels"], body["groupKey"])
+                for alert in body["alerts"]
                 if alert["status"] == "firing"
             )
             self.send_response(200)

@@ -11,8 +11,11 @@ from tests.e2e.incidents import History
 
 _INCIDENT = "@-50m+1h"
 """Rules that look at the time before the last hour must not see it."""
-_GAP = ("exporter-down@95m+1355m", "traffic-drop@95m+1355m")
+_GAP = ("95m+1355m",)
 """Between yesterday at this time and today nothing is written, which saves time."""
+_GAPS = ("0m+1260m", "1560m+8430m", "10085m+1355m")
+"""The same from 8 days ago, but for five hours a week ago."""
+_NOTHING = ("exporter-down", "traffic-drop")
 _AT_NOON = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 """Where it is about noon (its sign is POSIX's), so that a daily budget is half over."""
 
@@ -27,6 +30,8 @@ class Scene:
     incidents: tuple[str, ...] = ()
     """Empty: the one of the scene's name. Each may say when, as `--incident` does."""
     needs_yesterday: bool = False
+    needs_week: bool = False
+    """And yesterday."""
     config: Mapping[str, Any] | None = None
     """Of the exporter."""
     rate: float = 0.5
@@ -37,9 +42,12 @@ class Scene:
 def history(name: str, scene: Scene) -> History:
     """What is simulated of a scene."""
     bad = tuple(one if "@" in one else one + _INCIDENT for one in scene.incidents or (name,))
-    length = "80m"
+    length, gaps = "80m", tuple[str, ...]()
     if scene.needs_yesterday:
-        bad, length = (*bad, *_GAP), "1530m"
+        length, gaps = "1530m", _GAP
+    if scene.needs_week:
+        length, gaps = "11520m", _GAPS
+    bad += tuple(f"{nothing}@{gap}" for nothing in _NOTHING for gap in gaps)
     return History(name, bad, length, scene.rate, scene.config, scene.services)
 
 
@@ -60,10 +68,10 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     "provider-outage": Scene(
         rate=1.5,
         services=BOT + SHOP,
-        rings={
-            "LLMProviderErrorsHigh critical": "pager",
-            "LLMTotalOutage critical": "pager payments-pager",
-        },
+        rings={"LLMProviderErrorsHigh critical": "pager"},
+    ),
+    "model-outage": Scene(
+        rate=1.5, services=BOT + SHOP, rings={"LLMModelErrorsHigh critical": "pager"}
     ),
     "provider-errors": Scene(
         services=AGENT,
@@ -83,20 +91,12 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     "auth": Scene(
         rate=1.5,
         services=AGENT,
-        rings={
-            "LLMAuthenticationFailing critical": "pager",
-            "LLMProviderErrorsHigh critical": "pager",
-            "LLMTotalOutage critical": "pager",
-        },
+        rings={"LLMAuthenticationFailing critical": "pager"},
     ),
     "auth-quota": Scene(
         rate=1.5,
         services=BOT + SHOP,
-        rings={
-            "LLMQuotaExhausted critical": "pager payments-pager",
-            "LLMProviderErrorsHigh critical": "pager",
-            "LLMTotalOutage critical": "pager payments-pager",
-        },
+        rings={"LLMQuotaExhausted critical": "pager payments-pager"},
     ),
     "timeouts": Scene(
         services=BATCH,
@@ -158,7 +158,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
             "LLMBudgetForecastExceeded warning": "finops",
         },
         also="LLMLatencyBudgetBurn LLMLatencyP95High LLMLatencyRegression LLMStepSlow",
-        needs_yesterday=True,
+        needs_week=True,
         config={
             "budgets": [
                 {
@@ -230,7 +230,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
             "LLMJudgeFailureBudgetBurn critical": "pager",
             "LLMJudgeFailureRatioHigh warning": "slack-llm",
             "LLMFeatureJudgeFailuresHigh warning": "slack-llm",
-            "LLMJudgeFailureAboveBaseline warning": "slack-llm",
+            "LLMJudgeFailureAboveBaseline critical": "pager",
         },
         config={
             "judges": {"by_name": {"faithfulness": {"baseline_failure_ratio": 0.05}}},
@@ -310,7 +310,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     "traffic-drop": Scene(
         services=BOT + SHOP,
         rings={"LLMTrafficDrop warning": "slack-llm slack-payments"},
-        needs_yesterday=True,
+        needs_week=True,
     ),
     "traffic-spike": Scene(
         services=BOT + SHOP,
@@ -319,7 +319,7 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
             "LLMSpendSpike warning": "finops",
             "LLMTeamSpendSpike warning": "finops",
         },
-        needs_yesterday=True,
+        needs_week=True,
         also="LLMPromptInjectionSpike",
     ),
     "agent-loop": Scene(

@@ -69,6 +69,8 @@ RUNNING: Mapping[str, str] = {
 
 UNSHOWN: Mapping[str, str] = {
     "LLMPriceCatalogStale info": "the list that comes with the package is as old as it is",
+    "LLMTotalOutage critical": "tests/e2e/test_one_page.py: here a provider or model explains it",
+    "LLMJudgeFailureAboveBaseline warning": "the page says the same of whoever fails so often",
     "LLMCostAssumed info": "it looks at a day, and incidents last an hour",
 }
 """Alerts that only promtool's tests show, and why."""

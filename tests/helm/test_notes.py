@@ -40,18 +40,3 @@ def test_each_note_goes_with_what_it_asks_for(helm: Helm) -> None:
     for words in WHAT_IS_MISSING:
         assert words in before
         assert words not in after
-
-
-@pytest.mark.parametrize(
-    ("values", "missed"),
-    [
-        ("serviceMonitor.interval=15s", False),
-        ("serviceMonitor.interval=1m", True),
-        ("serviceMonitor.interval=1m,config.zero_hold=1m5s", False),
-        ("serviceMonitor.interval=30s,config.zero_hold=30500ms", True),
-        ("serviceMonitor.interval=1h,config.zero_hold=0s", False),
-    ],
-)
-def test_the_first_count_is_not_missed(helm: Helm, values: str, missed: bool) -> None:
-    text = notes(helm, "--set", f"serviceMonitor.enabled=true,{values}")
-    assert ("misses the first count" in text) == missed

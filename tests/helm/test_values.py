@@ -56,6 +56,9 @@ REFUSED = [
     (["prometheusRule.disabledGroups.none=true"], "there are llm-agents"),
     (["dashboards.disabled.cost=true"], "llm-compare, llm-cost"),
     (["preStopSeconds=20"], "terminationGracePeriodSeconds"),
+    (["serviceMonitor.enabled=true", "serviceMonitor.interval=65s"], "zero_hold of 65s"),
+    (["podMonitor.enabled=true", "serviceMonitor.interval=2m"], "every 2m"),
+    (["serviceMonitor.enabled=true", "config.zero_hold=30500ms"], "zero_hold of 30500ms"),
     # By the schema:
     (["replicas=3"], "replicas"),
     (["config.setle=5s"], "setle"),
@@ -72,6 +75,18 @@ REFUSED = [
 def test_refused(helm: Helm, values: list[str], words: str) -> None:
     arguments = [a for value in values for a in ("--set", value)]
     assert words in helm.refusal(*arguments)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "serviceMonitor.interval=1m",
+        "serviceMonitor.interval=2m,config.zero_hold=2m5s",
+        "serviceMonitor.interval=1h,config.zero_hold=0s",
+    ],
+)
+def test_a_hold_that_is_longer_than_the_interval_is_taken(helm: Helm, values: str) -> None:
+    assert helm.render("--set", f"serviceMonitor.enabled=true,{values}")
 
 
 def test_what_does_not_fit_is_told_at_once(helm: Helm) -> None:

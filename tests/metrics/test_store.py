@@ -237,7 +237,9 @@ class TestReconfigure:
         meter = new_meter(dimensions=(Dimension("feature"), Dimension("team")), zero_hold_s=35.0)
         for feature, team in (("search", "a"), ("search", "b"), ("chat", "a")):
             meter.call(origin={"dimensions": (feature, team)})
-        options = StoreOptions(dimensions=(Dimension("region"), Dimension("feature")))
+        options = StoreOptions(
+            dimensions=(Dimension("region"), Dimension("feature")), zero_hold_s=35.0
+        )
         meter.store.reconfigure(options)
         assert meter.total(REQUESTS, feature="search", outcome="ok") == 2
         assert meter.total(REQUESTS, feature="chat", outcome="ok") == 1

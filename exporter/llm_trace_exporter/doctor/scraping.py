@@ -8,12 +8,13 @@ from typing import Any
 
 from ..config.units import format_duration
 from ..metrics.catalogue import FAMILIES, FAMILY
+from ..metrics.store import StoreOptions
 from .facts import Facts, Missing, Target
 from .findings import TAKE_OFF, Finding, count, ok
 from .why import exporter_jobs
 
 _OLDEST = (2, 42)
-_ZERO_HOLD_S = 35.0
+_ZERO_HOLD_S = StoreOptions().zero_hold_s
 _NEARLY = 0.8
 _LONGEST_INTERVAL_S = 120.0
 """Rules look at five minutes, and a rate needs two samples with room for one that is lost."""
@@ -191,18 +192,20 @@ def _mistimed(target: Target) -> Finding | None:
         )
     if target.interval_s > _LONGEST_INTERVAL_S:
         return Finding(
-            "warning",
+            "problem",
             f"scraped every {every}",
-            why="rules look at windows of five minutes, which then hold too few samples",
+            why="rules look at windows of five minutes, which then hold too few samples, and the "
+            "first counts of new series are lost",
             do=f"scrape at least every {format_duration(_LONGEST_INTERVAL_S)}",
             where=where,
         )
     if target.interval_s >= _ZERO_HOLD_S:
         return Finding(
-            "note",
+            "problem",
             f"scraped every {every}, which is longer than the default zero_hold",
-            why="a new series shows 0 for zero_hold, so that its first count is seen",
-            do=f"set zero_hold above {every} in the exporter's configuration",
+            why="a new series shows 0 for zero_hold; its first count is lost where it is not scraped",
+            do="scrape every 15s, or set zero_hold above the interval in the exporter's "
+            "configuration",
             where=where,
         )
     return None

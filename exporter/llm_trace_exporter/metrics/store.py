@@ -54,7 +54,7 @@ class StoreOptions:
     """Upper bounds by kind of `labels_and_buckets.BUCKETS`, where they differ from the defaults."""
     max_series_per_family: int = 20_000
     """Label sets."""
-    zero_hold_s: float = 35.0
+    zero_hold_s: float = 65.0
     """Seconds for which a new series is rendered as 0; 0 shows values at once."""
     idle_expiry_s: float = 86_400.0
     """Seconds after which a series that is not updated is dropped; 0 keeps all."""

@@ -45,6 +45,8 @@ _BATCH = ("batch-summariser",)
 _TABLE = (
     Incident("provider-outage", "OpenAI answers with errors only", "total outage, provider errors, "
              "SLO burn", Effects(errors=1.0, error="server_error"), provider="openai"),
+    Incident("model-outage", "one model of OpenAI answers with errors only", "model errors",
+             Effects(errors=1.0, error="server_error"), services=_CHAT, provider="openai"),
     Incident("provider-errors", "a third of Anthropic's calls fail", "provider errors, SLO burn",
              Effects(errors=0.35, error="server_error"), provider="anthropic"),
     Incident("rate-limit", "OpenAI turns calls away with 429", "rate limits",

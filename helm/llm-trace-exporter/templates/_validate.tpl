@@ -105,6 +105,11 @@
 {{- $problems = append $problems (printf "%s.parentRefs is empty; name your Gateway" $name) }}
 {{- end }}
 {{- end }}
+{{- $hold := default "65s" $v.config.zero_hold }}
+{{- $held := include "lte.seconds" $hold | int }}
+{{- if and (or $v.serviceMonitor.enabled $v.podMonitor.enabled) (not $v.existingConfigMap) (gt $held 0) (le $held (include "lte.seconds" $v.serviceMonitor.interval | int)) }}
+{{- $problems = append $problems (printf "with a scrape every %s and config.zero_hold of %s Prometheus misses the first count of new series; give config.zero_hold more than serviceMonitor.interval" $v.serviceMonitor.interval $hold) }}
+{{- end }}
 {{- if gt (int $v.preStopSeconds) (sub (int $v.terminationGracePeriodSeconds) 12) }}
 {{- $problems = append $problems "preStopSeconds leaves less than 12 s of terminationGracePeriodSeconds to drain; raise the latter" }}
 {{- end }}
