@@ -14,6 +14,8 @@ TAG = "llm-trace-exporter"
 SCHEMA_VERSION = 38
 """Grafana 10.0's: later ones migrate upwards, none migrates downwards."""
 COLUMNS = 24
+LONG_H = 24
+"""From this time on nothing that is shown moves within a minute."""
 TRACE_URL = "https://langfuse.example.com/project/PROJECT/traces/"
 
 
@@ -35,7 +37,7 @@ class Board:
     title: str
     text: str
     rows: tuple[Row, ...]
-    hours: int = 24
+    hours: int = 6
     """What is shown at first."""
 
     @property
@@ -58,7 +60,7 @@ class Board:
             "graphTooltip": 1,
             "fiscalYearStartMonth": 0,
             "liveNow": False,
-            "refresh": "1m",
+            "refresh": "1m" if self.hours < LONG_H else "5m",
             "time": {"from": f"now-{self.hours}h", "to": "now"},
             "timepicker": {"refresh_intervals": ["30s", "1m", "5m", "15m", "1h"]},
             "timezone": "browser",

@@ -6,28 +6,52 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Kind = Literal[
-    "timeseries", "stat", "bargauge", "table", "heatmap", "state-timeline", "row", "text"
-]
+from .promql import why_absent
+
+Kind = Literal["timeseries", "stat", "bargauge", "table", "heatmap", "state-timeline"]
 Json = Mapping[str, Any]
 
 UNITS: Mapping[str, str] = {
     "percentunit": "ratio 0-1, shown as percent",
     "s": "seconds",
     "currencyUSD": "US dollars",
-    "reqps": "per second",
+    "$/h": "US dollars an hour",
+    "requests/s": "requests a second",
+    "spans/s": "spans a second",
+    "records/s": "records a second",
+    "traces/s": "traces a second",
+    "tokens/s": "tokens a second",
+    "calls/s": "calls a second",
+    "verdicts/s": "verdicts a second",
+    "checks/s": "checks a second",
+    "events/s": "events a second",
+    "questions/s": "questions a second",
     "short": "count",
     "none": "number",
     "bytes": "bytes",
-    "dateTimeFromNow": "time since then",
     "x": "multiple",
 }
-"""Grafana's unit ids that panels may use, and how descriptions name them."""
-GRAFANA_UNIT: Mapping[str, str] = {"x": "none"}
-"""Ours that Grafana knows by another name."""
+"""What panels count in, and how descriptions name it."""
+_A_TIME = {unit: f"count:{unit}" for unit in UNITS if "/" in unit}
+GRAFANA_UNIT: Mapping[str, str] = {"x": "none", **_A_TIME}
+"""Ours that Grafana knows by another name; it takes any word after `count:`."""
+SOFT_MAX: Mapping[str, float] = {
+    "percentunit": 0.01, "currencyUSD": 0.01, "$/h": 0.01, "s": 0.1, "bytes": 1024,
+}  # fmt: skip
+"""What an axis shows at least, so that one of zeros does not go up to 10,000 %; else 1."""
+NOT_A_NUMBER: Mapping[str, Any] = {
+    "type": "special",
+    "options": {"match": "nan", "result": {"text": "nothing to measure", "index": 9}},
+}
+"""A ratio of nothing to nothing."""
+TARGET_COLOR = "text"
+"""No series has it, in the dark or in the light."""
 
 DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 MIN_STEP = "1m"
+POINTS = 288
+"""Of a line, at most: a day in steps of five minutes. More say no more and make Prometheus read the
+same samples several times."""
 
 Threshold = tuple[float | None, str]
 GREEN: tuple[Threshold, ...] = ((None, "green"),)
@@ -54,6 +78,8 @@ class Query:
     exemplar: bool = False
     is_target: bool = False
     """Drawn as a dashed line that is aimed at."""
+    is_threshold: bool = False
+    """Not drawn: from this value on the number of the panel is red."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +115,22 @@ class Panel:
     transformations: tuple[Json, ...] = ()
     links: tuple[Json, ...] = ()
     format: Literal["time_series", "table", "heatmap"] = "time_series"
-    no_value: str = "no data"
+    no_value: str = ""
+    """What stands where nothing is there; empty: what the catalogue says of the metrics."""
+    least_step: str = MIN_STEP
+    """Between two points."""
+    most_points: int | None = None
+    """In all of the time shown; None: as many as there are pixels."""
 
     @property
     def description(self) -> str:
         """What readers see behind the i."""
         return f"{self.text}\n\nFormula: {self.formula}\n\nUnit: {UNITS[self.unit]}."
+
+    @property
+    def why_empty(self) -> str:
+        """What readers see where nothing is there."""
+        return self.no_value or why_absent(*(query.expr for query in self.queries))
 
     def sized(self, width: int, height: int) -> Panel:
         """The same in another size."""
@@ -102,7 +138,9 @@ class Panel:
 
     def to_json(self, panel_id: int, x: int, y: int) -> dict[str, Any]:
         """The panel as Grafana reads it."""
+        points = {} if self.most_points is None else {"maxDataPoints": self.most_points}
         return {
+            **points,
             "id": panel_id,
             "type": self.kind,
             "title": self.title,
@@ -113,7 +151,7 @@ class Panel:
             "fieldConfig": {
                 "defaults": {
                     "unit": GRAFANA_UNIT.get(self.unit, self.unit),
-                    "noValue": self.no_value,
+                    "noValue": self.why_empty,
                     "custom": dict(self.custom),
                     "thresholds": thresholds(self.steps),
                     "links": list(self.links),
@@ -133,10 +171,10 @@ class Panel:
             "expr": query.expr,
             "legendFormat": query.legend or "__auto",
             "format": self.format,
-            "instant": self.instant,
-            "range": not self.instant,
+            "instant": self.instant or query.is_threshold,
+            "range": not (self.instant or query.is_threshold),
             "exemplar": query.exemplar,
-            "interval": MIN_STEP,
+            "interval": self.least_step,
         }
 
     def _dashed(self) -> Iterable[Json]:
@@ -150,7 +188,7 @@ class Panel:
                         "custom.fillOpacity": 0,
                         "custom.lineWidth": 1,
                         "custom.stacking": {"group": "A", "mode": "none"},
-                        "color": {"mode": "fixed", "fixedColor": "red"},
+                        "color": {"mode": "fixed", "fixedColor": TARGET_COLOR},
                     },
                 )
 
@@ -174,10 +212,10 @@ def override(matcher: str, which: str, properties: Mapping[str, Any]) -> Json:
 def series(
     title: str, text: str, formula: str, unit: str, *queries: Query,
     width: int = 12, height: int = 8, stacked: bool = False, links: tuple[Json, ...] = (),
-    most: float | None = None,
+    most: float | None = None, no_value: str = "", least_step: str = MIN_STEP,
 ) -> Panel:  # fmt: skip
     """Lines over time."""
-    custom = {
+    custom: dict[str, Any] = {
         "drawStyle": "line",
         "lineInterpolation": "linear",
         "lineWidth": 1,
@@ -189,6 +227,7 @@ def series(
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
     }
     defaults: dict[str, Any] = {"color": {"mode": "palette-classic"}, "min": 0}
+    custom["axisSoftMax"] = SOFT_MAX.get(unit, 1)
     if most is not None:
         defaults["max"] = most
     options = {
@@ -200,35 +239,65 @@ def series(
     }  # fmt: skip
     return Panel(
         "timeseries", title, text, formula, unit, queries, width, height,
-        options=options, custom=custom, defaults=defaults, links=links,
+        options=options, custom=custom, defaults=defaults, links=links, no_value=no_value,
+        least_step=least_step, most_points=POINTS,
     )  # fmt: skip
 
 
 def stat(
     title: str, text: str, formula: str, unit: str, expr: str,
     steps: tuple[Threshold, ...] = PLAIN, *, legend: str = "", width: int = 4, height: int = 4,
-    decimals: int | None = None, no_value: str = "no data", links: tuple[Json, ...] = (),
+    decimals: int | None = None, no_value: str = "", links: tuple[Json, ...] = (),
+    target: str = "",
 ) -> Panel:  # fmt: skip
-    """One number over the whole time shown."""
-    options = {
-        "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        "textMode": "auto",
-    }  # fmt: skip
-    defaults: dict[str, Any] = {"color": {"mode": "thresholds"}}
+    """One number of the whole time shown, or of a gauge.
+
+    `target` is the expression of what is aimed at: the number is red from there on, and `steps`
+    hold where there is no target.
+    """
+    defaults: dict[str, Any] = {"color": {"mode": "thresholds"}, "mappings": [NOT_A_NUMBER]}
     if decimals is not None:
         defaults["decimals"] = decimals
+    aimed = (Query(target, "target", is_threshold=True),) if target else ()
     return Panel(
-        "stat", title, text, formula, unit, (Query(expr, legend),), width, height,
-        instant=True, steps=steps, options=options, defaults=defaults, no_value=no_value,
-        links=links,
+        "stat", title, text, formula, unit, (Query(expr, legend), *aimed), width, height,
+        instant=True, steps=steps, options=_one_number("none"), defaults=defaults,
+        no_value=no_value, links=links, transformations=(_RED_FROM_TARGET,) if target else (),
     )  # fmt: skip
+
+
+def now(panel: Panel) -> Panel:
+    """The same as it is at this moment, with its course; its expression is over a short time."""
+    return replace(
+        panel, instant=False, options=_one_number("area"), most_points=POINTS_OF_A_COURSE
+    )
+
+
+def _one_number(graph: str) -> Json:
+    return {
+        "colorMode": "value", "graphMode": graph, "justifyMode": "auto", "orientation": "auto",
+        "reduceOptions": {"calcs": ["last"], "fields": "", "values": False},
+        "textMode": "value",
+    }  # fmt: skip
+
+
+POINTS_OF_A_COURSE = 40
+_RED_FROM_TARGET: Mapping[str, Any] = {
+    "id": "configFromData",
+    "options": {
+        "configRefId": "B",
+        "mappings": [
+            {"fieldName": "target", "handlerKey": "threshold1"},
+        ],
+    },
+}
+"""Grafana takes the second query as what the first is beside."""
 
 
 def bars(
     title: str, text: str, formula: str, unit: str, expr: str, legend: str,
     steps: tuple[Threshold, ...] = PLAIN, *, width: int = 8, height: int = 8,
-    most: float | None = None, no_value: str = "no data",
+    most: float | None = None, no_value: str = "",
 ) -> Panel:  # fmt: skip
     """One bar a series, over the whole time shown."""
     options = {
@@ -236,7 +305,9 @@ def bars(
         "valueMode": "color", "minVizHeight": 10, "minVizWidth": 0,
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }  # fmt: skip
-    defaults: dict[str, Any] = {"color": {"mode": "thresholds"}, "min": 0}
+    defaults: dict[str, Any] = {
+        "color": {"mode": "thresholds"}, "min": 0, "mappings": [NOT_A_NUMBER],
+    }  # fmt: skip
     if most is not None:
         defaults["max"] = most
     return Panel(
@@ -267,14 +338,14 @@ def heatmap(
     }  # fmt: skip
     return Panel(
         "heatmap", title, text, formula, "short", (Query(expr, "{{le}}", exemplar),),
-        width, height, options=options, links=links, format="heatmap",
+        width, height, options=options, links=links, format="heatmap", most_points=POINTS,
         custom={"scaleDistribution": {"type": "linear"}},
     )  # fmt: skip
 
 
 def timeline(
     title: str, text: str, formula: str, expr: str, legend: str, *,
-    width: int = 24, height: int = 6, no_value: str = "no data",
+    width: int = 24, height: int = 6, no_value: str = "",
 ) -> Panel:  # fmt: skip
     """A bar a series while its value is there."""
     options = {
@@ -286,6 +357,7 @@ def timeline(
     return Panel(
         "state-timeline", title, text, formula, "none", (Query(expr, legend),), width, height,
         steps=((None, "green"), (1, "red")), options=options, no_value=no_value,
+        most_points=POINTS,
         custom={"fillOpacity": 80, "lineWidth": 0},
         defaults={"color": {"mode": "thresholds"}, "mappings": [mapping]},
     )  # fmt: skip
@@ -294,9 +366,12 @@ def timeline(
 def table(
     title: str, text: str, formula: str, labels: Sequence[str], *columns: Column,
     sort: int = 0, width: int = 24, height: int = 8, links: tuple[Json, ...] = (),
-    no_value: str = "no data",
+    no_value: str = "", rising: bool = False,
 ) -> Panel:  # fmt: skip
-    """One line a label set: labels first, then a column a query; sorted by column `sort`."""
+    """One line a label set: labels first, then a column a query; sorted by column `sort`.
+
+    The largest stand first, or where it is `rising` the smallest.
+    """
     several = len(columns) > 1
     values = [f"Value #{ref(i)}" if several else "Value" for i in range(len(columns))]
     names = dict(zip(values, (c.title for c in columns), strict=True))
@@ -317,13 +392,14 @@ def table(
     options = {
         "cellHeight": "sm",
         "showHeader": True,
-        "sortBy": [{"displayName": columns[sort].title, "desc": True}],
+        "sortBy": [{"displayName": columns[sort].title, "desc": not rising}],
     }
     return Panel(
         "table", title, text, formula, "none", tuple(Query(c.expr) for c in columns),
         width, height, instant=True, options=options, format="table", no_value=no_value,
         custom={"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True},
         overrides=tuple(overrides), transformations=tuple(transformations),
+        defaults={"mappings": [NOT_A_NUMBER]},
     )  # fmt: skip
 
 

@@ -29,6 +29,10 @@ VARIABLE_OF: Mapping[str, str] = {
 
 RATE = "$__rate_interval"
 RANGE = "$__range"
+NOW = "10m"
+"""What is now: long enough for a number, short enough to be over when trouble is over."""
+LINES = 15
+"""What can be told apart in one panel."""
 NOT_JUDGES = 'purpose=""'
 """Calls of the applications, not those that judges make."""
 
@@ -60,6 +64,33 @@ def select(name: str, *matchers: str) -> str:
         chosen.append('instance=~"$instance"')
     inside = ",".join((*chosen, *matchers))
     return f"{name}{{{inside}}}" if inside else name
+
+
+SLO_PART = "service:llm_slo_part:increase5m"
+SLO_WHOLE = "service:llm_slo_whole:increase5m"
+SLO_SECONDS = "service:llm_slo_seconds_bucket:increase5m"
+SLO_TARGET = "service:llm_slo_target:effective"
+
+_OF_SERVICE = frozenset({"environment", "service"})
+RECORDED: Mapping[str, frozenset[str]] = {
+    SLO_PART: _OF_SERVICE | {"slo"},
+    SLO_WHOLE: _OF_SERVICE | {"slo"},
+    SLO_SECONDS: _OF_SERVICE | {"slo", "le"},
+    SLO_TARGET: _OF_SERVICE | {"slo"},
+    "service:llm_request_errors:ratio_rate1h": _OF_SERVICE,
+    "service:llm_request_errors:ratio_rate6h": _OF_SERVICE,
+}
+"""What the rules in `alerts` record and panels read: name -> labels."""
+
+
+def recorded(name: str, *matchers: str) -> str:
+    """A selector of what a rule records; those that panels read are by environment and service.
+
+    Raises: KeyError for a name that panels are not known to read.
+    """
+    chosen = [f'{la}=~"${v}"' for la, v in VARIABLE_OF.items() if la in RECORDED[name]]
+    chosen += matchers
+    return f"{name}{{{','.join(chosen)}}}"
 
 
 def rate(name: str, *matchers: str, by: str = "", window: str = RATE) -> str:
@@ -104,6 +135,12 @@ def quantile(q: float, histogram: str, *matchers: str, by: str = "", window: str
 _AIMED = ("environment", "provider", "model", "operation", "judge", "tool", *DIMENSIONS)
 
 
+def default_target(slo: str) -> str:
+    """What is aimed at where nothing else is said."""
+    rest = ",".join(f'{label}=""' for label in ("service", *_AIMED))
+    return f'max(llm_slo_target{{slo="{slo}",{rest}}})'
+
+
 def target_lines(slo: str) -> str:
     """What is aimed at: the default, and every target that has a service."""
     return (
@@ -116,9 +153,45 @@ def target_lines(slo: str) -> str:
 TARGET_LEGEND = "target {{service}} {{environment}} {{model}} {{operation}} {{judge}} {{tool}}"
 
 
-def target_of_services(slo: str, present: str) -> str:
-    """The target of each service: its own, else the default. `present` is by service."""
-    rest = ",".join(f'{label}=""' for label in _AIMED)
-    own = f'max by (service) (llm_slo_target{{slo="{slo}",service!="",{rest}}})'
-    default = f'scalar(max(llm_slo_target{{slo="{slo}",service="",{rest}}}))'
-    return f"(({own} and on (service) {present}) or on (service) (0 * {present} + {default}))"
+def _over_all(expr: str) -> str:
+    return expr.replace(f"[{RATE}]", f"[{RANGE}]").replace(f"[{RANGE}]", f"[{RANGE}] @ end()")
+
+
+def top(expr: str, by: str, rank: str = "", most: int = LINES) -> str:
+    """The series of a query over time whose `rank` is highest over all of the time shown.
+
+    Args:
+        expr: By the labels `by`.
+        rank: By the same labels; the same expression where it is not given.
+    """
+    over_all = _over_all(rank or expr)
+    return f"{expr} and on ({by}) topk({most}, {over_all})"
+
+
+def top_and_rest(expr: str, by: str, most: int = LINES) -> str:
+    """The largest of a sum over all of the time shown, and the rest as one that is `other`."""
+    largest = f"topk({most}, {_over_all(expr)})"
+    rest = f"sum({expr} unless on ({by}) {largest})"
+    for label in by.split(", "):
+        rest = f'label_replace({rest}, "{label}", "other", "", "")'
+    return f"({expr} and on ({by}) {largest}) or {rest}"
+
+
+def named(expr: str, *labels: str) -> str:
+    """Series whose label is absent say so: a legend without a word cannot be read."""
+    for label in labels:
+        expr = f'label_replace({expr}, "{label}", "(no {label})", "{label}", "")'
+    return expr
+
+
+_NAMES = re.compile(r"[a-zA-Z_:][\w:]*")
+
+
+def why_absent(*exprs: str) -> str:
+    """Why queries find nothing, by what the catalogue says of their metrics."""
+    names = list(dict.fromkeys(n for expr in exprs for n in _NAMES.findall(expr)))
+    if any(name in RECORDED for name in names):
+        return "nothing yet: load the rules in `alerts` (docs/alerts.md), and send calls"
+    reasons = [FAMILY_OF[name].absent_when for name in names if name in FAMILY_OF]
+    said = next((reason for reason in reasons if reason), "")
+    return said or "nothing of the kind in the time shown"

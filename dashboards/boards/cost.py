@@ -5,18 +5,24 @@ from __future__ import annotations
 from .. import measures as m
 from ..board import Board, Row
 from ..panels import BAD_ABOVE_1, PLAIN, Query, bars, series, stat, table, up_to
-from ..promql import NOT_JUDGES, RANGE, RATE, increase, mean, rate, ratio
+from ..promql import (
+    NOT_JUDGES,
+    RANGE,
+    RATE,
+    increase,
+    mean,
+    named,
+    rate,
+    ratio,
+    top,
+    top_and_rest,
+)
 
 _COST = "llm_cost_usd_total"
 _ASSUMED = "llm_assumed_cost_usd_total"
 _TOKENS = "llm_tokens_total"
 _INPUTS = 'type=~"input|cache_read|cache_write"'
 _OUTPUTS = 'type=~"output|reasoning"'
-
-
-def _budget(measure: str) -> str:
-    operator = "sum" if measure == "spent_usd" else "max"
-    return f"{operator} by (budget, period) (llm_budget_{measure})"
 
 
 def _cached(by: str = "", window: str = RATE) -> str:
@@ -38,8 +44,8 @@ def _of_judges(window: str) -> str:
 def _spend(by: str, legend: str) -> tuple[str, str, str, str, Query]:
     return (
         f"Spend by {by}", "What is spent, judges included.",
-        f"3600 x rate of llm_cost_usd_total by {by}: dollars an hour", "currencyUSD",
-        Query(m.dollars_an_hour(by), legend),
+        f"3600 x rate of llm_cost_usd_total by {by}", "$/h",
+        Query(named(top_and_rest(m.dollars_an_hour(by), by), by), legend),
     )  # fmt: skip
 
 
@@ -51,18 +57,18 @@ NOW = Row(
         stat("A month at this pace", "What 730 hours cost at the pace of the time shown; nights "
              "and week-ends count only if they are in it.",
              "730 h x 3600 x rate of llm_cost_usd_total", "currencyUSD",
-             f"730 * {m.dollars_an_hour(window=RANGE)}", decimals=0),
+             f"730 * {m.dollars_an_hour(window=RANGE)}", decimals=2),
         stat("A request", "What a call costs on the mean.", "dollars / priced calls",
              "currencyUSD", m.dollars_a_request(window=RANGE), decimals=4),
-        stat("1000 tokens", "Blended price of a thousand tokens of any type.",
-             "1000 x dollars / tokens", "currencyUSD", m.dollars_per_1k_tokens(window=RANGE),
-             decimals=4),
+        stat("A million tokens", "Blended price of a million tokens of any type.",
+             "1,000,000 x dollars / tokens", "currencyUSD",
+             m.dollars_per_million_tokens(window=RANGE), decimals=2),
         stat("Share of judges", "What judging costs, of all that is spent.",
              "dollars of judges / dollars", "percentunit", _of_judges(RANGE), up_to(0.2, 0.4),
              decimals=1),
-        stat("Unpriced calls", "Calls whose cost is not known; they are in no sum of dollars.",
-             "calls without a price / answered calls", "percentunit", m.unpriced(window=RANGE),
-             up_to(0.01, 0.05), decimals=2),
+        stat("Unpriced calls", "Answered calls whose cost should be known and is not; they are in "
+             "no sum of dollars.", "calls without a price / calls", "percentunit",
+             m.unpriced(window=RANGE), up_to(0.01, 0.05), decimals=2),
     ),
 )  # fmt: skip
 
@@ -70,29 +76,31 @@ BUDGETS = Row(
     "Budgets",
     (
         bars("Spent of the budget", "How much of each budget's period limit is gone.",
-             "spent / limit", "percentunit", f"{_budget('spent_usd')} / {_budget('limit_usd')}",
-             "{{budget}} ({{period}})", BAD_ABOVE_1, width=6, most=1.5, no_value="no budget"),
+             "spent / limit", "percentunit", m.budget_share("spent_usd"),
+             "{{budget}} ({{period}})", BAD_ABOVE_1, width=6, most=1.5),
         bars("Forecast of the budget", "Where each budget's period will end at the present pace.",
              "forecast / limit", "percentunit",
-             f"{_budget('forecast_usd')} / {_budget('limit_usd')}",
-             "{{budget}} ({{period}})", BAD_ABOVE_1, width=6, most=1.5, no_value="no budget"),
+             m.budget_share("forecast_usd"), "{{budget}} ({{period}})", BAD_ABOVE_1, width=6,
+             most=1.5),
         table("Budgets", "Every budget now. A forecast above the limit is what to act on.",
               "the gauges llm_budget_*", ("budget", "period"),
-              m.ranged("Limit", _budget("limit_usd"), "currencyUSD"),
-              m.ranged("Spent", _budget("spent_usd"), "currencyUSD"),
-              m.ranged("Forecast", _budget("forecast_usd"), "currencyUSD"),
-              m.ranged("Period over", _budget("elapsed_ratio"), "percentunit"),
-              m.ranged("Pace", f"{_budget('spent_usd')} / {_budget('limit_usd')} / "
-                       f"{_budget('usual_ratio')}", "x", *BAD_ABOVE_1),
-              sort=4, width=12, no_value="no budget is configured"),
-        series("Spent and limit", "Each budget over time. Dashed: the limits.",
-               "llm_budget_spent_usd", "currencyUSD",
-               Query(_budget("spent_usd"), "{{budget}}"),
-               Query(_budget("limit_usd"), "limit {{budget}}", is_target=True)),
-        series("Forecast and limit", "Where the period will end. Dashed: the limits.",
-               "llm_budget_forecast_usd", "currencyUSD",
-               Query(_budget("forecast_usd"), "{{budget}}"),
-               Query(_budget("limit_usd"), "limit {{budget}}", is_target=True)),
+              m.ranged("Limit", m.budget("limit_usd"), "currencyUSD"),
+              m.ranged("Spent", m.budget("spent_usd"), "currencyUSD"),
+              m.ranged("Forecast", m.budget("forecast_usd"), "currencyUSD"),
+              m.ranged("Period over", m.budget("elapsed_ratio"), "percentunit"),
+              m.ranged("Pace", f"{m.budget('spent_usd')} / {m.budget('limit_usd')} / "
+                       f"{m.budget('usual_ratio')}", "x", *BAD_ABOVE_1),
+              sort=4, width=12),
+        series("Spent of the limit over time", "Each budget as a share of its limit, the fullest. "
+               "Dashed: all of it.", "spent / limit", "percentunit",
+               Query(top(m.budget_share("spent_usd"), "budget, period"),
+                     "{{budget}} ({{period}})"),
+               Query("vector(1)", "the limit", is_target=True)),
+        series("Forecast of the limit over time", "Where each period will end as a share of the "
+               "limit, the worst. Dashed: all of it.", "forecast / limit", "percentunit",
+               Query(top(m.budget_share("forecast_usd"), "budget, period"),
+                     "{{budget}} ({{period}})"),
+               Query("vector(1)", "the limit", is_target=True)),
     ),
 )  # fmt: skip
 
@@ -105,8 +113,8 @@ WHO = Row(
         series(*_spend("provider", "{{provider}}"), stacked=True),
         bars("Most expensive features", "Dollars in the time shown, the ten largest.",
              "increase of llm_cost_usd_total by service and feature", "currencyUSD",
-             f"topk(10, {increase(_COST, by='service, feature')})", "{{service}} {{feature}}",
-             width=12),
+             named(f"topk(10, {increase(_COST, by='service, feature')})", "feature"),
+             "{{service}} {{feature}}", width=12),
         table("Bill", "Everything in the time shown; export it from the panel's menu.",
               "increases by service, team and model", ("service", "team", "model"),
               m.ranged("Spent", increase(_COST, by="service, team, model"), "currencyUSD"),
@@ -121,32 +129,32 @@ UNIT_COST = Row(
     (
         series("Dollars a request by service", "Mean cost of a call. Dashed: the targets.",
                "dollars / priced calls", "currencyUSD",
-               Query(m.dollars_a_request("service"), "{{service}}"),
+               Query(top(m.dollars_a_request("service"), "service"), "{{service}}"),
                m.target("cost_per_request_usd")),
-        series("Dollars per 1000 tokens by model", "Blended price over all token types.",
-               "1000 x dollars / tokens", "currencyUSD",
-               Query(m.dollars_per_1k_tokens("model"), "{{model}}")),
+        series("Dollars per million tokens by model", "Blended price over all token types.",
+               "1,000,000 x dollars / tokens", "currencyUSD",
+               Query(top(m.dollars_per_million_tokens("model"), "model"), "{{model}}")),
         series("Dollars a whole trace", "What a user's request costs with all its calls. Dashed: "
                "the targets.", "dollars of traces / traces", "currencyUSD",
-               Query(mean("llm_trace_cost_usd", by="service"), "{{service}}"),
+               Query(top(mean("llm_trace_cost_usd", by="service"), "service"), "{{service}}"),
                m.target("cost_per_trace_usd")),
         series("Tokens a request", "Input and output of a call on the mean.",
                "tokens / calls with known usage", "short",
-               Query(mean("llm_request_input_tokens", NOT_JUDGES, by="service"),
-                     "{{service}} input"),
-               Query(mean("llm_request_output_tokens", NOT_JUDGES, by="service"),
-                     "{{service}} output")),
+               Query(top(mean("llm_request_input_tokens", NOT_JUDGES, by="service"), "service",
+                         most=8), "{{service}} input"),
+               Query(top(mean("llm_request_output_tokens", NOT_JUDGES, by="service"), "service",
+                         most=8), "{{service}} output")),
         series("Input from the prompt cache", "A drop after a change of prompt costs money.",
                "cache_read / (input + cache_read + cache_write) tokens", "percentunit",
-               Query(_cached("model"), "{{model}}")),
+               Query(top(_cached("model"), "model"), "{{model}}")),
         series("Reasoning share of output", "Output tokens that are paid for and not shown.",
                "reasoning / (output + reasoning) tokens", "percentunit",
-               Query(_reasoning("model"), "{{model}}")),
+               Query(top(_reasoning("model"), "model"), "{{model}}")),
         series("Tokens by type", "The types are disjoint: the stack is every token once.",
-               "rate of llm_tokens_total", "short",
+               "rate of llm_tokens_total", "tokens/s",
                Query(rate(_TOKENS, by="type"), "{{type}}"), stacked=True),
         series("Spend by token type", "What the dollars are for.",
-               "3600 x rate of llm_cost_usd_total: dollars an hour", "currencyUSD",
+               "3600 x rate of llm_cost_usd_total", "$/h",
                Query(m.dollars_an_hour("type"), "{{type}}"), stacked=True),
     ),
 )  # fmt: skip
@@ -166,7 +174,7 @@ TRUST = Row(
               width=10, no_value="every call has a price"),
         stat("Age of the list prices", "When the list prices in use were published.",
              "time - llm_exporter_price_catalog_timestamp_seconds", "s",
-             "time() - max(llm_exporter_price_catalog_timestamp_seconds)",
+             "clamp_min(time() - max(llm_exporter_price_catalog_timestamp_seconds), 0)",
              up_to(30 * 86400.0, 90 * 86400.0), width=4, height=8, decimals=1),
         stat("Double counting avoided", "Tokens on copies and roll-ups that summing all spans "
              "would have added, beside those that count.", "discarded tokens / tokens",
@@ -177,17 +185,17 @@ TRUST = Row(
              "or region has no known price or is not told, or how long a cache write lasts.",
              "increase of llm_assumed_cost_usd_total by assumption / dollars", "percentunit",
              f"{increase(_ASSUMED, by='assumption')} / on () group_left () {increase(_COST)}",
-             "{{assumption}}", up_to(0.05, 0.1), width=8, most=1, no_value="no assumption"),
+             "{{assumption}}", up_to(0.05, 0.1), width=8, most=1),
         table("What is assumed", "A default region, a contract or spans that tell make it known.",
               "increases by model and assumption", ("model", "assumption"),
               m.ranged("Calls", increase("llm_price_assumptions_total", by="model, assumption")),
               m.ranged("Dollars", increase(_ASSUMED, by="model, assumption"), "currencyUSD"),
-              sort=1, width=16, no_value="no assumption"),
+              sort=1, width=16),
     ),
 )  # fmt: skip
 
 BOARD = Board(
     "llm-cost", "Cost & budgets",
     "What language models cost, who spends it, and whether budgets will hold.",
-    (NOW, BUDGETS, WHO, UNIT_COST, TRUST), hours=168,
+    (NOW, BUDGETS, WHO, UNIT_COST, TRUST), hours=24,
 )  # fmt: skip

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from ..board import Board, Row
 from ..measures import ranged, with_samples
-from ..panels import ANY_IS_BAD, BAD_ABOVE_1, PLAIN, Panel, Query, bars, series, stat, table, up_to
-from ..promql import RANGE, RATE, increase, quantile, rate, select, summed
+from ..panels import (
+    ANY_IS_BAD,
+    BAD_ABOVE_1,
+    PLAIN,
+    Panel,
+    Query,
+    bars,
+    now,
+    series,
+    stat,
+    table,
+    up_to,
+)
+from ..promql import NOW, RATE, increase, quantile, rate, select, summed, top_and_rest
 
 _P = "llm_exporter_"
 
@@ -14,27 +26,34 @@ def _now(name: str, by: str = "instance", operator: str = "max") -> str:
     return summed(select(_P + name), by, operator)
 
 
+def _age(name: str) -> str:
+    """Seconds since then; a written history may end before."""
+    return f"clamp_min(time() - max({select(_P + name)}), 0)"
+
+
 def _used(name: str, by: str) -> str:
     return f"{_now(name, by)} / {_now(f'{name}_limit', by)}"
 
 
-def _per_second(title: str, text: str, name: str, by: str, legend: str) -> Panel:
+def _per_second(
+    title: str, text: str, name: str, by: str, legend: str, unit: str = "records/s"
+) -> Panel:
     return series(
-        title, text, f"rate of {_P}{name}", "reqps", Query(rate(_P + name, by=by), legend),
-        stacked=True,
+        title, text, f"rate of {_P}{name}", unit,
+        Query(top_and_rest(rate(_P + name, by=by), by), legend), stacked=True,
     )  # fmt: skip
 
 
-NOW = Row(
-    "Now",
+AT_ONCE = Row(
+    "Now, and troubles in the time shown",
     (
         stat("Exporters", "How many are scraped.", "count of llm_exporter_build_info", "short",
              f"count({select(_P + 'build_info')})", ((None, "red"), (1, "green")), decimals=0,
              no_value="none is scraped"),
-        stat("Spans a second", "What comes in; 0 while applications work: senders have trouble.",
-             "rate of llm_exporter_spans_received_total", "reqps",
-             rate(_P + "spans_received_total", window=RANGE), ((None, "red"), (0.001, "green")),
-             decimals=2),
+        now(stat("Spans now", "What comes in, over ten minutes; 0 while applications work: senders "
+                 "have trouble.", "rate of llm_exporter_spans_received_total", "spans/s",
+                 rate(_P + "spans_received_total", window=NOW),
+                 ((None, "red"), (0.001, "green")), decimals=2)),
         stat("Requests refused", "Nothing of them was counted.",
              "increase of llm_exporter_requests_rejected_total", "short",
              increase(_P + "requests_rejected_total"), ANY_IS_BAD, decimals=0, no_value="none"),
@@ -55,34 +74,36 @@ INTAKE = Row(
     "What comes in",
     (
         _per_second("Refused by reason", "Nothing of these requests was counted.",
-                    "requests_rejected_total", "source, reason", "{{source}} {{reason}}"),
+                    "requests_rejected_total", "source, reason", "{{source}} {{reason}}",
+                    "requests/s"),
         _per_second("Spans by dialect", "By the convention that read them; without a name: "
                     "none knows them.", "spans_received_total", "source, dialect",
-                    "{{source}} {{dialect}}"),
+                    "{{source}} {{dialect}}", "spans/s"),
         *with_samples(
             series("Lag", "How late spans and log records come after they ended.",
                    "95th percentile of llm_exporter_ingest_lag_seconds", "s",
                    Query(quantile(0.95, _P + "ingest_lag_seconds", by="instance"),
                          "{{instance}}")),
-            "lag", _P + "ingest_lag_seconds"),
+            "lag", _P + "ingest_lag_seconds", by="instance"),
         *with_samples(
             series("Time to take one request", "Decode, apply and commit.",
                    "99th percentile of llm_exporter_ingest_duration_seconds", "s",
                    Query(quantile(0.99, _P + "ingest_duration_seconds", by="source"),
                          "{{source}}")),
-            "requests", _P + "ingest_duration_seconds"),
+            "requests", _P + "ingest_duration_seconds", by="source"),
         series("Late records", "They ended longer ago than `lateness`; counted as well.",
-               "rate of llm_exporter_late_records_total", "reqps",
+               "rate of llm_exporter_late_records_total", "records/s",
                Query(rate(_P + "late_records_total", by="instance"), "{{instance}}"), width=8),
         series("Log records and metrics", "Log records read, and metrics requests that are "
                "answered and not used.", "rates of llm_exporter_log_records_received_total and "
-               "llm_exporter_metrics_requests_total", "reqps",
+               "llm_exporter_metrics_requests_total", "records/s",
                Query(rate(_P + "log_records_received_total", by="dialect"), "logs {{dialect}}"),
                Query(rate(_P + "metrics_requests_total", by="source"), "metrics {{source}}"),
                width=8),
         series("Requests by token", "Which sender sends; with `otlp.tokens`.",
-               "rate of llm_exporter_token_requests_total", "reqps",
-               Query(rate(_P + "token_requests_total", by="token"), "{{token}}"), width=8,
+               "rate of llm_exporter_token_requests_total", "requests/s",
+               Query(top_and_rest(rate(_P + "token_requests_total", by="token"), "token"),
+                     "{{token}}"), width=8,
                stacked=True),
     ),
 )  # fmt: skip
@@ -98,25 +119,26 @@ COUNTED = Row(
                Query(f"{rate(_P + 'discarded_tokens_total', by='reason')} / on () group_left () "
                      f"sum(rate(llm_tokens_total[{RATE}]))", "{{reason}}")),
         series("Results that found no call", "Verdicts and ratings counted without the labels "
-               "of what they judge.", "rate of llm_exporter_unmatched_evaluations_total", "reqps",
+               "of what they judge.", "rate of llm_exporter_unmatched_evaluations_total",
+               "records/s",
                Query(rate(_P + "unmatched_evaluations_total", by="reason"), "{{reason}}"), width=8),
         series("Not understood", "They look like calls to a model and could not be read as such: "
-               "the doctor names them.", "rate of llm_exporter_discarded_total", "reqps",
+               "the doctor names them.", "rate of llm_exporter_discarded_total", "records/s",
                Query(rate(_P + "discarded_total", 'reason="unknown_kind"', by="dialect"),
                      "{{dialect}}"), width=8),
         series("Unreadable numbers", "Left out of records that count; no number, or none that "
-               "can be true.", "rate of llm_exporter_unreadable_numbers_total", "reqps",
+               "can be true.", "rate of llm_exporter_unreadable_numbers_total", "records/s",
                Query(rate(_P + "unreadable_numbers_total", by="dialect"), "{{dialect}}"),
                width=8),
         series("Impossible times", "No end, one before the start, or more than 7 days: left out "
                "of the histograms.",
-               "rate of llm_exporter_implausible_values_total", "reqps",
+               "rate of llm_exporter_implausible_values_total", "records/s",
                Query(rate(_P + "implausible_values_total", by="field"), "{{field}}"), width=8),
         series("Waiting calls", "Of what may wait for its last reporting spans.",
                "llm_exporter_pending_calls / limit", "percentunit",
                Query(_used("pending_calls", "instance"), "{{instance}}"), width=8),
         series("Forgotten too early", "Entries dropped for want of room: a late copy may count "
-               "twice.", "rate of llm_exporter_trace_table_evicted_total", "reqps",
+               "twice.", "rate of llm_exporter_trace_table_evicted_total", "records/s",
                Query(rate(_P + "trace_table_evicted_total", by="table"), "{{table}}"), width=8),
     ),
 )  # fmt: skip
@@ -151,7 +173,7 @@ LIMITS = Row(
              _used("connections", "source"), "{{source}}", BAD_ABOVE_1, most=1),
         series("Connections closed", "A few idle ones are everyday life. Many for want of room, or "
                "that say nothing: strangers, or a limit that is too low.",
-               "rate of llm_exporter_connections_closed_total", "reqps",
+               "rate of llm_exporter_connections_closed_total", "events/s",
                Query(rate(_P + "connections_closed_total", by="source, reason"),
                      "{{source}}: {{reason}}"), stacked=True),
     ),
@@ -166,7 +188,7 @@ PROCESS = Row(
                    "llm_exporter_state_commit_duration_seconds", "s",
                    Query(quantile(0.99, _P + "state_commit_duration_seconds", by="instance"),
                          "{{instance}}")),
-            "commits", _P + "state_commit_duration_seconds"),
+            "commits", _P + "state_commit_duration_seconds", by="instance"),
         series("State file", "0: state is in memory.", "llm_exporter_state_bytes", "bytes",
                Query(_now("state_bytes"), "{{instance}}"), width=8),
         stat("State can be written", "0: nothing can be kept, and senders are asked to come again.",
@@ -193,11 +215,11 @@ PROCESS = Row(
                                          "count")), width=12),
         stat("Configuration is from", "When it was last loaded.",
              "time - llm_exporter_config_last_reload_success_timestamp_seconds", "s",
-             f"time() - max({select(_P + 'config_last_reload_success_timestamp_seconds')})",
+             _age("config_last_reload_success_timestamp_seconds"),
              height=8, width=3, decimals=1),
         stat("List prices are from", "When they were published.",
              "time - llm_exporter_price_catalog_timestamp_seconds", "s",
-             f"time() - max({select(_P + 'price_catalog_timestamp_seconds')})",
+             _age("price_catalog_timestamp_seconds"),
              up_to(30 * 86400.0, 90 * 86400.0), height=8, width=3, decimals=1),
         stat("Certificates and tokens", "0: a changed file cannot be used.",
              "min of llm_exporter_security_last_reload_successful", "none",
@@ -212,5 +234,5 @@ PROCESS = Row(
 BOARD = Board(
     "llm-exporter", "Exporter health",
     "Whether the exporter's own numbers can be trusted, and which limit is near.",
-    (NOW, INTAKE, COUNTED, LIMITS, PROCESS),
+    (AT_ONCE, INTAKE, COUNTED, LIMITS, PROCESS), hours=6,
 )  # fmt: skip

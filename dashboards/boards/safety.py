@@ -5,32 +5,42 @@ from __future__ import annotations
 from .. import measures as m
 from ..board import Board, Row
 from ..panels import ANY_IS_BAD, PLAIN, Query, bars, series, stat, table, up_to
-from ..promql import NOT_JUDGES, RANGE, increase, mean, rate
+from ..promql import (
+    NOT_JUDGES,
+    RANGE,
+    default_target,
+    increase,
+    mean,
+    named,
+    rate,
+    top,
+    top_and_rest,
+)
 
 _CHECKS = "llm_guardrail_checks_total"
 _FINDINGS = "llm_content_findings_total"
 _REASONS = "llm_finish_reasons_total"
 _REFUSALS = "refusal|content_filter"
 
-NOW = Row(
+SHOWN = Row(
     "In the time shown",
     (
         stat("Blocked", "Guardrail checks that blocked.", "action block / checks", "percentunit",
-             m.blocked(window=RANGE), up_to(0.05, 0.15), decimals=1),
+             m.blocked(window=RANGE), up_to(0.05, 0.15), decimals=1,
+             target=default_target("guardrail_block_ratio")),
         stat("Guardrail checks", "0 while there is traffic: a guardrail is off.",
              "increase of llm_guardrail_checks_total", "short", increase(_CHECKS),
              ((None, "red"), (1, "blue")), decimals=0),
         stat("Findings in answers", "Secrets, personal data and their like that models wrote; "
              "needs `content_rules`.", "increase of llm_content_findings_total, output", "short",
-             increase(_FINDINGS, 'direction="output"'), ANY_IS_BAD, decimals=0,
-             no_value="none"),
+             increase(_FINDINGS, 'direction="output"'), ANY_IS_BAD, decimals=0),
         stat("Findings in requests", "What content rules came upon in what models were sent.",
              "increase of llm_content_findings_total, input", "short",
-             increase(_FINDINGS, 'direction="input"'), PLAIN, decimals=0,
-             no_value="none"),
+             increase(_FINDINGS, 'direction="input"'), PLAIN, decimals=0),
         stat("Refused or filtered", "Answers that the model or provider withheld.",
              "finish reasons refusal and content_filter / finish reasons", "percentunit",
-             m.finished(_REFUSALS, window=RANGE), up_to(0.02, 0.1), decimals=2),
+             m.finished(_REFUSALS, window=RANGE), up_to(0.02, 0.1), decimals=2,
+             target=default_target("refusal_ratio")),
         stat("Requests turned away", "Batches of traces that the exporter refused: wrong tokens, "
              "too large, malformed.", "increase of llm_exporter_requests_rejected_total",
              "short", f"sum(increase(llm_exporter_requests_rejected_total[{RANGE}]))",
@@ -43,14 +53,16 @@ GUARDRAILS = Row(
     (
         series("Blocked by guardrail", "A spike is an attack, or a guardrail that went wrong. "
                "Dashed: the targets.", "action block / checks", "percentunit",
-               Query(m.blocked("guardrail"), "{{guardrail}}"), m.target("guardrail_block_ratio")),
+               Query(top(m.blocked("guardrail"), "guardrail"), "{{guardrail}}"),
+               m.target("guardrail_block_ratio")),
         series("Blocked by service", "Who is attacked. Dashed: the targets.",
                "action block / checks", "percentunit",
-               Query(m.blocked("service"), "{{service}}"), m.target("guardrail_block_ratio")),
+               Query(top(m.blocked("service"), "service"), "{{service}}"),
+               m.target("guardrail_block_ratio")),
         series("Actions", "What guardrails did; a line that falls to 0 is a guardrail that is "
-               "off.", "rate of llm_guardrail_checks_total", "reqps",
-               Query(rate(_CHECKS, by="guardrail, action"), "{{guardrail}} {{action}}"),
-               stacked=True),
+               "off.", "rate of llm_guardrail_checks_total", "checks/s",
+               Query(top_and_rest(rate(_CHECKS, by="guardrail, action"), "guardrail, action"),
+                     "{{guardrail}} {{action}}"), stacked=True),
         table("Checks", "Each guardrail over the time shown.", "by service and guardrail",
               ("service", "guardrail"),
               m.ranged("Checks", increase(_CHECKS, by="service, guardrail")),
@@ -71,16 +83,19 @@ CONTENT = Row(
               ("service", "direction", "detector", "category"),
               m.ranged("Findings", increase(_FINDINGS,
                                             by="service, direction, detector, category")),
-              width=12, no_value="nothing was found"),
+              width=12),
         series("Refused or filtered by service", "Dashed: the targets.",
                "finish reasons refusal and content_filter / finish reasons", "percentunit",
-               Query(m.finished(_REFUSALS, "service"), "{{service}}"), m.target("refusal_ratio")),
+               Query(top(m.finished(_REFUSALS, "service"), "service"), "{{service}}"),
+               m.target("refusal_ratio")),
         series("Why generations ended", "Everything but stop and tool_calls is worth a look.",
-               "rate of llm_finish_reasons_total", "reqps",
+               "rate of llm_finish_reasons_total", "events/s",
                Query(rate(_REASONS, NOT_JUDGES, by="reason"), "{{reason}}"), stacked=True),
-        series("Failing judges", "Choose those of safety, such as toxicity, above.",
-               "fail / (pass + fail)", "percentunit",
-               Query(m.judge_failures("judge"), "{{judge}}"), m.target("judge_failure_ratio")),
+        series("Failing judges", "The worst, those of safety, too, where there are 5 verdicts or "
+               "more; choose yours above. Dashed: the targets.", "fail / (pass + fail)",
+               "percentunit",
+               Query(m.judge_failure_lines("judge", of=('kind!="human"',)), "{{judge}}"),
+               m.target("judge_failure_ratio"), width=24, least_step="15m"),
     ),
 )  # fmt: skip
 
@@ -88,12 +103,15 @@ WALLET = Row(
     "Abuse",
     (
         series("Spend by feature", "A bill that runs away shows as one feature.",
-               "3600 x rate of llm_cost_usd_total: dollars an hour", "currencyUSD",
-               Query(m.dollars_an_hour("service, feature"), "{{service}} {{feature}}"),
+               "3600 x rate of llm_cost_usd_total", "$/h",
+               Query(named(top_and_rest(m.dollars_an_hour("service, feature"),
+                                        "service, feature"), "feature"),
+                     "{{service}} {{feature}}"),
                stacked=True),
         series("Input tokens a request", "Stuffed prompts are larger than usual.",
                "input tokens / calls with known usage", "short",
-               Query(mean("llm_request_input_tokens", NOT_JUDGES, by="service"), "{{service}}")),
+               Query(top(mean("llm_request_input_tokens", NOT_JUDGES, by="service"), "service"),
+                     "{{service}}")),
         series("Made-up label values", "Senders that invent names: what is past a label's cap "
                "shows as other.", "increase of llm_exporter_label_overflow_total", "short",
                Query("sum by (label) "
@@ -108,5 +126,5 @@ WALLET = Row(
 
 BOARD = Board(
     "llm-safety", "Safety",
-    "Attacks, leaks, refusals and abuse.", (NOW, GUARDRAILS, CONTENT, WALLET),
+    "Attacks, leaks, refusals and abuse.", (SHOWN, GUARDRAILS, CONTENT, WALLET),
 )  # fmt: skip

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
+from dashboards.draw import rules
+from dashboards.promql import RECORDED
 from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.simulate.archive import Archive
-from tests.e2e.process import LONGEST_S, run
+from tests.e2e.process import ROOT, run
+from tests.e2e.prometheus import Prometheus, holding
 
 CONFIG = Path(__file__).with_name("history.yml")
 END = "2026-03-04T12:00:00"
@@ -52,13 +54,24 @@ def write_blocks(folder: Path) -> Path:
     )  # fmt: skip
     _write_listening(listening)
     for file in (traffic, listening):
-        subprocess.run(
-            ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q",
-             "--max-block-duration=720h", str(file), str(blocks)],
-            check=True, capture_output=True, timeout=LONGEST_S,
-        )  # fmt: skip
-        file.unlink()
+        rules.write_blocks(file, blocks)
     return blocks
+
+
+def record(blocks: Path, folder: Path, start_s: int, end_s: int) -> None:
+    """Add what panels read of what rules record."""
+    window = rules.Window(start_s, end_s)
+    wanted = rules.needed(rules.read_rules(ROOT / "alerts"), RECORDED)
+    for number, level in enumerate(rules.levels(wanted)):
+        file = folder / "recorded.om"
+        with holding(blocks, folder / f"level-{number}") as prometheus, file.open("w") as target:
+            target.writelines(rules.lines(_asking(prometheus), level, window))
+            target.write("# EOF\n")
+        rules.write_blocks(file, blocks)
+
+
+def _asking(prometheus: Prometheus) -> rules.Ask:
+    return lambda path, asked: prometheus.api(path, **asked)["result"]
 
 
 def _count(store: Store, name: str, **labels: str) -> None:

@@ -52,21 +52,25 @@ TARGET = exactly(
     instant=FLAG,
     range=FLAG,
     exemplar=FLAG,
-    interval=one_of("1m"),
+    interval=one_of("1m", "15m"),
 )
 LINK = {
     **exactly(title=FULL, url=FULL, targetBlank=FLAG),
     "required": ["title", "url"],
 }
+MAPPING: Schema = {
+    "type": "object", "required": ["type", "options"], "additionalProperties": False,
+    "properties": {"type": one_of("value", "special"), "options": {"type": "object"}},
+}  # fmt: skip
 DEFAULTS: Schema = {
     **exactly(
         unit=UNIT, noValue=FULL, custom={"type": "object"}, thresholds=STEPS, links=listed(LINK),
         color=exactly(mode=one_of("thresholds", "palette-classic")), min={"type": "number"},
-        max={"type": "number"}, decimals=NUMBER, mappings=listed({"type": "object"}),
+        max={"type": "number"}, decimals=NUMBER, mappings=listed(MAPPING, 1),
     ),
     "required": ["unit", "noValue", "custom", "thresholds", "links"],
 }  # fmt: skip
-PANEL = exactly(
+_PANEL = exactly(
     id={"type": "integer", "minimum": 1},
     type=one_of("timeseries", "stat", "bargauge", "table", "heatmap", "state-timeline"),
     title=FULL,
@@ -76,8 +80,14 @@ PANEL = exactly(
     targets=listed(TARGET, 1),
     fieldConfig=exactly(defaults=DEFAULTS, overrides=listed(OVERRIDE)),
     options={"type": "object", "minProperties": 1},
-    transformations=listed(exactly(id=one_of("merge", "organize"), options={"type": "object"})),
+    transformations=listed(
+        exactly(id=one_of("merge", "organize", "configFromData"), options={"type": "object"})
+    ),
 )
+PANEL: Schema = {
+    **_PANEL,
+    "properties": {**_PANEL["properties"], "maxDataPoints": {"type": "integer", "minimum": 10}},
+}  # fmt: skip
 ROW = exactly(
     id=NUMBER, type=one_of("row"), title=FULL, collapsed=FLAG, gridPos=GRID, panels=listed(PANEL)
 )
@@ -114,7 +124,7 @@ DASHBOARD = exactly(
     graphTooltip=one_of(1),
     fiscalYearStartMonth=NUMBER,
     liveNow=one_of(False),
-    refresh=one_of("1m"),
+    refresh=one_of("1m", "5m"),
     time=exactly(**{"from": FULL, "to": one_of("now")}),
     timepicker=exactly(refresh_intervals=listed(TEXT)),
     timezone=one_of("browser"),

@@ -49,5 +49,8 @@ STAYS_ZERO = (
     "llm-agents / Failed traces",
     "llm-cost / Reasoning share of output",
     "llm-reliability / Calls beyond the largest bucket",
+    "llm-cost / Age of the list prices",
+    "llm-exporter / List prices are from",
 )
-"""What the history does not have: simulated roots do not fail, its small models do not reason."""
+"""What the history does not have: simulated roots do not fail, its small models do not reason, and
+it ends before the list prices of today."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import promql_parser
 
-from dashboards.promql import FAMILY_OF, labels_of
+from dashboards.promql import FAMILY_OF, RECORDED, labels_of
 from tests.dashboards.written import ASKED, DASHBOARDS, Asked, panels, substituted
 from tests.every import every
 
@@ -15,6 +15,8 @@ OF_PROMETHEUS = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity", "service"}),
     "up": frozenset({"job", "instance"}),
 }
+OTHERS = {**OF_PROMETHEUS, **RECORDED}
+"""Not of the catalogue."""
 
 
 def nodes(expr: Any) -> Iterator[Any]:
@@ -41,8 +43,8 @@ def test_metrics_and_labels_are_those_of_the_catalogue(asked: Asked) -> None:
     assert found or "vector(" in expr
     known: set[str] = set()
     for selector in found:
-        if selector.name in OF_PROMETHEUS:
-            allowed = OF_PROMETHEUS[selector.name]
+        if selector.name in OTHERS:
+            allowed = OTHERS[selector.name]
         else:
             allowed = labels_of(FAMILY_OF[selector.name])
         known |= allowed

@@ -41,7 +41,7 @@ def substituted(expr: str, chosen: Mapping[str, str] | None = None) -> str:
 
     def value(found: re.Match[str]) -> str:
         name = found[1]
-        return _INTERVALS.get(name) or (chosen or {}).get(name, ".*")
+        return (chosen or {}).get(name) or _INTERVALS.get(name, ".*")
 
     return _VARIABLE.sub(value, expr)
 
