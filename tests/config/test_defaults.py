@@ -56,7 +56,8 @@ def test_what_an_empty_configuration_says_is_what_each_room_would_do_alone() -> 
     assert asked is not None
     alone = JudgeOptions((judge_rule(ASKED),), Endpoint("http://m", "m"))
     labelled = frozenset({"dimensions"})
-    assert differing(limits(settings), Limits()) == {}
+    inherited = frozenset({"inherited"})
+    assert differing(limits(settings), Limits(), inherited) == {}
     assert differing(trace_limits(settings), TraceLimits()) == {}
     assert differing(content_buffer_limits(settings), ContentBufferLimits()) == {}
     assert differing(asked, alone, labelled) == {}

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from llm_trace_exporter.config import Settings
 from llm_trace_exporter.correlation import Correlator, Limits
 from llm_trace_exporter.dialects import Context
+from llm_trace_exporter.engine.wiring import limits
 from llm_trace_exporter.model import LlmCall, Step
 from llm_trace_exporter.otlp.records import RawSpan
 from tests.spans import chat, raw_span, read_span, trace_id
@@ -71,6 +73,22 @@ def test_the_nearest_span_lends_first() -> None:
     correlator = Correlator(LENT)
     found = add(correlator, root, agent, call, at_s=0) + add(correlator, at_s=10)
     assert {r.origin.dimensions[0] for r in found if isinstance(r, LlmCall)} == {"sub-agent"}
+
+
+def test_an_applications_own_span_lends_within_a_servers() -> None:
+    server, agent, call = family({"feature": "", "team": ""})
+    own = raw_span({"feature": "refunds"}, trace=server.trace_id, parent=server.span_id)
+    agent.parent_span_id = own.span_id
+    correlator = Correlator(LENT)
+    found = add(correlator, call, agent, own, server, at_s=0) + add(correlator, at_s=10)
+    assert [r.origin.dimensions for r in found] == [("refunds", "", "", "")] * 2
+
+
+def test_by_default_feature_and_team_are_lent_and_prompts_are_not() -> None:
+    root, agent, call = family({"gen_ai.prompt.name": "p", "gen_ai.prompt.version": "7"})
+    correlator = Correlator(limits(Settings()))
+    found = add(correlator, root, agent, call, at_s=0) + add(correlator, at_s=10)
+    assert {r.origin.dimensions for r in found} == {("refunds", "care", "", "")}
 
 
 def test_the_root_lends_across_spans_that_were_not_sent() -> None:

@@ -354,8 +354,8 @@ class LogSettings:
 
 
 DEFAULT_DIMENSIONS = (
-    DimensionSettings("feature", FEATURE_KEYS),
-    DimensionSettings("team", TEAM_KEYS),
+    DimensionSettings("feature", FEATURE_KEYS, inherit=True),
+    DimensionSettings("team", TEAM_KEYS, inherit=True),
     DimensionSettings("prompt_name", PROMPT_NAME_KEYS),
     DimensionSettings("prompt_version", PROMPT_VERSION_KEYS),
 )

@@ -19,7 +19,7 @@ from .decisions import Decisions
 from .duplicates import distinct, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
 from .gateways import GatewayIndex
-from .inherited_dimensions import dimensions_of, with_inherited
+from .inherited_dimensions import lend, with_inherited
 from .late_usage import late_usage, span_told_of
 from .limits import DiscardReason, Limits, Output
 from .memories import Memories
@@ -191,9 +191,7 @@ class Correlator:
         node = Node(reading.parent_span_id, reading.role)
         self._table.add(trace, reading.span_id, node)
         if self.limits.inherited:
-            node.dimensions = dimensions_of(reading)
-            if reading.root is not None and not reading.root.is_local:
-                trace.root_dimensions = node.dimensions
+            lend(reading, node, trace)
         for record in reading.records:
             if isinstance(record, LlmCall):
                 node.call = self._wait(record, trace, reading, now_s)

@@ -7,16 +7,25 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..model import LlmCall, ParsedRecord, Step
-from .trace import Report, Trace
+from .trace import Node, Report, Trace
 
 _R = TypeVar("_R", LlmCall, Step)
 
 
-def dimensions_of(reading: ParsedRecord) -> tuple[str, ...]:
-    """The dimension values on a span; empty where nothing is read from it."""
+def lend(reading: ParsedRecord, node: Node, trace: Trace) -> None:
+    """Keep the dimension values on a span for what runs within it."""
+    values = _values_on(reading)
+    if any(values):
+        node.dimensions = values
+        trace.lends = True
+    if reading.root is not None and not reading.root.is_local:
+        trace.root_dimensions = values
+
+
+def _values_on(reading: ParsedRecord) -> tuple[str, ...]:
     if reading.root is not None:
         return reading.root.dimensions
-    return reading.records[0].origin.dimensions if reading.records else ()
+    return reading.records[0].origin.dimensions if reading.records else reading.lent
 
 
 def with_inherited(record: _R, trace: Trace, span_id: bytes, places: tuple[int, ...]) -> _R:
@@ -28,6 +37,8 @@ def with_inherited(record: _R, trace: Trace, span_id: bytes, places: tuple[int, 
         span_id: Its span.
         places: The dimensions that are inherited.
     """
+    if not trace.lends:
+        return record
     values = list(record.origin.dimensions)
     missing = [at for at in places if at < len(values) and not values[at]]
     if not missing:

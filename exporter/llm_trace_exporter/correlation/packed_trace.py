@@ -128,6 +128,7 @@ def thaw(trace_id: bytes, frozen: bytes, move: Move | None = None, ahead_s: floa
         trace.nodes[span.span_id] = Node(
             span.parent, span.role, dimensions=_moved(span.dimensions, move)
         )
+    trace.lends = any(map(any, (trace.root_dimensions, *(s.dimensions for s in told.spans))))
     for report in told.reports:
         _put(trace, report, move, ahead_s)
     return trace

@@ -75,7 +75,7 @@ class Node(Struct, eq=False, gc=False):
     call: Report | None = None
     step: Report | None = None
     dimensions: tuple[str, ...] = ()
-    """Values on it, where dimensions are inherited."""
+    """Values on it, where dimensions are inherited; empty where it has none."""
 
 
 class Trace(Struct, eq=False, gc=False):
@@ -94,6 +94,8 @@ class Trace(Struct, eq=False, gc=False):
     seen_s: float = 0.0
     root_dimensions: tuple[str, ...] = ()
     """Values on its root, where dimensions are inherited and the root came."""
+    lends: bool = False
+    """Whether any of its spans has a value of a dimension, where dimensions are inherited."""
     attempts: dict[bytes, HttpAttempt] = {}
     """Span id -> the request that an HTTP library told there."""
 

@@ -69,12 +69,7 @@ def origin_of(
     For each, the first key with a value wins; the record is asked before its resource.
     """
     attrs = record.attrs
-    dimensions = sender.shown
-    if shape.dimensions:
-        filled = [*dimensions]
-        for number, places in shape.dimensions:
-            filled[number] = _unless_id(_best(attrs, places, sender.dimensions[number]))
-        dimensions = _shared(tuple(filled))
+    dimensions = dimensions_of(record, shape, sender) if shape.dimensions else sender.shown
     return Origin(
         record.trace_id,
         record.span_id,
@@ -86,6 +81,16 @@ def origin_of(
         _best(attrs, shape.environment, sender.environment),
         dimensions,
     )
+
+
+def dimensions_of(
+    record: RawSpan | RawLog, shape: AttributeLayout, sender: Sender
+) -> tuple[str, ...]:
+    """The dimension values of a record whose shape has keys of some."""
+    filled = [*sender.shown]
+    for number, places in shape.dimensions:
+        filled[number] = _unless_id(_best(record.attrs, places, sender.dimensions[number]))
+    return _shared(tuple(filled))
 
 
 def _told(attrs: Attributes, label: str, keys: tuple[AttributeKey, ...], context: Context) -> _Told:

@@ -31,7 +31,7 @@ from .evidence import suspected
 from .http_attempts import http_attempt, lists_models
 from .kinds import kind_of
 from .not_understood import as_lost, is_lost
-from .origin import Sender, origin_of, sender_of
+from .origin import Sender, dimensions_of, origin_of, sender_of
 from .roots import begins, root_of
 from .schema import GUARDRAIL, IGNORE, LEFT_OUT, Dialect, Kind, RecordView
 from .score_values import score_of
@@ -109,6 +109,7 @@ class RecordParser:
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
             attempt=http_attempt(span) if kind is IGNORE else None,
             unreadable=len(view.unreadable),
+            lent=origin.dimensions if shape.dimensions and not records else (),
         )
 
     def _unread(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
@@ -121,7 +122,8 @@ class RecordParser:
 
     def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
         if not begins(span):
-            return _not_llm(span, "span")
+            lent = dimensions_of(span, shape, sender) if shape.dimensions else ()
+            return _not_llm(span, "span", lent=lent)
         origin = origin_of(span, "span", _UNKNOWN, shape, sender)
         weight = weight_of(span, origin.service, self.context)
         return _not_llm(span, "span", root_of(span, origin, weight, failed=False))
@@ -208,7 +210,12 @@ def _failed(records: list[Record]) -> bool:
     return any(isinstance(r, LlmCall | Step) and r.error_type for r in records)
 
 
-def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None) -> ParsedRecord:
+def _not_llm(
+    record: RawSpan | RawLog,
+    signal: Signal,
+    root: Root | None = None,
+    lent: tuple[str, ...] = (),
+) -> ParsedRecord:
     parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
     attempt = http_attempt(record) if isinstance(record, RawSpan) else None
     return ParsedRecord(
@@ -216,6 +223,7 @@ def _not_llm(record: RawSpan | RawLog, signal: Signal, root: Root | None = None)
         drop="not_llm",
         root=root,
         attempt=attempt,
+        lent=lent,
     )
 
 
