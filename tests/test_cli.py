@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+from llm_trace_exporter.cli.log_format import set_up_logging
 from llm_trace_exporter.cli.main import main
 from tests.test_corpus import CORPUS
 
@@ -64,3 +66,38 @@ def test_a_content_rule_without_its_library_is_refused(
             "stdnum not installed; allowed: 0, or first: "
             "pip install 'llm-trace-exporter[content-rules]'\n"
         )
+
+
+def test_check_takes_the_file_as_the_other_commands_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("budgets: [{name: all, limit_usd: 5, period: daily}]\n")
+    for arguments in (["check", "--config.file", str(file)], ["check", str(file)]):
+        assert main(arguments) == 0
+        told = capsys.readouterr()
+        assert told.out == f"{file}: configuration is valid\n"
+        assert told.err.startswith(f"llm-trace-exporter: {file}: warning: budgets: without state.")
+    with pytest.raises(SystemExit):
+        main(["check", str(file), f"--config.file={file}"])
+    assert "the same" in capsys.readouterr().err
+
+
+def test_a_path_that_is_not_there_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "/nonexistent"]) == 1
+    assert capsys.readouterr().err == ("llm-trace-exporter: /nonexistent: no such file or folder\n")
+
+
+@pytest.mark.parametrize(("level", "is_shown"), [("info", False), ("debug", True)])
+def test_requests_of_the_judge_are_logged_at_debug(
+    capsys: pytest.CaptureFixture[str], level: str, is_shown: bool
+) -> None:
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    try:
+        set_up_logging(level, "text")
+        for name in ("httpx", "httpx2"):
+            logging.getLogger(name).info("HTTP Request: POST http://judge")
+        assert capsys.readouterr().err.count("http://judge") == 2 * is_shown
+    finally:
+        root.handlers, root.level = before

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from .. import __version__
-from ..config import Settings, effective_yaml
+from ..config import Settings, advice, effective_yaml
 from ..engine.background import Ticker
 from ..engine.content_consumers import ContentConsumers
 from ..engine.engine import Engine
@@ -117,6 +117,7 @@ class Exporter:
         Raises: ExporterError naming an address that cannot be had; nothing listens then.
         """
         self._consumers.apply(self.engine.settings)
+        _advise(self.engine.settings)
         started: list[HttpServer | GrpcServer] = []
         try:
             for server in (self.web_server, *self._otlp):
@@ -192,6 +193,7 @@ class Exporter:
         self.engine.background.run("content", retired.close)
         self.engine.background.run("price_update", former.stop)
         self._note_fixed(settings)
+        _advise(settings)
 
     def config_yaml(self) -> str:
         """The configuration in force."""
@@ -263,3 +265,8 @@ class Exporter:
             yield "security", refresh
         if self.engine.checkpointer is not None:
             yield "checkpoint", self.engine.checkpointer.tick
+
+
+def _advise(settings: Settings) -> None:
+    for line in advice(settings):
+        _logger.warning("%s", line)

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from .. import __version__
 from ..app.exporter import Exporter
-from ..config import Settings, load_config
+from ..config import Settings, advice, load_config, state_advice
 from ..engine.content_consumers import replaying
 from ..engine.engine import Engine
 from ..engine.file_descriptors import raise_limit
@@ -62,7 +62,8 @@ def serve(options: argparse.Namespace) -> int:
 def _run_server(options: argparse.Namespace) -> int:
     settings = _guarded(options)
     if options.config_check:
-        return _say_valid(options.config_file, has_defaults=_has_defaults(settings, options))
+        has_defaults = _has_defaults(settings, options)
+        return _say_valid(options.config_file, settings, has_defaults=has_defaults)
     set_up_logging(settings.log.level, settings.log.format)
     raise_limit()
     exporter = Exporter(settings, lambda: _reloaded(options, exporter.engine.settings))
@@ -189,7 +190,7 @@ def check(options: argparse.Namespace) -> int:
     """Validate a configuration file, and show what is read under it of recorded OTLP."""
     settings = _checked(load_config(options.file))
     if options.file is not None:
-        _say_valid(options.file, has_defaults=settings == Settings())
+        _say_valid(options.file, settings, has_defaults=settings == Settings())
     if options.explain is not None:
 
         def feed(readings: Readings) -> None:
@@ -199,9 +200,11 @@ def check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _say_valid(path: Path | None, *, has_defaults: bool) -> int:
-    note = " (nothing but defaults)" if path and has_defaults else ""
-    print(f"{path or 'defaults'}: configuration is valid{note}")
+def _say_valid(path: Path | None, settings: Settings, *, has_defaults: bool) -> int:
+    for line in (*advice(settings), *state_advice(settings)):
+        note(f"{path or 'defaults'}: warning: {line}")
+    said = " (nothing but defaults)" if path and has_defaults else ""
+    print(f"{path or 'defaults'}: configuration is valid{said}")
     return 0
 
 

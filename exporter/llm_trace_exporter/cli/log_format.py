@@ -8,6 +8,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
+_REQUEST_LOGS = ("httpx", "httpx2")
+"""Loggers with a line of level info for each request that a client makes: the judge's, mostly."""
+
 LogFormat = Literal["text", "json"]
 
 
@@ -18,7 +21,11 @@ def set_up_logging(level: str, log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in ("uvicorn", *_REQUEST_LOGS):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if level == "debug":
+        for name in _REQUEST_LOGS:
+            logging.getLogger(name).setLevel(logging.DEBUG)
 
 
 class _Formatter(logging.Formatter):

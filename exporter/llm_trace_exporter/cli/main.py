@@ -109,15 +109,20 @@ def _evaluate(command: argparse.ArgumentParser) -> Run:
 
 def _check(command: argparse.ArgumentParser) -> Run:
     from .commands import check
+    from .options import add_config_option
 
-    command.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    command.add_argument("file", nargs="?", type=Path, metavar="FILE", help="as --config.file")
+    add_config_option(command)
     command.add_argument(
         "--explain", metavar="PATH", help="show what is read of each span of recorded OTLP"
     )
 
     def run(options: argparse.Namespace) -> int:
+        if options.file is not None and options.config_file is not None:
+            command.error("FILE and --config.file are the same: give one of them")
+        options.file = options.file or options.config_file
         if options.file is None and options.explain is None:
-            command.error("FILE or --explain is needed")
+            command.error("FILE, --config.file or --explain is needed")
         return check(options)
 
     return run

@@ -18,7 +18,7 @@ from .bind import Schema
 from .convention_checks import convention_findings
 from .document import Node
 from .identifying import identifies
-from .problems import Path, Problem, closest, found, one_of
+from .problems import NO_VARIABLES, Path, Problem, closest, found, names_variable, one_of
 from .rule_checks import Finding, endpoint_findings, rule_findings
 from .token_checks import token_findings
 from .units import duration_s, size_bytes
@@ -65,6 +65,8 @@ def check(
         find = _BY_KIND.get(below.get("x-kind", ""))
         if find is not None and path not in around:
             findings += [(path, *words) for words in find(part, below)]
+        elif names_variable(part) and not below.get("x-prose"):
+            findings.append((path, found(part), f"the value itself: {NO_VARIABLES}"))
         names = _KEYS.get(below.get("x-key-kind", ""))
         if names is not None:
             problems += _unknown_keys(root, path, part, names(tree))
@@ -312,6 +314,14 @@ def _objectives(tree: dict[str, Any]) -> Iterator[Finding]:
                 yield (section, index), f"the same again, first in {section}[{first}]", "each once"
 
 
+def _ratios(tree: dict[str, Any]) -> Iterator[Finding]:
+    for index, item in enumerate(items_in(tree, "slos")):
+        slo, target = item.get("slo"), item.get("target")
+        is_ratio = isinstance(slo, str) and slo.endswith("_ratio")
+        if is_ratio and isinstance(target, int | float) and target > 1:
+            yield ("slos", index, "target"), found(target), "a ratio from 0 to 1, so 0.05 for 5 %"
+
+
 def _details(tree: dict[str, Any]) -> Iterator[Finding]:
     logs = mapping_in(tree, "logs")
     if logs.get("details_services") and logs.get("details", "ignore") == "ignore":
@@ -359,6 +369,7 @@ _TOGETHER: tuple[Together, ...] = (
     _listeners,
     _verdicts,
     _objectives,
+    _ratios,
     _details,
     _judge,
     _tokens,

@@ -44,6 +44,23 @@ _WORDS: Mapping[str, Scalar] = {
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|%.*")
+_TOKEN = re.compile(r"'(<[a-z ]+>|[^\w\s\\])'")
+_REMEDIES = (
+    (r"'\t'", "spaces in its place"),
+    (
+        "expected <block end>",
+        "the keys of a section indented alike, and a text with signs in quotes",
+    ),
+    (
+        "values are not allowed here",
+        'the keys of a section indented alike, and a text with ": " in quotes',
+    ),
+    ("cannot start any token", "a text that begins with this sign in quotes"),
+)
+"""What the scanner says -> what is most likely to be done; the first that is part of it."""
+
+
 @dataclass(slots=True)
 class Node:
     """One value of the document."""
@@ -102,7 +119,7 @@ def read_document(text: str) -> tuple[Node, list[Problem]]:
         pass
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        builder.problem(mark.line + 1 if mark else 1, (), _syntax(error), "valid YAML")
+        builder.problem(mark.line + 1 if mark else 1, (), _syntax(error), _remedy(error))
     except (yaml.YAMLError, ValueError, OverflowError):
         # A few escapes that are no characters get past the scanner's own errors.
         builder.problem(1, (), "text that is not YAML", "valid YAML")
@@ -112,9 +129,18 @@ def read_document(text: str) -> tuple[Node, list[Problem]]:
 def _syntax(error: yaml.MarkedYAMLError) -> str:
     if "'\\t'" in (error.problem or ""):
         return "a tab in front of a value or key"
-    # The scanner quotes what it met; only its own words are shown.
-    words = re.sub(r"'[^']*'|\"[^\"]*\"|%.*", "...", error.problem or error.context or "")
+    # The scanner quotes what it met: names of tokens and single signs are shown, texts are not.
+    words = _QUOTED.sub(_shown, error.problem or error.context or "")
     return f"a syntax error ({words[:100]})" if words else "a syntax error"
+
+
+def _shown(quoted: re.Match[str]) -> str:
+    return quoted[0] if _TOKEN.fullmatch(quoted[0]) else "..."
+
+
+def _remedy(error: yaml.MarkedYAMLError) -> str:
+    words = error.problem or ""
+    return next((right for part, right in _REMEDIES if part in words), "valid YAML")
 
 
 @dataclass(slots=True)

@@ -24,7 +24,12 @@ MAX_PROBLEMS = 100
 Suggest = Callable[[], str]
 """Finds what was probably meant; empty when nothing is close. Called only for what is told."""
 
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:?[-?+=].*)?\}|\$[A-Z_][A-Z0-9_]*\Z")
 _SIMPLE_KEY = re.compile("[A-Za-z0-9_-]+")
+
+
+NO_VARIABLES = "environment variables are not read here"
+"""What is allowed instead of their names."""
 
 
 def no_suggestion() -> str:
@@ -83,6 +88,11 @@ def found(value: object) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}" if value else "an empty list"
     return "a mapping" if value else "an empty mapping"
+
+
+def names_variable(value: object) -> bool:
+    """Whether a text most likely means the value of an environment variable."""
+    return isinstance(value, str) and _VARIABLE.search(value) is not None
 
 
 def closest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str:

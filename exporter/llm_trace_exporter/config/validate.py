@@ -15,7 +15,16 @@ from jsonschema.validators import extend
 from ..dialects.cache_inclusion import Inclusion
 from .bind import Schema
 from .document import Node
-from .problems import Path, Problem, closest, found, one_of, show_path
+from .problems import (
+    NO_VARIABLES,
+    Path,
+    Problem,
+    closest,
+    found,
+    names_variable,
+    one_of,
+    show_path,
+)
 from .units import DURATION_UNITS_MS, SIZE_UNITS, format_size
 
 _TYPES: Mapping[str, str] = {
@@ -136,7 +145,8 @@ def _problems(error: ValidationError, root: Node, whole: Schema) -> Iterator[Pro
         yield Problem(line, path, "something else", allowed(schema))
     else:
         suggest = partial(_suggest, instance, schema)
-        yield Problem(line, path, found(instance), allowed(schema), suggest)
+        note = f"; {NO_VARIABLES}" if names_variable(instance) else ""
+        yield Problem(line, path, found(instance), allowed(schema) + note, suggest)
 
 
 def _unknown(

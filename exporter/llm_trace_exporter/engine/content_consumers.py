@@ -5,7 +5,6 @@ They are the built-in judge, which asks a model, and the content rules, which as
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -27,8 +26,6 @@ from .background import Background
 from .ingest import Ingester
 from .outbox import Outbox
 from .wiring import content_buffer_limits, judge_options
-
-_logger = logging.getLogger(__name__)
 
 CUT = 4
 """Texts are cut at this many times what a judge is shown, of which it then sees both ends."""
@@ -119,7 +116,7 @@ class ContentConsumers:
         outboxes: list[Outbox] = []
         listeners: list[ContentConsumer] = []
         judges = dispatcher = None
-        options = self._options(settings) if asks else None
+        options = judge_options(settings) if asks else None
         with ExitStack() as begun:
             if shares := _shares(settings):
                 outboxes.append(self._outbox("content_rules", dimensions))
@@ -165,12 +162,6 @@ class ContentConsumers:
         """Close what was prepared and is not in force."""
         if prepared is not self._in_force:
             prepared.close()
-
-    def _options(self, settings: Settings) -> JudgeOptions | None:
-        options = judge_options(settings)
-        if options is None and settings.judge.rules:
-            _logger.warning("judge: there are rules and no endpoint.url: nothing is judged")
-        return options
 
     def _judges(self, options: JudgeOptions, outbox: Outbox) -> JudgeRunner:
         return JudgeRunner(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__
-from ..config import Settings
+from ..config import MEMORY, Settings
 from ..errors import Overloaded
 from ..explain import DecisionLog
 from ..metrics.exporter_metrics import ExporterMetrics
@@ -21,7 +21,7 @@ from .background import Background
 from .checkpoint import Checkpointer
 from .clock_watch import ClockWatch
 from .ingest import Ingester
-from .wiring import MEMORY, EngineOptions, engine_options
+from .wiring import EngineOptions, engine_options
 
 _logger = logging.getLogger(__name__)
 

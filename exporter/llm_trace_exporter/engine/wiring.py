@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ..config import Settings
+from ..config import MEMORY, Settings
 from ..config.judge_settings import RuleSettings
 from ..content import ContentBufferLimits
 from ..correlation import Limits, TraceLimits
@@ -22,9 +22,6 @@ from ..objectives import Budget, Target, effective
 from ..pricing import LOCAL_PROVIDERS, Catalogue, Contract, Pricing, PricingPolicy
 from .file_descriptors import limit, shares
 from .own_conventions import own_convention
-
-MEMORY = ":memory:"
-"""The state path that keeps nothing."""
 
 _NO_LIMIT = 10_000_000
 _SETTLE_SLACK_S = 50.0

@@ -9,9 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from ..config import Settings
+from ..config import MEMORY, Settings
 from ..engine.engine import Engine
-from ..engine.wiring import MEMORY
 from ..otlp.records import RawLog, RawSpan
 from .archive import Archive
 from .incidents import Plan

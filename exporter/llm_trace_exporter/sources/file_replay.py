@@ -57,3 +57,5 @@ def _requests(
             yield from ((path, request) for request in iter_requests(path, note))
         except DecodeError as error:
             raise ExporterError(f"{path}: {error}") from error
+        except FileNotFoundError as error:
+            raise ExporterError(f"{error.filename}: no such file or folder") from error
