@@ -113,6 +113,7 @@ def test_what_is_imported_is_declared() -> None:
         "prometheus_client": "prometheus-client",
         "py3langid": "py3langid",
         "referencing": "referencing",
+        "requests": "requests",
         "rich": "rich",
         "starlette": "starlette",
         "stdnum": "python-stdnum",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import agents, compare, cost, exporter, overview, quality, reliability, safety, slos
+from . import agents, compare, cost, exporter, overview, quality, reliability, safety, slos, sources
 
 BOARDS = (
     overview.BOARD,
@@ -13,5 +13,6 @@ BOARDS = (
     agents.BOARD,
     safety.BOARD,
     compare.BOARD,
+    sources.BOARD,
     exporter.BOARD,
 )

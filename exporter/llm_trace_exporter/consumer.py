@@ -13,8 +13,9 @@ from typing import Literal, Protocol
 from .dialects import Context
 from .model import ParsedRecord, Verdict
 from .otlp.records import Encoding, RawLog, RawSpan, SignalName
+from .pulled import Progress, PulledPage
 
-Source = Literal["otlp_http", "otlp_grpc", "scores", "file"]
+Source = Literal["otlp_http", "otlp_grpc", "scores", "file", "pull"]
 """What brought a request: the label `source`."""
 
 RejectionReason = Literal[
@@ -73,6 +74,29 @@ class Scores:
 
 ScoreParser = Callable[[Context, int], Scores]
 """(configuration in force, Unix nanoseconds now) -> what was sent."""
+
+
+PageReader = Callable[[Context, int], PulledPage]
+"""(configuration in force, Unix nanoseconds now) -> what a store answered."""
+
+
+class PageConsumer(Protocol):
+    """Takes what is read from stores."""
+
+    def progress(self, book: str) -> Progress | None:
+        """How far a source came in a project; None where it has not begun."""
+        ...
+
+    def ingest_page(self, read: PageReader, tenant: Tenant = ANYONE) -> PulledPage:
+        """Count a page, and move on with it: both are committed, or neither.
+
+        `read` may be called again where the configuration is replaced meanwhile.
+
+        Returns: The page as it was read.
+
+        Raises: Overloaded; whatever `read` does.
+        """
+        ...
 
 
 class RequestConsumer(Protocol):

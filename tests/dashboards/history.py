@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dashboards.draw import rules
 from dashboards.promql import RECORDED
 from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
+from llm_trace_exporter.metrics.source_metrics import SourceMetrics
 from llm_trace_exporter.metrics.store import Store
+from llm_trace_exporter.pulled import Progress, Pull, Revision
 from llm_trace_exporter.simulate.archive import Archive
 from tests.e2e.process import ROOT, run
 from tests.e2e.prometheus import Prometheus, holding
@@ -90,6 +94,10 @@ def _write_listening(path: Path) -> None:
     now = [float(END_S - HOURS * 3600 - STEP_S)]
     store = Store(clock=lambda: now[0])
     judge, own = JudgeMetrics(store), ExporterMetrics(store, "0")
+    sources = SourceMetrics(store)
+    page = Pull("phoenix", "phoenix/shop", 40, Progress(0, 0), overlap=1)
+    page = replace(page, revisions=(Revision("grounded", "llm", "fail", "pass"),))
+    sources.watch("phoenix")
     judge.watch(["grounded"])
     with Archive(path, LISTENER) as archive:
         for at_s in range(END_S - HOURS * 3600, END_S + 1, STEP_S):
@@ -123,6 +131,13 @@ def _write_listening(path: Path) -> None:
                        detector="secrets", category="aws_key", direction=direction)  # fmt: skip
             _count(store, "llm_exporter_label_overflow_total", label="feature")
             own.security_loaded("tokens", is_success=True)
+            sources.pulled(page)
+            sources.requested("phoenix", "2xx")
+            sources.split("phoenix")
+            sources.unread("phoenix", 1)
+            sources.up("phoenix", is_up=True)
+            sources.succeeded("phoenix", at_s - 20.0, 45.0)
+            sources.run("grounded", "shop", 3, 20, at_s - 4000.0)
             archive.scrape(at_s, store)
         archive.write()
     lines = path.read_text().removesuffix("# EOF\n")

@@ -22,7 +22,9 @@ from llm_trace_exporter.metrics.exposition import Exposition, process_registry
 from llm_trace_exporter.metrics.label_policy import clean_value
 from llm_trace_exporter.metrics.labels_and_buckets import BUCKETS
 from llm_trace_exporter.metrics.objectives import ObjectiveMetrics
+from llm_trace_exporter.metrics.source_metrics import SourceMetrics
 from llm_trace_exporter.model import Finding, Tokens
+from llm_trace_exporter.pulled import Progress, Pull, Revision
 from llm_trace_exporter.settled import CostLine, TraceSummary
 from tests.draws import draws
 
@@ -90,6 +92,13 @@ def full(new_meter: NewMeter) -> Any:
     meter.own.token_request("credit")
     meter.own.security_loaded("web", True)
     meter.own.config_loaded(True, 1.79e9)
+    sources = SourceMetrics(meter.store)
+    sources.watch("phoenix")
+    revision = Revision("faithful", "llm", "fail", "pass")
+    sources.pulled(Pull("phoenix", "phoenix/shop", 5, Progress(0, 0), revisions=(revision,)))
+    sources.up("phoenix", True)
+    sources.succeeded("phoenix", 1.79e9, 30.0)
+    sources.run("faithful", "shop", 1, 4, 1.79e9)
     meter.page()
     return meter
 

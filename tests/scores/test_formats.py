@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.model import Feedback, Verdict
 from llm_trace_exporter.receivers.scores import InvalidItem, ScoreItem, read_feedback, read_verdicts
-from llm_trace_exporter.receivers.scores.items import (
-    span_id_of,
-    time_ns_of,
-    to_record,
-    trace_id_of,
-)
 from llm_trace_exporter.receivers.scores.vendors import (
     read_langfuse,
     read_langfuse_event,
     read_langsmith,
+)
+from llm_trace_exporter.score_items import (
+    span_id_of,
+    time_ns_of,
+    to_record,
+    trace_id_of,
 )
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

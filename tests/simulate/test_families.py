@@ -10,6 +10,7 @@ import pytest
 from llm_trace_exporter.config import load_config
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.judge_families import JUDGE_FAMILIES
+from llm_trace_exporter.metrics.source_families import PULLED_FAMILIES, SOURCE_FAMILIES
 from llm_trace_exporter.simulate.history import VirtualClock, feed
 from tests.simulate.world import START_S, samples, traffic
 
@@ -30,6 +31,7 @@ CANNOT = {
         for family in FAMILIES
         if family.name.startswith("llm_content_")
     },
+    **{family.name: "it reads no store" for family in (*PULLED_FAMILIES, *SOURCE_FAMILIES)},
     "llm_exporter_connections": _LISTENERS,
     "llm_exporter_connections_limit": _LISTENERS,
     "llm_exporter_connections_closed_total": _LISTENERS,

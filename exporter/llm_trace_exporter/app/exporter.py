@@ -29,6 +29,7 @@ from ..server import AccessControl
 from ..server.admin import Overview, Web
 from ..server.listeners import GrpcServer, HttpServer
 from .reload import Reloader
+from .sources import Sources
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Exporter:
             engine.judge_budget,
             engine.background,
         )
+        self._sources = Sources(engine.ingester, engine.sources)
         self._access = AccessControl(settings, self.engine.metrics)
         self._ticker = Ticker(engine.background, self._tasks())
         self._load = load
@@ -130,6 +132,7 @@ class Exporter:
             raise
         self.engine.metrics.config_loaded(is_success=True, unix_s=time.time())
         self._ticker.start()
+        self._sources.apply(self.engine.settings)
         self._updater = self._price_updater(self.engine.pricing, self.engine.settings)
         self._state = ""
         for purpose, address in self.listeners():
@@ -138,6 +141,7 @@ class Exporter:
     def stop(self) -> None:
         """Drain: take no new data, finish what is under way, count what waits, then end."""
         self._state = "draining"
+        self._sources.close()
         for server in self._otlp:
             server.stop(DRAIN_S)
         self._http.close()
@@ -190,6 +194,7 @@ class Exporter:
             self._access.commit(access)
             self._updater, former = updater, self._updater
             unused.pop_all()
+        self._sources.apply(settings)
         self.engine.background.run("content", retired.close)
         self.engine.background.run("price_update", former.stop)
         self._note_fixed(settings)

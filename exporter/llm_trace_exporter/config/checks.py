@@ -20,7 +20,7 @@ from .document import Node
 from .identifying import identifies
 from .problems import NO_VARIABLES, Path, Problem, closest, found, names_variable, one_of
 from .rule_checks import Finding, endpoint_findings, rule_findings
-from .token_checks import token_findings
+from .token_checks import source_findings, token_findings
 from .units import duration_s, size_bytes
 from .validate import line_of
 from .written import items_in, mapping_in
@@ -347,6 +347,10 @@ def _tokens(tree: dict[str, Any]) -> Iterator[Finding]:
     return token_findings(items_in(mapping_in(tree, "otlp"), "tokens"), dimension_labels(tree))
 
 
+def _sources(tree: dict[str, Any]) -> Iterator[Finding]:
+    return source_findings(items_in(tree, "sources"), dimension_labels(tree))
+
+
 def _content_rules(tree: dict[str, Any]) -> Iterator[Finding]:
     rules = mapping_in(tree, "content_rules").items()
     shares = {rule: share for rule, share in rules if isinstance(share, int | float) and share > 0}
@@ -373,6 +377,7 @@ _TOGETHER: tuple[Together, ...] = (
     _details,
     _judge,
     _tokens,
+    _sources,
     _content_rules,
     _conventions,
 )

@@ -106,6 +106,14 @@ def _located(settings: Settings, folder: Path) -> Settings:
             grpc=replace(otlp.grpc, config_file=located_in(folder, otlp.grpc.config_file)),
             tokens=tuple(replace(t, file=located_in(folder, t.file)) for t in otlp.tokens),
         ),
+        sources=tuple(
+            replace(
+                source,
+                credentials_file=located_in(folder, source.credentials_file),
+                ca_file=located_in(folder, source.ca_file),
+            )
+            for source in settings.sources
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""How the tokens of a configuration fit together, and with its dimensions."""
+"""How tokens and sources of a configuration fit together, and with its dimensions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .rule_checks import Finding
 
 def token_findings(tokens: list[dict[str, Any]], dimensions: tuple[str, ...]) -> Iterator[Finding]:
     """What is wrong with `otlp.tokens`; `dimensions` are the labels that there are."""
-    known = ("service", "environment", *dimensions)
+    known = _labels_with(dimensions)
     seen: Mapping[str, dict[str, int]] = {"name": {}, "file": {}}
     for index, item in enumerate(tokens):
         path: Path = ("otlp", "tokens", index)
@@ -21,10 +21,31 @@ def token_findings(tokens: list[dict[str, Any]], dimensions: tuple[str, ...]) ->
             if isinstance(value, str) and first.setdefault(value, index) != index:
                 again = f"this {key} again, first in otlp.tokens[{first[value]}]"
                 yield (*path, key), again, f"each {key} once"
-        labels = item.get("labels")
-        for label, value in labels.items() if isinstance(labels, dict) else ():
-            if label not in known:
-                yield (*path, "labels", label), "a label that records do not have", one_of(known)
-            elif isinstance(value, str) and is_id(value):
-                # Dimensions never show one: it would make endless many series.
-                yield (*path, "labels", label), found(value), "a text that is not an id"
+        yield from _label_findings(path, item.get("labels"), known)
+
+
+def source_findings(
+    sources: list[dict[str, Any]], dimensions: tuple[str, ...]
+) -> Iterator[Finding]:
+    """What is wrong with `sources`; `dimensions` are the labels that there are."""
+    seen: dict[str, int] = {}
+    for index, item in enumerate(sources):
+        path: Path = ("sources", index)
+        name = item.get("name")
+        if isinstance(name, str) and seen.setdefault(name, index) != index:
+            again = f"this name again, first in sources[{seen[name]}]"
+            yield (*path, "name"), again, "each name once"
+        yield from _label_findings(path, item.get("labels"), _labels_with(dimensions))
+
+
+def _labels_with(dimensions: tuple[str, ...]) -> tuple[str, ...]:
+    return ("service", "environment", *dimensions)
+
+
+def _label_findings(path: Path, labels: object, known: tuple[str, ...]) -> Iterator[Finding]:
+    for label, value in labels.items() if isinstance(labels, dict) else ():
+        if label not in known:
+            yield (*path, "labels", label), "a label that records do not have", one_of(known)
+        elif isinstance(value, str) and is_id(value):
+            # Dimensions never show one: it would make endless many series.
+            yield (*path, "labels", label), found(value), "a text that is not an id"

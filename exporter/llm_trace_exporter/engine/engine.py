@@ -15,12 +15,13 @@ from ..metrics.exporter_metrics import ExporterMetrics
 from ..metrics.exposition import Exposition, process_registry
 from ..metrics.objectives import ObjectiveMetrics
 from ..metrics.recorder import Recorder
+from ..metrics.source_metrics import SourceMetrics
 from ..metrics.store import Store
 from ..storage import State
 from .background import Background
 from .checkpoint import Checkpointer
 from .clock_watch import ClockWatch
-from .ingest import Ingester
+from .pulling import PullingIngester
 from .wiring import EngineOptions, engine_options
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ class Engine:
         self.pricing = options.pricing
         path = settings.state.path
         self.state = State(Path(path)) if path != MEMORY else None
-        self.ingester = Ingester(
+        self.sources = SourceMetrics(self.store)
+        self.ingester = PullingIngester(
             self.store,
             self.recorder,
             self.metrics,
@@ -63,6 +65,8 @@ class Engine:
             journal=self.state,
             clock=clock,
             wall_clock_ns=wall_clock_ns,
+            sources=self.sources,
+            max_pulled=settings.limits.max_pulled,
         )
         self.checkpointer = (
             Checkpointer(self.state, self.store, self.ingester, self.metrics, wall_clock=wall_clock)

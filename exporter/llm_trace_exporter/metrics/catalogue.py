@@ -13,6 +13,7 @@ from .family import Family, MetricType
 from .judge_families import JUDGE_FAMILIES
 from .labels_and_buckets import FINISH_REASONS, UNPRICED_REASONS
 from .profile_families import PROFILE_FAMILIES
+from .source_families import PULLED_FAMILIES, SOURCE_FAMILIES
 
 REQUEST = ("service", "environment", "provider", "model", "operation", "purpose")
 ROUTE = ("service", "environment", "provider")
@@ -305,6 +306,7 @@ FAMILIES: tuple[Family, ...] = (
         absent_when="nothing was judged by both a judge and a human",
     ),
     *JUDGE_FAMILIES,
+    *PULLED_FAMILIES,
     _quality(
         "llm_feedback_total", "counter", "", ("rating", "source"),
         "Feedback of end users.",
@@ -360,6 +362,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     *PROFILE_FAMILIES,
     *EXPORTER_FAMILIES,
+    *SOURCE_FAMILIES,
 )  # fmt: skip
 
 FAMILY: Mapping[str, Family] = {family.name: family for family in FAMILIES}

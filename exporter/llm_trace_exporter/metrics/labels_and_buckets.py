@@ -54,6 +54,8 @@ def _open(name: str, text: str, same_as: str = "") -> Label:
 DURATIONS: tuple[str, ...] = get_args(Duration)
 RUN_OUTCOMES: tuple[str, ...] = get_args(RunOutcome)
 TASKS: tuple[str, ...] = get_args(Task)
+SAID: tuple[str, ...] = (*get_args(VerdictValue), *get_args(Rating), "invalid", "deleted")
+STATUSES: tuple[str, ...] = ("2xx", "3xx", "4xx", "429", "5xx", "failed")
 
 LABELS: tuple[Label, ...] = (
     _open("service", "The resource's service.name."),
@@ -112,6 +114,14 @@ LABELS: tuple[Label, ...] = (
         "error is a judge that broke, unscored a result that no label table maps.",
         get_args(VerdictValue),
     ),
+    Label(
+        "from",
+        "What a result said that was counted: a verdict or a rating, deleted or invalid.",
+        SAID,
+    ),
+    Label("to", "What it says since, in the same words.", SAID),
+    _open("suite", "The project or experiment that an offline run belongs to."),
+    Label("status", "How a request to a store ended; failed: no whole answer.", STATUSES),
     Label("detector", "The content rule that found something."),
     Label("category", "What it found: email, aws_key, override, ..."),
     Label(
@@ -124,7 +134,8 @@ LABELS: tuple[Label, ...] = (
     _open(
         "source",
         "For feedback, the name under which the emitter files it; for what the exporter "
-        "receives, the way in: otlp_http, otlp_grpc, file, ...",
+        "receives, the way in: otlp_http, otlp_grpc, file, ...; for stores that are read, the "
+        "name in the configuration.",
     ),
     _open("service_name", "As `service`, under OpenTelemetry's name.", "service"),
     _open("deployment_environment", "As `environment`, likewise.", "environment"),

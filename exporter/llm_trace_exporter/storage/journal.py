@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ..errors import ExporterError
 from ..model import Feedback, ParsedRecord, Verdict
+from ..pulled import Pull
 
 _MAX_BYTES = 1 << 30
 _LEVEL = 1
@@ -47,6 +48,8 @@ class Entry(Struct, frozen=True, array_like=True):
     """Which process wrote it, counted from the file's first."""
     results: tuple[Verdict | Feedback, ...] = ()
     """What judges within the exporter found."""
+    pull: Pull | None = None
+    """What a page of a store came to, with its scores in `logs`."""
 
 
 class Codec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .items import InvalidItem, ScoreItem
+from ...score_items import InvalidItem, ScoreItem
 from .native import read_feedback, read_verdicts
 from .routes import ROUTES, Route, ScoresApp
 

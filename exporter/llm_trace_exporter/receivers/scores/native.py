@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from ...dialects import NO_SCORE, Result, score_of
 from ...model import Rating
-from .items import InvalidItem, ScoreItem, text_of, time_ns_of
+from ...score_items import InvalidItem, ScoreItem, text_of, time_ns_of
 
 _RATINGS: Mapping[object, Rating] = {
     **dict.fromkeys(("positive", "thumbs_up", "up", "like"), "positive"),

@@ -27,11 +27,11 @@ from ...otlp.json_text import (
     type_of,
     value_of,
 )
+from ...score_items import InvalidItem, ScoreItem, to_record
 from ..auth import tenant_of
 from ..otlp_http import HttpReceiver
 from ..rejection import Refusal
 from ..responses import refuse, start
-from .items import InvalidItem, ScoreItem, to_record
 from .native import read_feedback, read_verdicts
 from .vendors import read_langfuse, read_langfuse_event, read_langsmith
 

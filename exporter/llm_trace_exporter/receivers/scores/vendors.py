@@ -11,7 +11,7 @@ from typing import Any
 
 from ...dialects import NO_SCORE, Result, Score, score_of
 from ...model import JudgeKind
-from .items import InvalidItem, ScoreItem, span_id_of, text_of, time_ns_of, trace_id_of
+from ...score_items import InvalidItem, ScoreItem, span_id_of, text_of, time_ns_of, trace_id_of
 
 _LANGFUSE_KINDS: Mapping[str, JudgeKind] = {"API": "llm", "EVAL": "llm", "ANNOTATION": "human"}
 _LANGSMITH_KINDS: Mapping[str, JudgeKind] = {

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from ...dialects import Context, Result, judged, labels_of, to_records
-from ...model import Feedback, Origin, ParsedRecord, Rating, Verdict, VerdictValue
+from .dialects import Context, Result, judged, labels_of, to_records
+from .model import Feedback, Origin, ParsedRecord, Rating, Verdict, VerdictValue
 
 _HEX_TRACE = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _HEX_SPAN = re.compile(r"[0-9a-f]{16}", re.IGNORECASE)

@@ -1,0 +1,11 @@
+"""The systems that can be read, by the name that the configuration has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .mlflow import MLflow
+from .phoenix import Phoenix
+from .system import System
+
+SYSTEMS: Mapping[str, System] = {system.name: system for system in (Phoenix(), MLflow())}
