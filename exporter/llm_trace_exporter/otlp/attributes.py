@@ -17,9 +17,10 @@ from typing import Any, Literal
 from google.protobuf.message import DecodeError as ProtobufError
 
 from ..errors import DecodeError
-from . import wire
+from . import native, wire
 from .limits import MAX_DEPTH
-from .records import Attributes, Value
+from .native import EngineName
+from .records import Attributes, Encoding, SignalName, Value
 
 MALFORMED = "not a valid protobuf message of this kind"
 
@@ -138,7 +139,10 @@ class KeyFilter:
     dicts may be shared by several records: nobody may change them.
     """
 
-    __slots__ = ("_columns", "_exact", "_fleeting", "_pattern", "_values", "bodies", "keeps_wire")
+    __slots__ = (
+        *("_columns", "_exact", "_fleeting", "_native", "_pattern", "_values"),
+        *("bodies", "keeps_wire"),
+    )
 
     def __init__(
         self,
@@ -148,6 +152,7 @@ class KeyFilter:
         fleeting: Callable[[str], bool] | None = None,
         bodies: Iterable[str] = (),
         keeps_wire: bool = False,
+        engine: EngineName = "python",
     ) -> None:
         """Say what is read.
 
@@ -157,6 +162,7 @@ class KeyFilter:
             fleeting: Which keys' values are never remembered.
             bodies: Events, as log records, whose bodies are read.
             keeps_wire: Whether a span is given with what it was decoded from.
+            engine: Who reads what is not odd.
         """
         self._exact = frozenset(exact)
         self._pattern = pattern
@@ -165,6 +171,19 @@ class KeyFilter:
         self._fleeting = None if fleeting is None else _Flags(fleeting)
         self.bodies = frozenset(bodies)
         self.keeps_wire = keeps_wire
+        self._native = native.reader() if engine == "native" else None
+
+    def records_of(
+        self, signal: SignalName, body: bytes, encoding: Encoding
+    ) -> native.Records | None:
+        """A request as the native engine reads it; None where Python has to."""
+        if self._native is None:
+            return None
+        fleeting = None if self._fleeting is None else self._fleeting.__getitem__
+        is_logs, is_json = signal == "logs", encoding == "json"
+        return self._native.read(
+            body, is_logs, is_json, self.keep, fleeting, self.keeps_wire, self.bodies or None
+        )
 
     def keep(self, key: str) -> bool:
         """Whether some dialect or dimension reads this key."""

@@ -10,9 +10,10 @@ U+FFFD in place of the wrong bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError as ProtobufError
 
@@ -20,6 +21,7 @@ from ..errors import DecodeError, RejectedRecord
 from . import wire
 from .attributes import Damaged, KeyFilter, parse, read_value, text
 from .from_json import OUTLINES, Groups, Outline, Scopes, groups_of
+from .from_native import Odd, Part, parts_of
 from .limits import MAX_PARTS
 from .records import (
     Attributes,
@@ -55,6 +57,7 @@ _PART_BYTES = 2  # a tag and a length, at least
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)
 _parse_span = wire.Span.FromString
+_R = TypeVar("_R", RawSpan, RawLog)
 
 BAD_TRACE_ID = "invalid trace id"
 BAD_SPAN_ID = "invalid span id"
@@ -76,17 +79,14 @@ def spans_of(
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
     budget = _budget_for(body)
-    scopes = _scopes("traces", encoding, body, keep, budget, rejected)
-    for resource, scope, records, where, _ in scopes:
-        for at, raw in enumerate(records):
-            try:
-                span = _span(raw, resource, scope, keep, budget)
-            except RejectedRecord as found:
-                rejected.append(found.reason)
-            except Damaged as found:
-                rejected.append(f"{where}[{at}]: {found}")
-            else:
-                yield span
+    found = keep.records_of("traces", body, encoding)
+    if found is None:
+        return _spans(_scopes("traces", encoding, body, keep, budget, rejected), keep, budget, rejected)
+    if not found.has_odd:
+        return found
+    budget = budget and _Budget(MAX_PARTS - found.parts)
+    odd = partial(parts_of, "traces", keep, rejected)
+    return _in_turn(found, lambda record: _spans(odd(record), keep, budget, rejected))
 
 
 def content_of(span: RawSpan, keep: KeyFilter) -> tuple[Attributes, list[tuple[str, Attributes]]]:
@@ -114,9 +114,45 @@ def logs_of(
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
     budget = _budget_for(body)
-    scopes = _scopes("logs", encoding, body, keep, budget, rejected)
-    for resource, scope, records, where, identity in scopes:
-        for at, raw in enumerate(records):
+    found = keep.records_of("logs", body, encoding)
+    if found is None:
+        return _logs(_scopes("logs", encoding, body, keep, budget, rejected), keep, budget, rejected)
+    if not found.has_odd:
+        return found
+    budget = budget and _Budget(MAX_PARTS - found.parts)
+    odd = partial(parts_of, "logs", keep, rejected)
+    return _in_turn(found, lambda record: _logs(odd(record), keep, budget, rejected))
+
+
+def _in_turn(records: Iterable[_R | Odd], read: Callable[[Odd], Iterator[_R]]) -> Iterator[_R]:
+    """Records of the native engine; what it hands back is read when its turn comes."""
+    for record in records:
+        if isinstance(record, tuple):
+            yield from read(record)
+        else:
+            yield record
+
+
+def _spans(
+    parts: Iterable[Part], keep: KeyFilter, budget: _Budget | None, rejected: list[str]
+) -> Iterator[RawSpan]:
+    for resource, scope, records, where, _, first in parts:
+        for at, raw in enumerate(records, first):
+            try:
+                span = _span(raw, resource, scope, keep, budget)
+            except RejectedRecord as found:
+                rejected.append(found.reason)
+            except Damaged as found:
+                rejected.append(f"{where}[{at}]: {found}")
+            else:
+                yield span
+
+
+def _logs(
+    parts: Iterable[Part], keep: KeyFilter, budget: _Budget | None, rejected: list[str]
+) -> Iterator[RawLog]:
+    for resource, scope, records, where, identity, first in parts:
+        for at, raw in enumerate(records, first):
             try:
                 log = _log(raw, resource, scope, identity, keep, budget)
             except RejectedRecord as found:
@@ -154,8 +190,8 @@ def decode_logs_json(body: bytes, keep: KeyFilter) -> Batch:
 class _Budget:
     __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self.left = MAX_PARTS
+    def __init__(self, left: int = MAX_PARTS) -> None:
+        self.left = left
 
     def spend(self, parts: int) -> None:
         self.left -= parts
@@ -204,11 +240,7 @@ def _scopes(
     keep: KeyFilter,
     budget: _Budget | None,
     rejected: list[str],
-) -> Iterator[tuple[Resource, Scope, Iterable[bytes], str, bytes]]:
-    """Each scope with its serialised records and where they are, and 32 bytes for its identity.
-
-    These stand for resource and scope together.
-    """
+) -> Iterator[Part]:
     if encoding == "json":
         groups = groups_of(signal, body, keep, rejected)
     else:
@@ -235,13 +267,8 @@ def _scopes(
             named = identity.copy()
             named.update(sender.name)
             counted = records if budget is None else budget.spending(records)
-            yield (
-                resource,
-                scope,
-                counted,
-                f"{where}.{OUTLINES[signal].scope.parts}",
-                named.digest(),
-            )
+            within = f"{where}.{OUTLINES[signal].scope.parts}"
+            yield resource, scope, counted, within, named.digest(), 0
             if budget is not None:
                 budget.spend(1)
         if budget is not None:

@@ -145,15 +145,21 @@ def _scopes(
         except Malformed as wrong:
             _reject(rejected, wrong, where, len(records))
             continue
-        read = _records(records, f"{where}.{outline.scope.parts}", outline, keep, rejected)
+        read = records_of(records, f"{where}.{outline.scope.parts}", outline, keep, rejected)
         yield parse(wire.ScopeGroup, head), head, where, read
 
 
-def _records(
-    records: list[Raw], within: str, outline: Outline, keep: KeyFilter, rejected: list[str]
+def records_of(
+    records: Iterable[bytes | Raw],
+    within: str,
+    outline: Outline,
+    keep: KeyFilter,
+    rejected: list[str],
+    first: int = 0,
 ) -> Iterator[bytes]:
+    """The records of a scope, serialised; `first` is the place of the first among all of them."""
     fields = fields_of(outline.record)
-    for at, raw in enumerate(records):
+    for at, raw in enumerate(records, first):
         try:
             record = written(fields, value_of(raw), 0, keep)
         except Malformed as wrong:

@@ -1,0 +1,103 @@
+//! Where the records of a request are, before any of them is read.
+
+use std::ops::Range;
+
+use crate::wire::{Content, Fields, Odd, Part};
+
+/// Groups, records, events and attributes of one request: `otlp/limits.py: MAX_PARTS`.
+pub const MAX_PARTS: usize = 1_000_000;
+
+/// `ResourceSpans` or `ResourceLogs`.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Group {
+    pub resource: Option<Part>,
+    pub scopes: Range<usize>,
+}
+
+/// `ScopeSpans` or `ScopeLogs`.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Scope {
+    pub scope: Option<Part>,
+    pub records: Range<usize>,
+}
+
+/// A record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Slot {
+    /// In protobuf.
+    Raw(Part),
+    /// In JSON, where that is not a plain record.
+    Text(Part),
+}
+
+/// The groups of a request, each with its scopes, each with its records.
+#[derive(Debug, Default, PartialEq)]
+pub struct Outline {
+    pub groups: Vec<Group>,
+    pub scopes: Vec<Scope>,
+    pub records: Vec<Slot>,
+}
+
+impl Outline {
+    /// The outline of an `Export...ServiceRequest` in protobuf.
+    pub fn of(body: &[u8]) -> Result<Outline, Odd> {
+        let mut outline = Outline::default();
+        let mut groups = Fields::new(body, Part::new(0, body.len())?);
+        while let Some(field) = groups.read()? {
+            if let (1, Content::Bytes(part)) = (field.number, field.content) {
+                let group = outline.group(body, part)?;
+                outline.groups.push(group);
+            }
+        }
+        Ok(outline)
+    }
+
+    /// How many parts there are so far; [`Odd`] where there are too many.
+    pub fn parts(&self) -> Result<usize, Odd> {
+        let parts = self.groups.len() + self.scopes.len() + self.records.len();
+        if parts > MAX_PARTS { Err(Odd) } else { Ok(parts) }
+    }
+
+    fn group(&mut self, body: &[u8], part: Part) -> Result<Group, Odd> {
+        let first = self.scopes.len();
+        let mut resource = None;
+        let mut fields = Fields::new(body, part);
+        while let Some(field) = fields.read()? {
+            match (field.number, field.content) {
+                (1, Content::Bytes(part)) => once(&mut resource, part)?,
+                (2, Content::Bytes(part)) => {
+                    let scope = self.scope(body, part)?;
+                    self.scopes.push(scope);
+                }
+                _ => (),
+            }
+        }
+        self.parts()?;
+        Ok(Group { resource, scopes: first..self.scopes.len() })
+    }
+
+    fn scope(&mut self, body: &[u8], part: Part) -> Result<Scope, Odd> {
+        let first = self.records.len();
+        let mut scope = None;
+        let mut fields = Fields::new(body, part);
+        while let Some(field) = fields.read()? {
+            match (field.number, field.content) {
+                (1, Content::Bytes(part)) => once(&mut scope, part)?,
+                (2, Content::Bytes(part)) => {
+                    self.records.push(Slot::Raw(part));
+                    self.parts()?;
+                }
+                _ => (),
+            }
+        }
+        Ok(Scope { scope, records: first..self.records.len() })
+    }
+}
+
+/// Take a message that may be sent once: pieces of one would have to be merged.
+pub fn once<T>(place: &mut Option<T>, found: T) -> Result<(), Odd> {
+    match place.replace(found) {
+        None => Ok(()),
+        Some(_) => Err(Odd),
+    }
+}
