@@ -36,7 +36,7 @@ def test_what_is_not_known_yet_is_absent(new_meter: NewMeter) -> None:
 
 def test_build_info(new_meter: NewMeter) -> None:
     meter = new_meter()
-    expected = (("python", platform.python_version()), ("version", "1.2.3"))
+    expected = (("engine", "python"), ("python", platform.python_version()), ("version", "1.2.3"))
     assert meter.samples(P + "build_info") == {expected: 1.0}
 
 

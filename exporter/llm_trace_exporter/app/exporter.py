@@ -135,6 +135,7 @@ class Exporter:
         self._sources.apply(self.engine.settings)
         self._updater = self._price_updater(self.engine.pricing, self.engine.settings)
         self._state = ""
+        _logger.info("requests are read by the %s engine", self.engine.reads_with)
         for purpose, address in self.listeners():
             _logger.info("listening for %s on %s", purpose, address)
 
@@ -257,7 +258,7 @@ class Exporter:
     def _note_fixed(self, settings: Settings) -> None:
         # Tokens are no part of what the listeners are made of.
         before, now = (replace(s, otlp=replace(s.otlp, tokens=())) for s in (self._first, settings))
-        for name in ("web", "otlp", "log", "openmetrics", "state"):
+        for name in ("web", "otlp", "log", "openmetrics", "state", "engine"):
             if getattr(now, name) != getattr(before, name):
                 _logger.warning("%s: changes take effect at the next start", name)
 

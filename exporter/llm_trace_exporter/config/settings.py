@@ -28,6 +28,7 @@ from .source_settings import SourceSettings
 DetailsLogs = Literal["ignore", "count"]
 NameProfile = Literal["semconv", "openlit"]
 LogFormat = Literal["text", "json"]
+EngineChoice = Literal["auto", "python", "native"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 ReportedCost = Literal["trust", "ignore"]
 
@@ -340,6 +341,8 @@ class Settings:
     """Seconds for which a new series is rendered as 0; 0 shows values at once."""
     lateness_s: float = 3_600.0
     """Seconds after which a record that comes in counts as late."""
+    engine: EngineChoice = "auto"
+    """Who reads requests: `auto` is the native engine where it is installed, else Python."""
     state: StateSettings = StateSettings()
     dimensions: tuple[DimensionSettings, ...] = DEFAULT_DIMENSIONS
     labels: LabelSettings = field(default_factory=LabelSettings)

@@ -44,8 +44,9 @@ class Engine:
 
         options = engine_options(settings)
         self.settings = settings
+        self.reads_with = options.engine
         self.store = Store(options.store, clock=clock)
-        self.metrics = ExporterMetrics(self.store, __version__)
+        self.metrics = ExporterMetrics(self.store, __version__, options.engine)
         self.recorder = Recorder(self.store, wall_clock=wall_clock)
         self.background = Background(self.metrics.background_failed)
         self.pricing = options.pricing
@@ -62,6 +63,7 @@ class Engine:
             trace_limits=options.trace_limits,
             human_names=options.human_names,
             lateness_s=settings.lateness_s,
+            engine=options.engine,
             journal=self.state,
             clock=clock,
             wall_clock_ns=wall_clock_ns,

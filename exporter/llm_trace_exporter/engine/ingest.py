@@ -43,6 +43,7 @@ from ..otlp import wire
 from ..otlp.attributes import parse
 from ..otlp.decode import logs_of, spans_of
 from ..otlp.json_text import document, members_of
+from ..otlp.native import EngineName
 from ..otlp.records import Encoding, RawLog, RawSpan, SignalName
 from ..pricing import Pricing
 from ..storage import Entry, Journal, Memory
@@ -69,6 +70,7 @@ class Ingester:
         trace_limits: TraceLimits | None = None,
         human_names: Mapping[str, Iterable[str]] | None = None,
         lateness_s: float = 3600.0,
+        engine: EngineName = "python",
         journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock_ns: Callable[[], int] = time.time_ns,
@@ -78,10 +80,12 @@ class Ingester:
         Args:
             human_names: Judge -> further names under which people judge the same; all lower case.
             lateness_s: Age from which a record that comes in is late.
+            engine: Who reads requests, as long as the process lives.
             journal: Where requests are written before they are acknowledged.
             clock: Monotonic seconds.
         """
         self._lock = store.lock
+        self._engine = engine
         self._writing = threading.RLock()
         self._metrics = metrics
         is_kept = journal is not None
@@ -352,7 +356,9 @@ class Ingester:
     def _use_context(self, readers: ParserPool) -> None:
         """Read under a configuration from now on."""
         context, with_texts = readers.context, self._aggregator.dispatcher is not None
-        self._span_keys, self._log_keys = filters(context, with_texts=with_texts)
+        self._span_keys, self._log_keys = filters(
+            context, with_texts=with_texts, engine=self._engine
+        )
         self._extractor = ContentExtractor(wanted_keys(context), WANTED_PATTERN)
         self._readers = readers
 

@@ -19,6 +19,7 @@ from ..metrics.label_policy import Dimension
 from ..metrics.store import StoreOptions
 from ..model import VerdictValue
 from ..objectives import Budget, Target, effective
+from ..otlp.native import EngineName, chosen
 from ..pricing import LOCAL_PROVIDERS, Catalogue, Contract, Pricing, PricingPolicy
 from .file_descriptors import limit, shares
 from .own_conventions import own_convention
@@ -35,6 +36,7 @@ class EngineOptions:
     """
 
     settings: Settings
+    engine: EngineName
     store: StoreOptions
     readers: ParserPool
     pricing: Pricing
@@ -64,6 +66,7 @@ def engine_options(settings: Settings, catalogue: Catalogue | None = None) -> En
     by_name, by_dialect = settings.judges.by_name, settings.judges.by_dialect
     return EngineOptions(
         settings=settings,
+        engine=chosen(settings.engine),
         store=store_options(settings),
         readers=ParserPool(context(settings)),
         pricing=Pricing(pricing_policy(settings), catalogue),

@@ -19,7 +19,7 @@ def _exporter(
 
 EXPORTER_FAMILIES: tuple[Family, ...] = (
     _exporter(
-        "build_info", "info", "", ("version", "python"),
+        "build_info", "info", "", ("version", "python", "engine"),
         "Always 1; its labels say what is running.",
         "count by (version) (llm_exporter_build_info)",
     ),

@@ -23,7 +23,7 @@ class ExporterMetrics:
     Label values passed in are words of this program, never texts from outside.
     """
 
-    def __init__(self, store: Store, version: str) -> None:
+    def __init__(self, store: Store, version: str, engine: str = "python") -> None:
         """Count into a store; what alerts look at is there at 0 from the start."""
         self._store = store
         self._clock = store.clock
@@ -36,7 +36,7 @@ class ExporterMetrics:
         self._ingest = SeriesByLabels(store.histograms(_P + "ingest_duration_seconds"))
         self._lag = SeriesByLabels(store.histograms(_P + "ingest_lag_seconds"))
         self._evicted = SeriesByLabels(store.counters(_P + "trace_table_evicted_total"))
-        self._set("build_info", 1, version, platform.python_version())
+        self._set("build_info", 1, version, platform.python_version(), engine)
         store.watch(self._refresh)
         self._refresh()
 

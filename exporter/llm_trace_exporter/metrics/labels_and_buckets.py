@@ -162,6 +162,7 @@ LABELS: tuple[Label, ...] = (
     Label("task", "Work in the background; docs/operations.md says what each does.", TASKS),
     Label("version", "Version of the exporter."),
     Label("python", "Version of the Python interpreter."),
+    Label("engine", "Who reads requests.", ("python", "native")),
 )
 
 LABEL: Mapping[str, Label] = {label.name: label for label in LABELS}

@@ -78,15 +78,7 @@ def spans_of(
 
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
-    budget = _budget_for(body)
-    found = keep.records_of("traces", body, encoding)
-    if found is None:
-        return _spans(_scopes("traces", encoding, body, keep, budget, rejected), keep, budget, rejected)
-    if not found.has_odd:
-        return found
-    budget = budget and _Budget(MAX_PARTS - found.parts)
-    odd = partial(parts_of, "traces", keep, rejected)
-    return _in_turn(found, lambda record: _spans(odd(record), keep, budget, rejected))
+    return _records_of("traces", _span, body, keep, rejected, encoding)
 
 
 def content_of(span: RawSpan, keep: KeyFilter) -> tuple[Attributes, list[tuple[str, Attributes]]]:
@@ -113,54 +105,7 @@ def logs_of(
 
     Raises: DecodeError where `body` is not such a message or has more than MAX_PARTS parts.
     """
-    budget = _budget_for(body)
-    found = keep.records_of("logs", body, encoding)
-    if found is None:
-        return _logs(_scopes("logs", encoding, body, keep, budget, rejected), keep, budget, rejected)
-    if not found.has_odd:
-        return found
-    budget = budget and _Budget(MAX_PARTS - found.parts)
-    odd = partial(parts_of, "logs", keep, rejected)
-    return _in_turn(found, lambda record: _logs(odd(record), keep, budget, rejected))
-
-
-def _in_turn(records: Iterable[_R | Odd], read: Callable[[Odd], Iterator[_R]]) -> Iterator[_R]:
-    """Records of the native engine; what it hands back is read when its turn comes."""
-    for record in records:
-        if isinstance(record, tuple):
-            yield from read(record)
-        else:
-            yield record
-
-
-def _spans(
-    parts: Iterable[Part], keep: KeyFilter, budget: _Budget | None, rejected: list[str]
-) -> Iterator[RawSpan]:
-    for resource, scope, records, where, _, first in parts:
-        for at, raw in enumerate(records, first):
-            try:
-                span = _span(raw, resource, scope, keep, budget)
-            except RejectedRecord as found:
-                rejected.append(found.reason)
-            except Damaged as found:
-                rejected.append(f"{where}[{at}]: {found}")
-            else:
-                yield span
-
-
-def _logs(
-    parts: Iterable[Part], keep: KeyFilter, budget: _Budget | None, rejected: list[str]
-) -> Iterator[RawLog]:
-    for resource, scope, records, where, identity, first in parts:
-        for at, raw in enumerate(records, first):
-            try:
-                log = _log(raw, resource, scope, identity, keep, budget)
-            except RejectedRecord as found:
-                rejected.append(found.reason)
-            except Damaged as found:
-                rejected.append(f"{where}[{at}]: {found}")
-            else:
-                yield log
+    return _records_of("logs", _log, body, keep, rejected, encoding)
 
 
 def decode_traces(body: bytes, keep: KeyFilter, encoding: Encoding = "protobuf") -> Batch:
@@ -202,6 +147,58 @@ class _Budget:
         for record in records:
             self.spend(1)
             yield record
+
+
+_Read = Callable[[bytes, Resource, Scope, bytes, KeyFilter, _Budget | None], _R]
+"""(serialised record, its resource, its scope, 32 bytes for these, ...) -> the record."""
+
+
+def _records_of(
+    signal: SignalName,
+    read: _Read[_R],
+    body: bytes,
+    keep: KeyFilter,
+    rejected: list[str],
+    encoding: Encoding,
+) -> Iterator[_R]:
+    budget = _budget_for(body)
+    found = keep.records_of(signal, body, encoding)
+    if found is None:
+        scopes = _scopes(signal, encoding, body, keep, budget, rejected)
+        return _taken(read, scopes, keep, budget, rejected)
+    if not found.has_odd:
+        return found
+    budget = budget and _Budget(MAX_PARTS - found.parts)
+    parts = partial(parts_of, signal, keep, rejected)
+    return _in_turn(found, lambda odd: _taken(read, parts(odd), keep, budget, rejected))
+
+
+def _in_turn(records: Iterable[_R | Odd], read: Callable[[Odd], Iterator[_R]]) -> Iterator[_R]:
+    """Records of the native engine; what it hands back is read when its turn comes."""
+    for record in records:
+        if isinstance(record, tuple):
+            yield from read(record)
+        else:
+            yield record
+
+
+def _taken(
+    read: _Read[_R],
+    parts: Iterable[Part],
+    keep: KeyFilter,
+    budget: _Budget | None,
+    rejected: list[str],
+) -> Iterator[_R]:
+    for resource, scope, records, where, identity, first in parts:
+        for at, raw in enumerate(records, first):
+            try:
+                record = read(raw, resource, scope, identity, keep, budget)
+            except RejectedRecord as found:
+                rejected.append(found.reason)
+            except Damaged as found:
+                rejected.append(f"{where}[{at}]: {found}")
+            else:
+                yield record
 
 
 def _budget_for(body: bytes) -> _Budget | None:
@@ -267,8 +264,8 @@ def _scopes(
             named = identity.copy()
             named.update(sender.name)
             counted = records if budget is None else budget.spending(records)
-            within = f"{where}.{OUTLINES[signal].scope.parts}"
-            yield resource, scope, counted, within, named.digest(), 0
+            path = f"{where}.{OUTLINES[signal].scope.parts}"
+            yield resource, scope, counted, path, named.digest(), 0
             if budget is not None:
                 budget.spend(1)
         if budget is not None:
@@ -306,7 +303,12 @@ def _log(
 
 
 def _span(
-    raw: bytes, resource: Resource, scope: Scope, keep: KeyFilter, budget: _Budget | None
+    raw: bytes,
+    resource: Resource,
+    scope: Scope,
+    _: bytes,
+    keep: KeyFilter,
+    budget: _Budget | None,
 ) -> RawSpan:
     try:
         span = _parse_span(raw)

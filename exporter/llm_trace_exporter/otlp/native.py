@@ -69,10 +69,11 @@ def chosen(engine: Literal["auto", "python", "native"]) -> EngineName:
     Raises: ConfigError where it is one that is not installed.
     """
     if engine == "native" and _module is None:
-        raise ConfigError(
-            f"engine: native is not installed in a version that fits: pip install {DISTRIBUTION}, "
-            "or `make native`; with `engine: auto` Python reads where it is missing"
+        problem = (
+            f"engine: native is not installed in a version that fits: {DISTRIBUTION} has it; "
+            "with `engine: auto`, Python reads where it is missing"
         )
+        raise ConfigError([problem])
     return "python" if engine == "python" or _module is None else "native"
 
 
@@ -82,5 +83,3 @@ def reader() -> Reader | None:
         return None
     made: Reader = _module.Reader(RawSpan, RawEvent, RawLog, Resource, Scope)
     return made
-
-
