@@ -27,10 +27,13 @@ from llm_trace_exporter.otlp.decode import (
     decode_traces,
     decode_traces_json,
 )
+from llm_trace_exporter.otlp.native import chosen
 from llm_trace_exporter.otlp.records import Encoding, RawLog, RawSpan, SignalName
 from llm_trace_exporter.receivers.otlp_grpc import GrpcReceiver
 from llm_trace_exporter.receivers.otlp_http import HttpReceiver
 from llm_trace_exporter.server.listeners import GrpcServer, HttpServer
+from tests.otlp import decoding
+from tests.otlp.engines import needs_native
 
 LIMIT = 1_000_000
 """`max_request_bytes` of the receivers under test."""
@@ -58,7 +61,9 @@ class RecordingConsumer:
     gate: threading.Event = field(default_factory=threading.Event)
     """Exports wait for it; open unless a test closes it."""
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    _keep: KeyFilter = field(default_factory=lambda: KeyFilter((), re.compile(".*", re.DOTALL)))
+    _keep: KeyFilter = field(
+        default_factory=lambda: KeyFilter((), re.compile(".*", re.DOTALL), engine=chosen("auto"))
+    )
 
     def ingest_request(
         self,
@@ -98,6 +103,16 @@ class RecordingConsumer:
 
     def count_rejection(self, source: Source, reason: RejectionReason) -> None:
         self.refusals.append((source, reason))
+
+
+@pytest.fixture(scope="module", params=["python", pytest.param("native", marks=needs_native)])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whom the filters of `decoding.keys` let read, and that they do."""
+    decoding.ENGINE, before = request.param, decoding.ENGINE
+    by_native = decoding.keys().records_of("traces", b"", "protobuf") is not None
+    assert by_native == (request.param == "native")
+    yield
+    decoding.ENGINE = before
 
 
 @pytest.fixture

@@ -15,13 +15,19 @@ from opentelemetry.proto.common.v1.common_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from llm_trace_exporter.otlp.decode import KeyFilter, decode_traces
+from llm_trace_exporter.otlp.native import EngineName
 from llm_trace_exporter.otlp.records import Attributes, Batch, RawSpan
 
 KEYS = ("a", "b", "gen_ai.request.model", "service.name", "kept." + "k" * 140)
 
 
+PATTERN = re.compile(r"(?:kept|llm)\..*", re.DOTALL)
+ENGINE: EngineName = "python"
+"""Whom `keys` lets read; the fixture `engine` of tests/otlp/engines.py sets it."""
+
+
 def keys() -> KeyFilter:
-    return KeyFilter(KEYS, re.compile(r"(?:kept|llm)\..*", re.DOTALL))
+    return KeyFilter(KEYS, PATTERN, engine=ENGINE)
 
 
 def good_span(**fields: Any) -> Span:

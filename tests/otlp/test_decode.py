@@ -15,6 +15,8 @@ from llm_trace_exporter.otlp import decode
 from llm_trace_exporter.otlp.decode import decode_logs, decode_traces
 from tests.otlp.decoding import decode_one, field, good_span, keys, request, varint
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 def test_span_fields_arrive_as_sent() -> None:
     span = good_span(parent_span_id=b"p" * 8, kind=3, trace_state="ot=th:8")

@@ -34,6 +34,8 @@ from tests.e2e.wire import to_otlp_json
 from tests.every import every
 from tests.otlp.decoding import KEYS, decode_one, good_span, keys, plain
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 DECODERS = (decode_traces, decode_logs, decode_traces_json, decode_logs_json)
 CORPUS = Path(__file__).parents[1] / "corpus"
 

@@ -12,6 +12,8 @@ from llm_trace_exporter.otlp.decode import decode_logs_json, decode_traces_json
 from llm_trace_exporter.otlp.json_text import load
 from tests.otlp.decoding import depth_of, keys, trace_json
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 _TIME = f"an integer from 0 to {2**64 - 1}, also as a string"
 _INT64 = f"an integer from {-(2**63)} to {2**63 - 1}, also as a string"
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -17,6 +18,8 @@ from llm_trace_exporter.otlp.records import Batch, RawSpan
 from tests.draws import draws
 from tests.e2e.wire import to_otlp_json
 from tests.otlp.decoding import field, good_span, keys, plain
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 Path = tuple[str | int, ...]
 

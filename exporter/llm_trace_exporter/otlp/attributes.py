@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError as ProtobufError
 
 from ..errors import DecodeError
 from . import native, wire
-from .limits import MAX_DEPTH
+from .limits import MAX_DEPTH, MAX_PARTS
 from .native import EngineName
 from .records import Attributes, Encoding, SignalName, Value
 
@@ -174,7 +174,7 @@ class KeyFilter:
         self._native = native.reader() if engine == "native" else None
 
     def records_of(
-        self, signal: SignalName, body: bytes, encoding: Encoding
+        self, signal: SignalName, body: bytes, encoding: Encoding, max_parts: int = MAX_PARTS
     ) -> native.Records | None:
         """A request as the native engine reads it; None where Python has to."""
         if self._native is None:
@@ -182,7 +182,14 @@ class KeyFilter:
         fleeting = None if self._fleeting is None else self._fleeting.__getitem__
         is_logs, is_json = signal == "logs", encoding == "json"
         return self._native.read(
-            body, is_logs, is_json, self.keep, fleeting, self.keeps_wire, self.bodies or None
+            body,
+            is_logs,
+            is_json,
+            self.keep,
+            fleeting,
+            self.keeps_wire,
+            self.bodies or None,
+            max_parts,
         )
 
     def keep(self, key: str) -> bool:

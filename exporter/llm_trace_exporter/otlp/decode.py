@@ -135,7 +135,7 @@ def decode_logs_json(body: bytes, keep: KeyFilter) -> Batch:
 class _Budget:
     __slots__ = ("left",)
 
-    def __init__(self, left: int = MAX_PARTS) -> None:
+    def __init__(self, left: int) -> None:
         self.left = left
 
     def spend(self, parts: int) -> None:
@@ -162,7 +162,7 @@ def _records_of(
     encoding: Encoding,
 ) -> Iterator[_R]:
     budget = _budget_for(body)
-    found = keep.records_of(signal, body, encoding)
+    found = keep.records_of(signal, body, encoding, MAX_PARTS)
     if found is None:
         scopes = _scopes(signal, encoding, body, keep, budget, rejected)
         return _taken(read, scopes, keep, budget, rejected)
@@ -203,7 +203,7 @@ def _taken(
 
 def _budget_for(body: bytes) -> _Budget | None:
     """What a request may spend; None where it is too small to spend it all."""
-    return _Budget() if len(body) > MAX_PARTS * _PART_BYTES else None
+    return _Budget(MAX_PARTS) if len(body) > MAX_PARTS * _PART_BYTES else None
 
 
 def _groups(body: bytes, signal: SignalName, rejected: list[str]) -> Groups:

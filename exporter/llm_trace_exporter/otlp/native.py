@@ -38,6 +38,9 @@ class Records(Protocol):
 class Reader(Protocol):
     """Reads requests for one choice of keys, and remembers these; safe for several threads."""
 
+    remembered: tuple[int, int]
+    """How many keys and texts."""
+
     def read(
         self,
         body: bytes,
@@ -47,6 +50,7 @@ class Reader(Protocol):
         fleeting: Callable[[str], bool] | None,
         keeps_wire: bool,
         bodies: frozenset[str] | None,
+        max_parts: int,
     ) -> Records | None:
         """The records of a request; None where they are Python's to read."""
         ...

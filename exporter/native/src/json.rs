@@ -24,7 +24,7 @@ impl From<Odd> for Fault {
 }
 
 /// A request in JSON as protobuf, and where in that its records are.
-pub fn convert(text: &[u8], signal: Signal) -> Result<(Vec<u8>, Outline), Odd> {
+pub fn convert(text: &[u8], signal: Signal, max_parts: usize) -> Result<(Vec<u8>, Outline), Odd> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").map_or(text, |rest| rest);
     let levels = match signal {
         Signal::Traces => &TRACES,
@@ -32,7 +32,7 @@ pub fn convert(text: &[u8], signal: Signal) -> Result<(Vec<u8>, Outline), Odd> {
     };
     let limit = MAX_MARKS.min(FREE_MARKS + text.len() / MARK_BYTES);
     let lexer = Lexer::new(std::str::from_utf8(text).map_err(|_| Odd)?, limit);
-    let mut writer = Writer { lexer, out: Vec::new(), outline: Outline::default() };
+    let mut writer = Writer { lexer, out: Vec::new(), outline: Outline::new(max_parts) };
     writer.request(levels).map_err(|_| Odd)?;
     Ok((writer.out, writer.outline))
 }
@@ -122,7 +122,11 @@ impl Writer<'_> {
 
     /// Whether a member was not too much, given the marks before it.
     fn bounded(&mut self, before: usize) -> Result<(), Fault> {
-        if self.lexer.marks - before > MAX_MARKS_OF_MEMBER { Err(Fault::Text) } else { Ok(()) }
+        if self.lexer.marks - before > MAX_MARKS_OF_MEMBER {
+            Err(Fault::Text)
+        } else {
+            Ok(())
+        }
     }
 
     /// An object as a message, its fields in the order of their numbers.
@@ -188,7 +192,11 @@ impl Writer<'_> {
                 self.lexer.begin(b'[')?;
                 while self.lexer.item()? {
                     self.sized(tag(2), |this| {
-                        if this.lexer.null()? { Ok(()) } else { this.message(message, depth) }
+                        if this.lexer.null()? {
+                            Ok(())
+                        } else {
+                            this.message(message, depth)
+                        }
                     })?;
                 }
                 false
@@ -249,11 +257,7 @@ impl Writer<'_> {
     }
 
     /// A length-delimited field with what `write` appends.
-    fn sized(
-        &mut self,
-        tag: u64,
-        write: impl FnOnce(&mut Self) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn sized(&mut self, tag: u64, write: impl FnOnce(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
         put_varint(&mut self.out, tag);
         // Most contents are short: room for one byte of length, and for more once it is known.
         self.out.push(0);

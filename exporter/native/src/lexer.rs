@@ -96,7 +96,11 @@ impl<'a> Lexer<'a> {
         }
         self.at += 1;
         // An escaped name may be any other: no emitter writes one.
-        if name.is_escaped { Err(Fault::Member) } else { Ok(Some(name.raw)) }
+        if name.is_escaped {
+            Err(Fault::Member)
+        } else {
+            Ok(Some(name.raw))
+        }
     }
 
     /// Whether another item of an array comes.
@@ -130,7 +134,11 @@ impl<'a> Lexer<'a> {
             b'"' => self.string().map(Token::String),
             b'-' | b'0'..=b'9' => {
                 let number = self.number()?;
-                if number.len() > LONG_NUMBER { Err(Fault::Member) } else { Ok(Token::Number(number)) }
+                if number.len() > LONG_NUMBER {
+                    Err(Fault::Member)
+                } else {
+                    Ok(Token::Number(number))
+                }
             }
             _ => Err(Fault::Member),
         }
@@ -199,7 +207,11 @@ impl<'a> Lexer<'a> {
     /// Whether nothing but space follows.
     pub fn end(&mut self) -> Result<(), Fault> {
         self.space();
-        if self.at == self.text.len() { Ok(()) } else { Err(Fault::Text) }
+        if self.at == self.text.len() {
+            Ok(())
+        } else {
+            Err(Fault::Text)
+        }
     }
 
     /// Whether another part comes before `bracket`, which ends them.
@@ -221,14 +233,22 @@ impl<'a> Lexer<'a> {
         }
         self.mark()?;
         self.space();
-        if self.peek()? == bracket { Err(Fault::Text) } else { Ok(true) }
+        if self.peek()? == bracket {
+            Err(Fault::Text)
+        } else {
+            Ok(true)
+        }
     }
 
     /// Pass a brace, bracket or comma.
     fn mark(&mut self) -> Result<(), Fault> {
         self.at += 1;
         self.marks += 1;
-        if self.marks > self.limit { Err(Fault::Text) } else { Ok(()) }
+        if self.marks > self.limit {
+            Err(Fault::Text)
+        } else {
+            Ok(())
+        }
     }
 
     fn peek(&self) -> Result<u8, Fault> {
@@ -278,7 +298,11 @@ impl<'a> Lexer<'a> {
         while matches!(self.text.get(self.at), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(Fault::Text) } else { Ok(()) }
+        if self.at == start {
+            Err(Fault::Text)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -290,7 +314,11 @@ impl<'a> Quoted<'a> {
 
     /// The text where nothing in it is escaped.
     pub fn plain(self) -> Result<&'a [u8], Fault> {
-        if self.is_escaped { Err(Fault::Member) } else { Ok(self.raw) }
+        if self.is_escaped {
+            Err(Fault::Member)
+        } else {
+            Ok(self.raw)
+        }
     }
 
     /// Append the text.
@@ -393,9 +421,31 @@ mod tests {
     #[test]
     fn what_is_no_json_is_a_fault() {
         for text in [
-            "", "{", "[1,]", "{\"a\":1,}", "{\"a\"}", "{,}", "[1 2]", "01", "1.", ".5", "1e", "+1", "-", "nul",
-            "NaN", "\"", "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\n\"", "{} {}", "[1}",
-            "{1:2}", "'a'",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{,}",
+            "[1 2]",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "-",
+            "nul",
+            "NaN",
+            "\"",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\udc00\"",
+            "\"\n\"",
+            "{} {}",
+            "[1}",
+            "{1:2}",
+            "'a'",
         ] {
             assert!(skipped(text).is_err(), "{text}");
         }

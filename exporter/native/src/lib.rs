@@ -19,11 +19,17 @@ pub use wire::Odd;
 ///
 /// # Errors
 /// [`Odd`] where it is Python's as a whole.
-pub fn read(body: &[u8], is_json: bool, signal: Signal, names: &Names) -> Result<(Option<Vec<u8>>, Scan), Odd> {
+pub fn read(
+    body: &[u8],
+    is_json: bool,
+    signal: Signal,
+    names: &Names,
+    max_parts: usize,
+) -> Result<(Option<Vec<u8>>, Scan), Odd> {
     if is_json {
-        let (converted, outline) = json::convert(body, signal)?;
+        let (converted, outline) = json::convert(body, signal, max_parts)?;
         let found = scan(&converted, &outline, signal, names)?;
         return Ok((Some(converted), found));
     }
-    Ok((None, scan(body, &Outline::of(body)?, signal, names)?))
+    Ok((None, scan(body, &Outline::of(body, max_parts)?, signal, names)?))
 }

@@ -4,9 +4,6 @@ use std::ops::Range;
 
 use crate::wire::{Content, Fields, Odd, Part};
 
-/// Groups, records, events and attributes of one request: `otlp/limits.py: MAX_PARTS`.
-pub const MAX_PARTS: usize = 1_000_000;
-
 /// `ResourceSpans` or `ResourceLogs`.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Group {
@@ -31,17 +28,25 @@ pub enum Slot {
 }
 
 /// The groups of a request, each with its scopes, each with its records.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Outline {
     pub groups: Vec<Group>,
     pub scopes: Vec<Scope>,
     pub records: Vec<Slot>,
+    /// How many groups, scopes, records, events and attributes there may be.
+    pub max_parts: usize,
 }
 
 impl Outline {
+    /// The outline of a request of which nothing is read.
+    #[must_use]
+    pub fn new(max_parts: usize) -> Outline {
+        Outline { groups: Vec::new(), scopes: Vec::new(), records: Vec::new(), max_parts }
+    }
+
     /// The outline of an `Export...ServiceRequest` in protobuf.
-    pub fn of(body: &[u8]) -> Result<Outline, Odd> {
-        let mut outline = Outline::default();
+    pub fn of(body: &[u8], max_parts: usize) -> Result<Outline, Odd> {
+        let mut outline = Outline::new(max_parts);
         let mut groups = Fields::new(body, Part::new(0, body.len())?);
         while let Some(field) = groups.read()? {
             if let (1, Content::Bytes(part)) = (field.number, field.content) {
@@ -55,7 +60,11 @@ impl Outline {
     /// How many parts there are so far; [`Odd`] where there are too many.
     pub fn parts(&self) -> Result<usize, Odd> {
         let parts = self.groups.len() + self.scopes.len() + self.records.len();
-        if parts > MAX_PARTS { Err(Odd) } else { Ok(parts) }
+        if parts > self.max_parts {
+            Err(Odd)
+        } else {
+            Ok(parts)
+        }
     }
 
     fn group(&mut self, body: &[u8], part: Part) -> Result<Group, Odd> {

@@ -7,7 +7,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::scan::{entry, only_field, Event, Found, Key, Known, Log, Names, Pairs, Scan, Scope, Signal, Span};
+use crate::scan::{
+    entry, only_field, Event, Found, Key, Known, Log, Names, Pairs, Scan, Scope, Signal, Span,
+};
 use crate::wire::{Content, Fields, Odd, Part};
 
 /// What is called and what is given back: `otlp/native.py` asks for the same.
@@ -63,15 +65,29 @@ struct Reader {
 impl Reader {
     /// Remember nothing yet; takes the classes of `otlp/records.py`.
     #[new]
-    fn new(span: Py<PyAny>, event: Py<PyAny>, log: Py<PyAny>, resource: Py<PyAny>, scope: Py<PyAny>) -> Reader {
+    fn new(
+        span: Py<PyAny>,
+        event: Py<PyAny>,
+        log: Py<PyAny>,
+        resource: Py<PyAny>,
+        scope: Py<PyAny>,
+    ) -> Reader {
         let kinds = Kinds { span, event, log, resource, scope };
         Reader { keys: RwLock::default(), texts: Mutex::default(), kinds }
+    }
+
+    /// How many keys and texts are remembered.
+    #[getter]
+    fn remembered(&self) -> (usize, usize) {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).known.len();
+        (keys, self.texts.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 
     /// The records of a request, one by one; None where it is not read here.
     ///
     /// Args: the request, which kind it is, whether a key is read, whether its values are not to be
-    /// remembered, whether a span is given what it was decoded from, and of which events bodies are read.
+    /// remembered, whether a span is given what it was decoded from, of which events bodies are read, and how
+    /// many parts there may be.
     #[allow(clippy::too_many_arguments)]
     fn read(
         slf: Bound<'_, Self>,
@@ -82,13 +98,14 @@ impl Reader {
         fleeting: Option<&Bound<'_, PyAny>>,
         keeps_wire: bool,
         bodies: Option<Py<PyAny>>,
+        max_parts: usize,
     ) -> PyResult<Option<Records>> {
         let (py, reader) = (slf.py(), slf.get());
         let bytes = body.as_bytes();
         let signal = if is_logs { Signal::Logs } else { Signal::Traces };
         let found = py.detach(|| {
             let keys = reader.keys.read().unwrap_or_else(PoisonError::into_inner);
-            let read = crate::read(bytes, is_json, signal, &keys.known);
+            let read = crate::read(bytes, is_json, signal, &keys.known, max_parts);
             read.map(|(converted, scan)| (converted, scan, Arc::clone(&keys.wanted)))
         });
         let Ok((converted, scan, wanted)) = found else { return Ok(None) };
@@ -335,7 +352,10 @@ impl Records {
 }
 
 impl<'py> Maker<'_, 'py> {
-    fn record(&self, senders: &mut Option<(Py<PyAny>, Option<Py<PyAny>>)>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn record(
+        &self,
+        senders: &mut Option<(Py<PyAny>, Option<Py<PyAny>>)>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, at, scan) = (self.py, &self.records.at, &self.records.scan);
         let Some(group) = scan.groups.get(at.group) else { return Ok(None) };
         let Some(scope) = group.scopes.get(at.scope) else { return Ok(None) };
@@ -354,7 +374,8 @@ impl<'py> Maker<'_, 'py> {
         let (resource, sender) = (resource.bind(py), sender.bind(py));
         let odd = |is_json: bool, raw: &[u8]| {
             let identity = PyBytes::new(py, &scope.identity);
-            let odd = (is_json, PyBytes::new(py, raw), resource, sender, identity, at.group, at.scope, at.record);
+            let odd =
+                (is_json, PyBytes::new(py, raw), resource, sender, identity, at.group, at.scope, at.record);
             Ok(Some(odd.into_pyobject(py)?.into_any()))
         };
         match *found {
@@ -423,7 +444,11 @@ impl<'py> Maker<'_, 'py> {
         let mut content = py.None().into_bound(py);
         if let Some(bodies) = &self.records.bodies {
             let name = if log.event_name.is_empty() {
-                attrs.get_item("event.name")?.map_or_else(|| py.None().into_bound(py), |name| name).str()?.into_any()
+                attrs
+                    .get_item("event.name")?
+                    .map_or_else(|| py.None().into_bound(py), |name| name)
+                    .str()?
+                    .into_any()
             } else {
                 event.clone()
             };
@@ -462,7 +487,8 @@ impl<'py> Maker<'_, 'py> {
     }
 
     fn scope(&self, scope: &Scope) -> PyResult<Py<PyAny>> {
-        let (name, version) = (self.start_of(scope.name, NAME_BYTES)?, self.start_of(scope.version, NAME_BYTES)?);
+        let (name, version) =
+            (self.start_of(scope.name, NAME_BYTES)?, self.start_of(scope.version, NAME_BYTES)?);
         self.reader.kinds.scope.call1(self.py, (name, version, self.attributes(&scope.pairs)?))
     }
 

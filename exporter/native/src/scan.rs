@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use blake2b_simd::Params;
 
-use crate::outline::{once, Outline, Slot, MAX_PARTS};
+use crate::outline::{once, Outline, Slot};
 use crate::wire::{put_bytes, put_varint, Content, Fields, Odd, Part};
 
 /// Nesting of arrays and maps in one value: `otlp/limits.py: MAX_DEPTH`.
@@ -135,7 +135,8 @@ pub enum Signal {
 /// Python's as a whole.
 pub fn scan(body: &[u8], outline: &Outline, signal: Signal, names: &Names) -> Result<Scan, Odd> {
     let parts = outline.parts()?;
-    let mut scanner = Scanner { body, names, new: HashMap::new(), out: Scan { parts, ..Scan::default() } };
+    let out = Scan { parts, ..Scan::default() };
+    let mut scanner = Scanner { body, names, new: HashMap::new(), max_parts: outline.max_parts, out };
     for group in &outline.groups {
         let resource = group.resource;
         let pairs = scanner.attributes_of(resource, 1)?;
@@ -170,6 +171,7 @@ struct Scanner<'a> {
     names: &'a Names,
     /// Keys that nobody was asked about -> their places in `new_keys`.
     new: HashMap<&'a [u8], u32>,
+    max_parts: usize,
     out: Scan,
 }
 
@@ -186,7 +188,7 @@ impl<'a> Scanner<'a> {
                 self.out.logs.len()
             }),
         };
-        if self.out.parts > MAX_PARTS {
+        if self.out.parts > self.max_parts {
             return Err(Odd);
         }
         let Ok(number) = found else {
@@ -256,7 +258,7 @@ impl<'a> Scanner<'a> {
         let mut fields = Fields::new(self.body, span);
         while let Some(field) = fields.read()? {
             if let (11, Content::Bytes(part)) = (field.number, field.content) {
-                self.out.parts += 1;
+                self.count()?;
                 let event = self.event(part)?;
                 self.out.events.push(event);
             }
@@ -342,14 +344,20 @@ impl<'a> Scanner<'a> {
                 _ => (),
             }
         }
-        if self.out.parts > MAX_PARTS {
-            return Err(Odd);
-        }
         Ok(first..place(self.out.pairs.len())?)
     }
 
-    fn pair(&mut self, part: Part) -> Result<(), Odd> {
+    fn count(&mut self) -> Result<(), Odd> {
         self.out.parts += 1;
+        if self.out.parts > self.max_parts {
+            Err(Odd)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn pair(&mut self, part: Part) -> Result<(), Odd> {
+        self.count()?;
         let body = self.body;
         let (key, value) = key_and_value(body, part)?;
         let name = key.of(body);
@@ -409,16 +417,20 @@ pub fn entry(body: &[u8], part: Part) -> Result<(Option<Part>, Option<Part>), Od
 /// The one field of an `AnyValue`; None of an empty one, [`Odd`] where there are more.
 pub fn only_field(body: &[u8], value: Part) -> Result<Option<(u32, Content)>, Odd> {
     let Some(field) = Fields::new(body, value).read()? else { return Ok(None) };
-    if field.whole.len() == value.len() { Ok(Some((field.number, field.content))) } else { Err(Odd) }
+    if field.whole.len() == value.len() {
+        Ok(Some((field.number, field.content)))
+    } else {
+        Err(Odd)
+    }
 }
 
 /// Whether a value is sound to its last part.
 fn check_value(body: &[u8], value: Part, depth: u32) -> Result<(), Odd> {
     match only_field(body, value)? {
         None
-        | Some(
-            (1 | 7, Content::Bytes(_)) | (2 | 3 | 8, Content::Varint(_)) | (4, Content::Fixed64(_)),
-        ) => Ok(()),
+        | Some((1 | 7, Content::Bytes(_)) | (2 | 3 | 8, Content::Varint(_)) | (4, Content::Fixed64(_))) => {
+            Ok(())
+        }
         Some((number @ (5 | 6), Content::Bytes(values))) if depth < MAX_DEPTH => {
             let mut fields = Fields::new(body, values);
             while let Some(field) = fields.read()? {
