@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from llm_trace_exporter.metrics.catalogue import FAMILY
 from dashboards.promql import RECORDED as ON_DASHBOARDS
+from llm_trace_exporter.metrics.catalogue import FAMILY
 from tests.alerts.queries import OVER_TIME, Selector, grouping, nodes, parse, selectors
 from tests.alerts.rules import HOME, ROOT, RULE_FILES, RUNBOOKS, Rule, alerts, all_rules
 from tests.every import every

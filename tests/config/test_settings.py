@@ -12,7 +12,8 @@ from jsonschema import Draft7Validator
 
 from llm_trace_exporter.config import Settings, parse_config
 from llm_trace_exporter.config.bind import load_schema, unbind
-from llm_trace_exporter.config.settings import ContractSettings, LimitSettings, SeriesSettings
+from llm_trace_exporter.config.limit_settings import LimitSettings
+from llm_trace_exporter.config.settings import ContractSettings, SeriesSettings
 from llm_trace_exporter.correlation import Limits
 from llm_trace_exporter.dialects import DEFAULT_DIMENSIONS
 from llm_trace_exporter.dialects import dimension as read_dimension

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from llm_trace_exporter.config import Settings
-from llm_trace_exporter.config.settings import LimitSettings
+from llm_trace_exporter.config.limit_settings import LimitSettings
 from llm_trace_exporter.correlation import UnreadablePart
 from llm_trace_exporter.correlation.memory_codec import relabelled
 from llm_trace_exporter.correlation.packed_trace import freeze, head_of, shifted, thaw

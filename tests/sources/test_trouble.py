@@ -217,11 +217,11 @@ class _Dying:
     def ingest_page(self, read: PageReader, tenant: Tenant = ANYONE) -> PulledPage:
         self._left -= 1
         take: Callable[..., PulledPage] = self._source.engine.ingester.ingest_page
-        if self._left >= 0 or self._commits:
-            page = take(read, tenant)
-        if self._left < 0:
-            raise KeyboardInterrupt
-        return page
+        if self._left >= 0:
+            return take(read, tenant)
+        if self._commits:
+            take(read, tenant)
+        raise KeyboardInterrupt
 
 
 class TestCrashes:

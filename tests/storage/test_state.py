@@ -10,8 +10,9 @@ import pytest
 import zstandard
 
 from llm_trace_exporter.config import Settings
+from llm_trace_exporter.config.limit_settings import LimitSettings
 from llm_trace_exporter.config.objective_settings import BudgetSettings
-from llm_trace_exporter.config.settings import LimitSettings, StateSettings
+from llm_trace_exporter.config.settings import StateSettings
 from llm_trace_exporter.dialects import Context
 from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.errors import ExporterError, Overloaded

@@ -203,7 +203,7 @@ def _mistimed(target: Target) -> Finding | None:
         return Finding(
             "problem",
             f"scraped every {every}, which is longer than the default zero_hold",
-            why="a new series shows 0 for zero_hold; its first count is lost where it is not scraped",
+            why="a new series shows 0 for zero_hold; what it counts before a scrape is lost",
             do="scrape every 15s, or set zero_hold above the interval in the exporter's "
             "configuration",
             where=where,
