@@ -322,8 +322,8 @@ class Root(Struct, frozen=True, gc=False, array_like=True):
     """As of a call."""
 
 
-Role = Literal["call", "tool", "agent", "evaluator", "other"]
-"""What a span means to what it encloses."""
+Role = Literal["call", "tool", "agent", "evaluator", "other", "loop"]
+"""What a span means to what it encloses; `loop`: the calls of an agent, each over the last."""
 
 Precedence = Literal["primary", "supplement", "fallback", "evidence"]
 """Whether a call or step counts, only adds facts to one that does, counts where its group (see

@@ -122,6 +122,40 @@ def test_one_around_judged_calls_is_their_sum_too() -> None:
     assert in_any_order(outer, judge, named((10, 5), judge)) == [15]
 
 
+SUM = {"gen_ai.operation.name": "invoke_agent", "gen_ai.response.id": "resp_1"}
+
+
+@pytest.mark.parametrize("apart_s", [0.0, 10.0])
+def test_a_sum_counts_no_token_twice_whenever_what_is_between_comes(apart_s: float) -> None:
+    """The agent between may come after all others were settled, one by one."""
+    outer = step(chat((30, 10)) | SUM)
+    agent = step(AGENT, outer)
+    parts = named((10, 5), agent), named((20, 5), agent, start_s=2)
+    for order in permutations((outer, agent, *parts)):
+        assert sum(tokens(once(*order, apart_s=apart_s))) == 40, order
+
+
+def test_a_call_of_another_branch_is_not_taken_for_a_part_of_a_sum() -> None:
+    agent = step(chat((30, 10)) | SUM)
+    for other in (named((10, 5), start_s=7), named((40, 5)), named((10, 5), service="other")):
+        orphan = replace(other, parent_span_id=b"unknown!")
+        assert len(tokens(once(orphan, agent, apart_s=10))) == 2
+    beside = named((10, 5))  # Beneath what encloses the agent, too.
+    assert len(tokens(once(beside, agent, apart_s=10))) == 2
+
+
+def test_the_sum_of_calls_without_usage_is_lent_and_never_counts() -> None:
+    """A chain's, as MLflow writes it for DSPy; alone it is nobody's."""
+    told = {"mlflow.spanType": '"CHAIN"', "mlflow.chat.tokenUsage": '{"input_tokens": 30}'}
+    chain = step(told)
+    parts = named(None, chain), named(None, chain, start_s=2)
+    assert in_any_order(chain, *parts) == [-1, 30]
+    assert sum(tokens(once(*parts, chain, apart_s=10))) == -2
+    assert in_any_order(chain, named((10, 5), chain)) == [15]
+    alone = once(chain)
+    assert (tokens(alone), by_reason(alone)["rollup"]) == ([], (1, 30))
+
+
 def failed(beneath: RawSpan = ROOT, scope: str = "note", **more: Any) -> RawSpan:
     return raw_span(
         chat(None, error__type="RateLimitError"),

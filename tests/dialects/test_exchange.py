@@ -72,7 +72,8 @@ def said_in(source: str) -> tuple[tuple[CallContent, ...], tuple[str, ...]]:
             if taken is not None:
                 texts[key].append(taken)
             for found in reading.records:
-                if isinstance(found, LlmCall) and is_span and not found.error_type:
+                is_sum = reading.precedence == "evidence" and isinstance(reading.records[0], Step)
+                if isinstance(found, LlmCall) and is_span and not (found.error_type or is_sum):
                     calls += [key] if found.operation not in ("embeddings", "rerank") else []
                 if isinstance(found, Step) and found.kind == "retrieval" and taken is not None:
                     retrievals.append(taken)

@@ -25,6 +25,8 @@ class CallGroup(Struct, eq=False, gc=False):
     """Late: who tells that usage."""
     is_told: bool = False
     """Other calls of the trace tell all of it: nothing of it counts."""
+    is_whole: bool = False
+    """Where calls were written over one another, each of them is told."""
     lists_models: bool = False
     """All that was asked for is which models there are."""
 
@@ -40,6 +42,11 @@ class CallGroup(Struct, eq=False, gc=False):
         return reporters[0].precedence == "evidence" and all(
             reporter.precedence == "evidence" for reporter in reporters
         )
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it is what some span encloses that told its usage, and no call."""
+        return not self.call.model and self.call.tokens is not None and self.is_evidence
 
     @property
     def tellers(self) -> frozenset[Teller]:

@@ -26,6 +26,7 @@ from .memories import Memories
 from .memory_codec import Move, Part, Saved, merged
 from .nesting import group_nested_calls, with_details, with_purpose, with_same_span
 from .outcomes import lend_outcomes
+from .overwritten import untold_calls
 from .siblings import has_services, mark_told_before, merge_siblings, siblings_of
 from .steps import StepsOfTrace, absorb
 from .trace import MAX_WAITING_IN_TRACE, Node, Report, Trace
@@ -298,8 +299,7 @@ class Correlator:
 
     def _apply(self, leaf: CallGroup) -> None:
         reporters = leaf.reporters
-        waiting = [reporter for reporter in reporters if not reporter.settled]
-        for reporter in waiting:
+        for reporter in (waiting := [told for told in reporters if not told.settled]):
             self._waiting.done(reporter)
         reason = self._refusal(leaf)
         if reason is not None:
@@ -317,9 +317,8 @@ class Correlator:
             self.memories.remember_answer(leaf.call, call, leaf.tellers)
         if leaf.is_evidence:
             reporters[0].applied = True
-        if call.tokens is None:
-            for reporter in reporters:
-                reporter.unmeasured = call
+        for reporter in reporters if call.tokens is None else ():
+            reporter.unmeasured = call
         span_ids = [(t.trace.trace_id, t.span_id) for t in reporters]
         self.subjects.remember(call, span_ids, self._now_s)
         self._output.reporters[len(self._output.records)] = span_ids
@@ -336,6 +335,7 @@ class Correlator:
     def _discard_others(self, leaf: CallGroup) -> None:
         """Note what the reporters of a call wrote beyond the call itself."""
         rest, origin = rest_of(leaf), leaf.call.origin
+        self._output.note("structure", origin.dialect, untold_calls(leaf), 0)
         if rest is not None:
             self._output.discard("duplicate", len(rest.logs), rest.copied, rest.logs, origin)
             self._output.discard("rollup", len(rest.spans), rest.left, rest.spans, origin)
@@ -343,7 +343,7 @@ class Correlator:
     def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
         call = leaf.call
-        if leaf.is_told:
+        if leaf.is_told or leaf.is_sum:
             return "rollup"
         if leaf.late:
             return "late"

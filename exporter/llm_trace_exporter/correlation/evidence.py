@@ -152,7 +152,7 @@ class _Sums:
 
 
 def _counts(leaf: CallGroup) -> bool:
-    if leaf.is_told or (leaf.late and leaf.waits):
+    if leaf.is_told or (leaf.late and leaf.waits) or leaf.is_sum:
         return False
     return not leaf.late or not leaf.is_evidence or any(p.applied for p in leaf.reporters)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from ..model import LlmCall
 from .call_groups import CallGroup, absorb, group_of
 from .evidence import around, join_note, mark_told, notes_among
+from .late_enclosers import sum_around, sums_in
 from .merge import fill_missing, same_usage
+from .overwritten import calls_of_their_own
 from .trace import Report, Trace
 
 
@@ -31,7 +33,8 @@ def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
     Without recursion: how deep calls nest is the sender's choice.
     """
     calls = {id(p): p.record for p in trace.calls if isinstance(p.record, LlmCall)}
-    nested = [(p, *found) for p in trace.calls if (found := _encloser(trace, p)) is not None]
+    sums = sums_in(trace) if trace.has_evidence else []
+    nested = [(p, *found) for p in trace.calls if (found := _encloser(trace, p, sums)) is not None]
     if not (nested or trace.has_evidence):
         waiting = {id(p): p for p in due if id(p) in calls and not p.settled}
         return [group_of(p, calls[number]) for number, p in waiting.items()]
@@ -50,7 +53,7 @@ def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
     return [leaf for leaf in leaves if leaf.waits]
 
 
-def _encloser(trace: Trace, pending: Report) -> tuple[Report, bool] | None:
+def _encloser(trace: Trace, pending: Report, sums: Sequence[Report]) -> tuple[Report, bool] | None:
     if pending.signal == "log":
         return None
     crossed = judged = False
@@ -63,7 +66,8 @@ def _encloser(trace: Trace, pending: Report) -> tuple[Report, bool] | None:
             return call, crossed
         judged = judged or node.role == "evaluator"
         crossed = crossed or node.role in ("tool", "agent", "evaluator")
-    return None
+    likely = sum_around(trace, pending, sums) if sums else None
+    return None if likely is None else (likely, True)
 
 
 def _had_ended(outer: Report, inner: Report) -> bool:
@@ -216,8 +220,11 @@ def with_details(leaves: Iterable[CallGroup]) -> list[CallGroup]:
         for reporter in leaf.reporters:
             if reporter.signal == "span":
                 by_span[reporter.span_id] = leaf
-    kept: list[CallGroup] = []
+    kept = calls_of_their_own(by_span, found)
+    own = {id(leaf) for leaf in kept}
     for leaf in found:
+        if id(leaf) in own:
+            continue
         reporter = leaf.reporters[0]
         target = by_span.get(reporter.span_id) if reporter.signal == "log" else None
         if target is None:

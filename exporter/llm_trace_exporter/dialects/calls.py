@@ -125,10 +125,14 @@ def _provider(view: RecordView) -> str:
     named = view.text("provider")
     if named in _UNKNOWN:
         named = view.first_text("provider", but=_UNKNOWN)
+    elif named == "google":
+        # OpenInference names the maker; which of Google's services it was may stand beside.
+        named = view.first_text("provider", but=_MAKER) or named
     return named or view.dialect.provider
 
 
 _UNKNOWN = frozenset(("unknown", "other", "custom", "default"))
+_MAKER = _UNKNOWN | {"google"}
 
 
 def _model_in_name(view: RecordView) -> str:

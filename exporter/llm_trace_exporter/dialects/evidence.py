@@ -14,6 +14,8 @@ from .schema import EMBEDDINGS, IGNORE, LEFT_OUT, Kind, RecordView
 _MODELS = ("request_model", "response_model", "fallback_model")
 _CHAT = Kind("call", "chat")
 _NEVER = ("copy", "evaluator", "verdict")
+_SUMS = ("other", "workflow")
+"""Steps whose usage without a model is that of calls beneath them."""
 _NO_STEPS = ("tool", "retrieval", "guardrail", "memory")
 
 
@@ -31,7 +33,10 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
     has_model = any(view.text(fact) for fact in _MODELS)
     if kind is not IGNORE:
         # What encloses others tells their sum; one answer's id says that it asked itself.
-        return _as_call(view) if has_model and view.text("response_id") else None
+        if has_model:
+            return _as_call(view) if view.text("response_id") else None
+        # Calls beneath may lack what it tells: MLflow's of DSPy do.
+        return _CHAT if kind.name in _SUMS else None
     if tokens and has_model:
         return _as_call(view)
     if has_model and _looks_like_request(view) and failure_of(view, unanswered=not tokens):

@@ -245,7 +245,7 @@ def _role(kind: Kind) -> Role:
     if kind.judge or kind.role in ("evaluator", "verdict"):
         return "evaluator"
     if kind.role == "call":
-        return "call"
+        return "loop" if kind.loops else "call"
     if kind.role == "step" and kind.name in ("tool", "agent"):
         return "tool" if kind.name == "tool" else "agent"
     return "other"

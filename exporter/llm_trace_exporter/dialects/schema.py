@@ -37,6 +37,8 @@ class Kind:
     """The operation of a call, the kind of a step, or why a copy is discarded."""
     judge: bool = False
     """The calls beneath are a judge's own."""
+    loops: bool = False
+    """It tells the last of the calls that were written over one another on it."""
 
 
 CHAT = Kind("call", "chat")

@@ -22,12 +22,16 @@ from ..schema import (
 
 _OUTPUT = "llm.output_messages.0.message.role"
 _STREAM_EVENT = "First Token Stream Event"
+_AGENTS_LAST = Kind("call", "chat", loops=True)
+"""google-adk 1.0.5 writes the calls of an agent on the agent's span, as ADK 2.13 names it."""
 
 
 def _refine(view: RecordView, kind: Kind) -> Kind:
     """LlamaIndex marks its argument preparation as LLM too, OpenAI Agents a handoff as TOOL."""
     if kind is TOOL and view.span_name().startswith("handoff to "):
         return STRUCTURE
+    if kind is CHAT and view.span_name().startswith("invoke_agent "):
+        return _AGENTS_LAST
     if kind is not CHAT or view.record_failed():
         return kind
     answered = (
