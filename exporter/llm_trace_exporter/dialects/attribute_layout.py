@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..otlp.records import RawLog, RawSpan
+from ..remembered import Remembered
 from .context import ENVIRONMENT, Context
 from .kinds import KINDS
 from .not_understood import may_be_call, may_be_llm
 from .open_names import kind_keys_of, places_of
+from .plans import Deciding
 from .registry import TABLES, dialect_of, table_of
 from .schema import AttributeKey, Dialect, FactPlaces, Fields, Kind, fact_places
 from .vendors import undescribed
@@ -27,7 +29,7 @@ Places = tuple[tuple[int, AttributeKey], ...]
 """(rank in the reading order, key) of what is there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AttributeLayout:
     """What follows from a record's scope and keys."""
 
@@ -47,6 +49,10 @@ class AttributeLayout:
     """Whether evaluations or annotations are filed on it."""
     may_be_llm: bool
     """Whether it may be of a language model although no dialect knows what it is."""
+    own: tuple[str, ...]
+    """Its attributes that may say who sends it: those of environment and dimensions."""
+    deciding: Deciding
+    """Which of its values decide how it is read."""
 
 
 class AttributeLayouts:
@@ -57,7 +63,7 @@ class AttributeLayouts:
         self._context = context
         own = {dialect.name: table_of(dialect) for dialect in context.conventions}
         self._tables = {**TABLES, **own}
-        self._known: dict[tuple[object, ...], AttributeLayout] = {}
+        self._known: Remembered[tuple[object, ...], AttributeLayout] = Remembered(_REMEMBERED)
         self._kinds: dict[str, Mapping[str, Kind]] = {}
 
     def of(self, record: RawSpan | RawLog, detect_by: frozenset[str]) -> AttributeLayout:
@@ -68,9 +74,7 @@ class AttributeLayouts:
         if shape is None:
             shape = self._make(record)
             if len(attrs) <= _MAX_KEYS:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[key] = shape
+                self._known.keep(key, shape)
         return shape
 
     def _kinds_of(self, dialect: Dialect) -> Mapping[str, Kind]:
@@ -93,16 +97,22 @@ class AttributeLayouts:
         if dialect is undescribed.DIALECT:
             listed = opened
         dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
+        environment = _places(attrs, ENVIRONMENT)
+        has_results = any(mark in name for name in attrs for mark in _RESULTS)
+        told = (*environment, *(place for places in dimensions for place in places))
+        kind_keys = kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else ()
         return AttributeLayout(
             dialect=dialect,
             listed=listed,
             open=opened,
             kinds=self._kinds_of(dialect) if dialect is not None else KINDS,
-            environment=_places(attrs, ENVIRONMENT),
+            environment=environment,
             dimensions=tuple((n, places) for n, places in enumerate(dimensions) if places),
-            kind_keys=kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else (),
-            has_results=any(mark in name for name in attrs for mark in _RESULTS),
+            kind_keys=kind_keys,
+            has_results=has_results,
             may_be_llm=may_be_llm(opened.locations),
+            own=tuple(dict.fromkeys(key.attr for _, key in told)),
+            deciding=_deciding(dialect, attrs, kind_keys, listed, opened, has_results=has_results),
         )
 
     def _reader_of(self, record: RawSpan | RawLog) -> tuple[Dialect | None, FactPlaces]:
@@ -118,6 +128,29 @@ class AttributeLayouts:
         is_open = undescribed.DIALECT.name not in context.disabled
         may_be = is_open and may_be_call(found.locations)
         return (undescribed.DIALECT if may_be else None), found
+
+
+def _deciding(
+    dialect: Dialect | None,
+    attrs: Iterable[str],
+    kind_keys: tuple[str, ...],
+    listed: FactPlaces,
+    opened: FactPlaces,
+    *,
+    has_results: bool,
+) -> Deciding:
+    ids = opened.locations.get("response_id", ())
+    is_planned = (
+        dialect is not None
+        and not has_results
+        # Read before it is known which places are looked at, and by one place or another.
+        and ids == listed.locations.get("response_id", ())
+        and not any(where.path for where in ids)
+    )
+    own = dialect.kind_keys if dialect is not None else ()
+    there = frozenset(attrs)
+    names = [name for name in (*own, *kind_keys) if name in there]
+    return Deciding(names, ids, is_planned=is_planned)
 
 
 _NOWHERE = fact_places({})

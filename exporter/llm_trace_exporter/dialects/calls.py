@@ -35,7 +35,7 @@ def read_call(
     error: ErrorType = failure.error_type if failure is not None else ""
     if not error and view.dialect.errors_finish and finished_in_error(told):
         error = "other"
-    streaming, ttft_s = _streaming(view, start_ns)
+    is_streamed, ttft_s = streaming(view, start_ns)
     model = view.model if view.dialect.wrapped_model else view.text
     request_model, response_model = model("request_model"), model("response_model")
     served_model = view.text("served_model")
@@ -44,7 +44,6 @@ def read_call(
         response_model = served_model
     if not request_model and not response_model:
         request_model = view.text("fallback_model") or _model_in_name(view)
-    response_id = view.text("response_id")
     return LlmCall(
         origin=origin,
         start_ns=start_ns,
@@ -56,17 +55,22 @@ def read_call(
         tokens=tokens if told is not None or not _is_estimate(view, error) else None,
         error_type=error,
         finish_reasons=finish_reasons(told),
-        streaming=streaming,
+        streaming=is_streamed,
         ttft_s=ttft_s,
-        reported_cost=_reported_cost(view, failed=bool(error)),
-        response_id="" if is_made_up(response_id) or error else response_id,
+        reported_cost=reported_cost(view, failed=bool(error)),
+        response_id="" if error else linking_id(view.text("response_id")),
         service_tier=usage.tier or _tier(view),
-        gateway_events=_gateway_events(view, failure),
+        gateway_events=gateway_events(view, failure),
         weight=weight,
         web_searches=usage.web_searches,
         region=region_of(view),
         is_untimed=is_untimed,
     )
+
+
+def linking_id(told: str) -> str:
+    """A response id as far as it links what tells of one answer; empty where it links nothing."""
+    return "" if is_made_up(told) else told
 
 
 _BROKEN_OFF = frozenset(("connection", "timeout", "cancelled"))
@@ -99,7 +103,7 @@ def _told_finish(view: RecordView) -> Value:
     return found or None
 
 
-def _streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
+def streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
     """Whether the answer was streamed, and seconds from the start to its first token."""
     if not view.events and "streaming" not in view.groups:
         return view.dialect.always_streams, None
@@ -140,7 +144,8 @@ def _model_in_name(view: RecordView) -> str:
     return words[1] if view.dialect.model_in_name and len(words) == 2 else ""
 
 
-def _reported_cost(view: RecordView, *, failed: bool) -> ReportedCost | None:
+def reported_cost(view: RecordView, *, failed: bool) -> ReportedCost | None:
+    """What the record says that the call cost; None where it says nothing that can be true."""
     if "cost" not in view.groups:
         return None
     currency = view.text("cost_currency")
@@ -172,9 +177,10 @@ def _tier(view: RecordView) -> str:
     return normalize_tier(view.text("service_tier"))
 
 
-def _gateway_events(
+def gateway_events(
     view: RecordView, failure: Failure | None
 ) -> tuple[tuple[GatewayEvent, int], ...]:
+    """What a gateway did of itself, and how often."""
     if failure is not None and failure.turned_away is not None:
         return ((failure.turned_away, 1), *_counted_events(view))
     return _counted_events(view)

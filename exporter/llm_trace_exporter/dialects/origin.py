@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 
 from msgspec import Struct
 
 from ..model import Origin, Signal
-from ..otlp.records import Attributes, RawLog, RawSpan, Resource
+from ..otlp.records import Attributes, RawLog, RawSpan, Resource, Value
 from .attribute_layout import AttributeLayout, Places
 from .coerce import inside, is_id, parse_object, text
 from .context import ENVIRONMENT, SERVICE, Context
 from .registry import detectors_on
-from .schema import AttributeKey, Dialect
+from .schema import AttributeKey, Dialect, RecordView, reporter_of
 
 _NOWHERE = 1 << 30
 # Before every key: no record is asked.
@@ -26,6 +27,10 @@ class _Told(Struct, frozen=True):
     value: str
 
 
+Place = tuple[str, str, tuple[str, ...]]
+"""Service, environment, and a value for each dimension."""
+
+
 class Sender(Struct, frozen=True):
     """What a resource says for all its records; kept on it while a request is read."""
 
@@ -37,6 +42,10 @@ class Sender(Struct, frozen=True):
     dimensions: tuple[_Told, ...]
     shown: tuple[str, ...]
     """The dimensions of a record that tells none of its own."""
+    place: Place
+    """That of such a record, which does not tell its environment either."""
+    places: dict[tuple[AttributeLayout, tuple[Value, ...]], Place] = {}
+    """Those that its records told, by layout and the values that tell it."""
 
 
 def sender_of(resource: Resource, context: Context) -> Sender:
@@ -46,13 +55,12 @@ def sender_of(resource: Resource, context: Context) -> Sender:
         return known
     attrs = resource.attrs
     dimensions = tuple(_told(attrs, d.label, d.keys, context) for d in context.dimensions)
+    service = _told(attrs, "service", SERVICE, context).value
+    environment = _told(attrs, "environment", ENVIRONMENT, context)
+    shown = tuple(_unless_id(told.value) for told in dimensions)
     found = resource.memo = Sender(
-        context,
-        detectors_on(attrs, context),
-        _told(attrs, "service", SERVICE, context).value,
-        _told(attrs, "environment", ENVIRONMENT, context),
-        dimensions,
-        tuple(_unless_id(told.value) for told in dimensions),
+        *(context, detectors_on(attrs, context), service, environment, dimensions, shown),
+        (service, environment.value, shown),
     )
     return found
 
@@ -64,33 +72,60 @@ def origin_of(
     shape: AttributeLayout,
     sender: Sender,
 ) -> Origin:
-    """Who sent the record, and its dimension values.
-
-    For each, the first key with a value wins; the record is asked before its resource.
-    """
-    attrs = record.attrs
-    dimensions = dimensions_of(record, shape, sender) if shape.dimensions else sender.shown
+    """Who sent the record, and its dimension values."""
     return Origin(
         record.trace_id,
         record.span_id,
         record.parent_span_id if isinstance(record, RawSpan) else b"",
         signal,
         dialect.name,
-        _reporter(record, dialect),
+        reporter_of(record, dialect),
+        *place_of(record.attrs, shape, sender),
+    )
+
+
+def place_of(attrs: Attributes, shape: AttributeLayout, sender: Sender) -> Place:
+    """Which deployment and place in an application a record is from.
+
+    For each, the first key with a value wins; the record is asked before its resource.
+    """
+    own = shape.own
+    if not own and sender.service:
+        return sender.place
+    values = tuple([attrs.get(name) for name in own])
+    if {*map(type, values)} != _TEXTS:
+        return _worked_out(attrs, shape, sender)
+    known = sender.places.get((shape, values))
+    if known is None:
+        known = sender.places[shape, values] = _worked_out(attrs, shape, sender)
+    return known
+
+
+_TEXTS = {str}
+
+
+def _worked_out(attrs: Attributes, shape: AttributeLayout, sender: Sender) -> Place:
+    dimensions = sender.shown
+    if shape.dimensions:
+        filled = [*dimensions]
+        for number, places in shape.dimensions:
+            filled[number] = _unless_id(_best(attrs, places, sender.dimensions[number]))
+        dimensions = _shared(tuple(filled))
+    return (
         sender.service or text(attrs.get("service.name")) or "unknown_service",
         _best(attrs, shape.environment, sender.environment),
         dimensions,
     )
 
 
-def dimensions_of(
-    record: RawSpan | RawLog, shape: AttributeLayout, sender: Sender
-) -> tuple[str, ...]:
-    """The dimension values of a record whose shape has keys of some."""
-    filled = [*sender.shown]
-    for number, places in shape.dimensions:
-        filled[number] = _unless_id(_best(record.attrs, places, sender.dimensions[number]))
-    return _shared(tuple(filled))
+def group_of(view: RecordView, service: str) -> str:
+    """Opaque name of the session in which a record was sent; empty where it tells none."""
+    session = view.text("session") if "session" in view.locations else ""
+    if not session:
+        return ""
+    # It is saved: an id of a person's session must not be.
+    told = f"{view.dialect.name}\0{service}\0{session}"
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _told(attrs: Attributes, label: str, keys: tuple[AttributeKey, ...], context: Context) -> _Told:
@@ -130,9 +165,3 @@ def _read(attrs: Attributes, key: AttributeKey) -> str:
     if value is None:
         return ""
     return text(inside(parse_object(value), key.path) if key.path else value)
-
-
-def _reporter(record: RawSpan | RawLog, dialect: Dialect) -> str:
-    if dialect.reporters_by_name and isinstance(record, RawSpan):
-        return f"{record.scope.name} {record.name}"[:128]
-    return record.scope.name[:128]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Literal
 
 from msgspec.structs import replace
@@ -21,17 +20,19 @@ from ..model import (
     Step,
     Verdict,
 )
-from ..otlp.records import RawEvent, RawLog, RawSpan
+from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan
 from .attribute_layout import AttributeLayout, AttributeLayouts
 from .calls import read_call
 from .coerce import text
 from .context import Context, weight_of
 from .evaluations import Result, guard_result, on_span_results, otel_result, to_records
 from .evidence import suspected
+from .filling import filled
 from .http_attempts import http_attempt, lists_models
 from .kinds import kind_of
 from .not_understood import as_lost, is_lost
-from .origin import Sender, dimensions_of, origin_of, sender_of
+from .origin import Sender, group_of, origin_of, place_of, sender_of
+from .plans import NotingView, Plans, shape_of
 from .roots import begins, root_of
 from .schema import GUARDRAIL, IGNORE, LEFT_OUT, Dialect, Kind, RecordView
 from .score_values import score_of
@@ -51,24 +52,60 @@ class RecordParser:
     def __init__(self, context: Context) -> None:
         """Start with nothing remembered."""
         self.context = context
-        self._shapes = AttributeLayouts(context)
+        self._layouts = AttributeLayouts(context)
+        self._plans = Plans()
 
     def span(self, span: RawSpan) -> ParsedRecord:
         """Everything one span says.
 
         Raises: RejectedRecord when a number on it cannot be true.
         """
-        context = self.context
-        sender = sender_of(span.resource, context)
-        shape = self._shapes.of(span, sender.detect_by)
-        dialect = shape.dialect
+        sender = sender_of(span.resource, self.context)
+        layout = self._layouts.of(span, sender.detect_by)
+        dialect, deciding = layout.dialect, layout.deciding
+        if dialect is None or not deciding.is_planned:
+            return self._in_full(span, layout, sender)
+        response_id = _first_text(span.attrs, deciding.ids) if deciding.ids else ""
+        shape = shape_of(span, deciding, response_id)
+        if shape is None:
+            return self._in_full(span, layout, sender)
+        plan = self._plans.get(shape)
+        if plan is not None:
+            deciding.hits += 1
+            if not plan.readings:
+                return self._in_full(span, layout, sender)
+            reading = filled(plan, span, dialect, layout, sender, response_id)
+            if reading is not None:
+                return reading
+        at = layout.listed
+        view = NotingView(span, span.attrs, (), dialect, at, at.locations, at.groups)
+        reading, kind, usage = self._read(span, layout, sender, view)
+        self._plans.keep(shape, deciding, view, kind, usage, reading)
+        return reading
+
+    def in_full(self, span: RawSpan) -> ParsedRecord:
+        """The same without any plan: as the first span of each shape is read.
+
+        Raises: RejectedRecord when a number on it cannot be true.
+        """
+        sender = sender_of(span.resource, self.context)
+        return self._in_full(span, self._layouts.of(span, sender.detect_by), sender)
+
+    def _in_full(self, span: RawSpan, layout: AttributeLayout, sender: Sender) -> ParsedRecord:
+        dialect = layout.dialect
         if dialect is None:
-            return self._unread(span, shape, sender)
+            return self._unread(span, layout, sender)
         if dialect.facts_in_events and span.events:
             span = _with_event_facts(span, dialect)
-            shape = self._shapes.of(span, sender.detect_by)
-        at = shape.listed
-        view = RecordView(span, span.attrs, span.events, dialect, at, at.locations, at.groups)
+            layout = self._layouts.of(span, sender.detect_by)
+        view = _view(span, span.events, dialect, layout)
+        return self._read(span, layout, sender, view)[0]
+
+    def _read(
+        self, span: RawSpan, shape: AttributeLayout, sender: Sender, view: RecordView
+    ) -> tuple[ParsedRecord, Kind, Usage]:
+        """What a span says that a dialect reads; what it is by its own words, and its usage."""
+        context, dialect = self.context, view.dialect
         asks_what_there_is = lists_models(span.name)
         kind = IGNORE if asks_what_there_is else _span_kind(view, shape)
         if kind.role in _OPEN_ROLES:
@@ -89,12 +126,12 @@ class RecordParser:
                 precedence = "evidence"
                 records.append(read_call(view, call, origin, usage, weight, is_suspected=True))
         if kind is IGNORE and not records and dialect is undescribed.DIALECT:
-            return self._unread(span, shape, sender)
+            return self._unread(span, shape, sender), kind, usage
         if shape.has_results or view.events or kind.role == "verdict" or kind is GUARDRAIL:
             results = _results(view, kind, has_filed=shape.has_results)
             if results:
                 records.extend(_judged(results, view, origin, span.ended_ns, context, weight))
-        return ParsedRecord(
+        reading = ParsedRecord(
             trace_id=span.trace_id,
             span_id=span.span_id,
             parent_span_id=span.parent_span_id,
@@ -103,7 +140,7 @@ class RecordParser:
             records=tuple(records),
             role=_role(kind),
             precedence=precedence,
-            group=_group(view, origin),
+            group=group_of(view, origin.service),
             reported_tokens=naive,
             drop=_drop(view, kind, records, usage),
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
@@ -111,6 +148,7 @@ class RecordParser:
             unreadable=len(view.unreadable),
             lent=origin.dimensions if shape.dimensions and not records else (),
         )
+        return reading, kind, usage
 
     def _unread(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
         reading = self._unknown(span, shape, sender)
@@ -122,7 +160,7 @@ class RecordParser:
 
     def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
         if not begins(span):
-            lent = dimensions_of(span, shape, sender) if shape.dimensions else ()
+            lent = place_of(span.attrs, shape, sender)[2] if shape.dimensions else ()
             return _not_llm(span, "span", lent=lent)
         origin = origin_of(span, "span", _UNKNOWN, shape, sender)
         weight = weight_of(span, origin.service, self.context)
@@ -135,7 +173,7 @@ class RecordParser:
         """
         context = self.context
         sender = sender_of(log.resource, context)
-        shape = self._shapes.of(log, sender.detect_by)
+        shape = self._layouts.of(log, sender.detect_by)
         dialect = shape.dialect
         if dialect is None:
             return _not_llm(log, "log")
@@ -168,7 +206,7 @@ class RecordParser:
             dialect=dialect.name,
             records=tuple(records),
             precedence=_log_precedence(kind, origin, context),
-            group=_group(view, origin),
+            group=group_of(view, origin.service),
             reported_tokens=naive,
             drop=_drop(view, kind, records, usage),
             fingerprint=log.fingerprint,
@@ -182,10 +220,15 @@ def _view(
     dialect: Dialect,
     shape: AttributeLayout,
 ) -> RecordView:
-    listed = shape.listed
-    return RecordView(
-        record, record.attrs, events, dialect, listed, listed.locations, listed.groups
-    )
+    at = shape.listed
+    return RecordView(record, record.attrs, events, dialect, at, at.locations, at.groups)
+
+
+def _first_text(attrs: Attributes, names: tuple[str, ...]) -> str:
+    for name in names:
+        if found := text(attrs[name]):
+            return found
+    return ""
 
 
 def _with_event_facts(span: RawSpan, dialect: Dialect) -> RawSpan:
@@ -266,15 +309,6 @@ def _drop(
     if usage.tokens is not None and usage.tokens.total:
         return "rollup"
     return "" if records else "structure"
-
-
-def _group(view: RecordView, origin: Origin) -> str:
-    session = view.text("session") if "session" in view.locations else ""
-    if not session:
-        return ""
-    # It is saved: an id of a person's session must not be.
-    told = f"{view.dialect.name}\0{origin.service}\0{session}"
-    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _log_precedence(kind: Kind, origin: Origin, context: Context) -> Precedence:

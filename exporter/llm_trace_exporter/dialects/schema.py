@@ -198,6 +198,13 @@ def fact_places(locations: Fields) -> FactPlaces:
     )
 
 
+def reporter_of(record: RawSpan | RawLog, dialect: Dialect) -> str:
+    """Which instrumentation tells a record."""
+    if dialect.reporters_by_name and isinstance(record, RawSpan):
+        return f"{record.scope.name} {record.name}"[:128]
+    return record.scope.name[:128]
+
+
 class RecordView(Struct, eq=False, gc=False):
     """One record seen through one dialect: facts by name instead of attributes by key."""
 
