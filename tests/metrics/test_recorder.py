@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from llm_trace_exporter.metrics.catalogue import FAMILIES
 from llm_trace_exporter.metrics.label_policy import Dimension
+from llm_trace_exporter.metrics.series_sets import MAX_BUNDLES
 from llm_trace_exporter.model import TOKEN_TYPES, Finding, Tokens
 from llm_trace_exporter.settled import CostLine
 from tests.draws import draws
@@ -222,11 +223,11 @@ class TestCalls:
 
     def test_a_flood_of_request_models_is_bounded(self, new_meter: NewMeter) -> None:
         meter = new_meter(caps={"request_model": 5})
-        for i in range(20_000):
+        for i in range(MAX_BUNDLES + 2_000):
             meter.call(request_model=f"m{i}", response_model="gpt-4o", priced={"model": "gpt-4o"})
         assert len(meter.samples("llm_model_routing_total")) == 6
-        assert meter.total("llm_model_routing_total") == 20_000
-        assert len(meter.recorder._routes.by_key) <= 8192
+        assert meter.total("llm_model_routing_total") == MAX_BUNDLES + 2_000
+        assert len(meter.recorder._routes.by_key) <= MAX_BUNDLES
 
     @draws(40)
     @given(st.lists(st.tuples(*[st.integers(0, 10**6)] * len(TOKEN_TYPES)), max_size=8))

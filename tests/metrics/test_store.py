@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_trace_exporter.errors import ConfigError
+from llm_trace_exporter.metrics import series_sets
 from llm_trace_exporter.metrics.label_policy import Dimension
 from llm_trace_exporter.metrics.series import Counter, Histogram
+from llm_trace_exporter.metrics.series_sets import MAX_BUNDLES
 from llm_trace_exporter.metrics.store import Store, StoreOptions
 from llm_trace_exporter.model import Origin
 from tests.draws import draws
@@ -144,13 +146,23 @@ class TestLimits:
     @pytest.mark.dear
     def test_a_million_label_sets_take_bounded_room(self, new_meter: NewMeter) -> None:
         meter = new_meter(max_series_per_family=50, default_cap=20)
-        for i in range(20_000):
+        for i in range(MAX_BUNDLES + 2_000):
             meter.call(
                 origin={"service": f"s{i}", "dimensions": (f"f{i * 7}",)}, request_model=f"m{i}"
             )
-        assert meter.total(REQUESTS) == 20_000
+        assert meter.total(REQUESTS) == MAX_BUNDLES + 2_000
         assert sum(meter.samples("llm_exporter_series").values()) < 2_000
-        assert len(meter.recorder._calls.by_key) <= 8192
+        assert len(meter.recorder._calls.by_key) <= MAX_BUNDLES
+
+    def test_label_sets_beyond_the_bound_push_out_the_oldest_only(
+        self, new_meter: NewMeter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(series_sets, "MAX_BUNDLES", 40)
+        meter = new_meter()
+        for i in range(41):
+            meter.call(origin={"service": f"s{i}"})
+        known = [key[0] for key in meter.recorder._calls.by_key]
+        assert known == [f"s{i}" for i in range(10, 41)]
 
     def test_huge_label_sets_are_not_remembered(self, new_meter: NewMeter) -> None:
         meter = new_meter()

@@ -6,15 +6,17 @@ label sets, so the recorder keeps a bundle per set: one look-up, then additions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from ..remembered import Remembered
 from .catalogue import QUALITY, REQUEST, ROUTE, STEP, TRACE
 from .series import Counter, Gauge, Histogram
 from .store import FamilySeries, Store
 
-MAX_BUNDLES = 8192
-"""Label sets remembered per kind of record; a flood of new ones costs time, not memory."""
+MAX_BUNDLES = 32_768
+"""Label sets remembered per kind of record, more than a family holds by default; a flood of new
+ones costs time, not memory."""
 
 MAX_KEY_CHARS = 2048
 """Longer label sets (before cleaning) are served but not remembered."""
@@ -94,7 +96,7 @@ class SeriesCache(Generic[B]):
 
     def __init__(self, store: Store, build: Callable[..., B]) -> None:
         """Take what makes a bundle from the parts of a key."""
-        self.by_key: dict[tuple[str | Dimensions, ...], B] = {}
+        self.by_key: Remembered[tuple[str | Dimensions, ...], B] = Remembered(MAX_BUNDLES)
         """For the fast path: look here first, then `make`."""
         self._build = build
         store.watch(self.by_key.clear)
@@ -102,36 +104,62 @@ class SeriesCache(Generic[B]):
     def make(self, key: tuple[str | Dimensions, ...]) -> B:
         """Build the bundle of a label set and remember it."""
         bundle = self._build(*key)
-        if len(self.by_key) >= MAX_BUNDLES:
-            self.by_key.clear()
         if sum(len(p) if isinstance(p, str) else sum(map(len, p)) for p in key) <= MAX_KEY_CHARS:
-            self.by_key[key] = bundle
+            self.by_key.keep(key, bundle)
         return bundle
 
 
+_CALL_COUNTERS: Mapping[str, str] = {
+    "requests": "llm_requests_total",
+    "tokens": "llm_tokens_total",
+    "cost": "llm_cost_usd_total",
+    "unpriced": "llm_unpriced_requests_total",
+    "repriced": "llm_repriced_requests_total",
+    "unpriced_tokens": "llm_unpriced_tokens_total",
+    "assumptions": "llm_price_assumptions_total",
+    "assumed_cost": "llm_assumed_cost_usd_total",
+    "finish": "llm_finish_reasons_total",
+    "gateway": "llm_gateway_events_total",
+}
+_CALL_HISTOGRAMS: Mapping[str, str] = {
+    "duration": "llm_request_duration_seconds",
+    "ttft": "llm_request_time_to_first_token_seconds",
+    "per_token": "llm_request_time_per_output_token_seconds",
+    "input_tokens": "llm_request_input_tokens",
+    "output_tokens": "llm_request_output_tokens",
+    "cost_per_call": "llm_request_cost_usd",
+}
+
+
 class CallSeries:
-    """Series of the calls of one label set."""
+    """Series of the calls of one label set; those of a family are bound when the first is asked."""
 
     __slots__ = (
-        "assumed_cost",
-        "assumptions",
+        "_head",
+        "_store",
+        "_tail",
         "co_created",
-        "cost",
-        "cost_per_call",
-        "duration",
-        "finish",
-        "gateway",
-        "input_tokens",
-        "output_tokens",
         "overflows",
-        "per_token",
-        "repriced",
-        "requests",
-        "tokens",
-        "ttft",
-        "unpriced",
-        "unpriced_tokens",
+        *_CALL_COUNTERS,
+        *_CALL_HISTOGRAMS,
     )
+
+    requests: SeriesByLabels[Counter]
+    tokens: SeriesByLabels[Counter]
+    cost: SeriesByLabels[Counter]
+    unpriced: SeriesByLabels[Counter]
+    repriced: SeriesByLabels[Counter]
+    unpriced_tokens: SeriesByLabels[Counter]
+    assumptions: SeriesByLabels[Counter]
+    assumed_cost: SeriesByLabels[Counter]
+    finish: SeriesByLabels[Counter]
+    gateway: SeriesByLabels[Counter]
+    duration: SeriesByLabels[Histogram]
+    ttft: SeriesByLabels[Histogram]
+    per_token: SeriesByLabels[Histogram]
+    input_tokens: SeriesByLabels[Histogram]
+    output_tokens: SeriesByLabels[Histogram]
+    cost_per_call: SeriesByLabels[Histogram]
 
     def __init__(
         self,
@@ -147,35 +175,22 @@ class CallSeries:
         """Bind."""
         values = (service, environment, provider, model, operation)
         shown, over = labeller.admit(REQUEST[:-1], values)
-        head = (*shown, purpose)
-        tail, over_tail = labeller.dimensions(dimensions)
-        store = labeller.store
+        self._store, self._head = labeller.store, (*shown, purpose)
+        self._tail, over_tail = labeller.dimensions(dimensions)
         self.overflows = (*over, *over_tail)
-        self.requests = SeriesByLabels(store.counters("llm_requests_total"), head, tail)
-        self.duration = SeriesByLabels(store.histograms("llm_request_duration_seconds"), head, tail)
-        self.ttft = SeriesByLabels(
-            store.histograms("llm_request_time_to_first_token_seconds"), head, tail
-        )
-        self.per_token = SeriesByLabels(
-            store.histograms("llm_request_time_per_output_token_seconds"), head, tail
-        )
-        self.tokens = SeriesByLabels(store.counters("llm_tokens_total"), head, tail)
-        self.input_tokens = SeriesByLabels(store.histograms("llm_request_input_tokens"), head, tail)
-        self.output_tokens = SeriesByLabels(
-            store.histograms("llm_request_output_tokens"), head, tail
-        )
-        self.cost = SeriesByLabels(store.counters("llm_cost_usd_total"), head, tail)
-        self.cost_per_call = SeriesByLabels(store.histograms("llm_request_cost_usd"), head, tail)
-        self.unpriced = SeriesByLabels(store.counters("llm_unpriced_requests_total"), head, tail)
-        self.repriced = SeriesByLabels(store.counters("llm_repriced_requests_total"), head, tail)
-        self.unpriced_tokens = SeriesByLabels(
-            store.counters("llm_unpriced_tokens_total"), head, tail
-        )
-        self.assumptions = SeriesByLabels(store.counters("llm_price_assumptions_total"), head, tail)
-        self.assumed_cost = SeriesByLabels(store.counters("llm_assumed_cost_usd_total"), head, tail)
-        self.finish = SeriesByLabels(store.counters("llm_finish_reasons_total"), head, tail)
-        self.gateway = SeriesByLabels(store.counters("llm_gateway_events_total"), head, tail)
         self.co_created = tuple(self.requests[ending] for ending in ALL_ENDINGS)
+
+    def __getattr__(self, name: str) -> SeriesByLabels[Any]:
+        """Bind a family; only asked for what is not bound yet."""
+        if (family := _CALL_COUNTERS.get(name)) is not None:
+            found: SeriesByLabels[Any]
+            found = SeriesByLabels(self._store.counters(family), self._head, self._tail)
+        elif (family := _CALL_HISTOGRAMS.get(name)) is not None:
+            found = SeriesByLabels(self._store.histograms(family), self._head, self._tail)
+        else:
+            raise AttributeError(name)
+        setattr(self, name, found)
+        return found
 
 
 class RouteSeries:
