@@ -29,7 +29,7 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
     if kind is LEFT_OUT or kind.role in _NEVER or kind.name in _NO_STEPS:
         return None
     if kind is not IGNORE and not tokens:
-        return None
+        return _CHAT if kind.name == "other" and _holds_request(view) else None
     has_model = any(view.text(fact) for fact in _MODELS)
     if kind is not IGNORE:
         # What encloses others tells their sum; one answer's id says that it asked itself.
@@ -42,6 +42,12 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
     if has_model and _looks_like_request(view) and failure_of(view, unanswered=not tokens):
         return _as_call(view)
     return None
+
+
+def _holds_request(view: RecordView) -> bool:
+    """Whether a chain names the model, who serves it and what was asked of it: Instructor's do."""
+    told = view.locations
+    return "fallback_model" in told and "provider" in told and "response_model" in told
 
 
 def _looks_like_request(view: RecordView) -> bool:
