@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,7 @@ def write_pruned(scenes: Path, folder: Path) -> list[str]:
         by_subject.setdefault(tuple(sorted(_subjects(test))), []).append(test)
     written = []
     for number, (subjects, tests) in enumerate(by_subject.items()):
-        wanted = set(_read(groups, [*subjects]))
-        kept = [
-            {**group, "rules": rules}
-            for group in groups
-            if (rules := [rule for rule in group["rules"] if _name(rule) in wanted])
-        ]
+        kept, _ = pruned(groups, subjects)
         rule_file = folder / f"{scenes.stem}-{number}-rules.yml"
         _write(rule_file, {"groups": kept})
         changed = {
@@ -45,6 +40,19 @@ def write_pruned(scenes: Path, folder: Path) -> list[str]:
         _write(file, {**told, **changed})
         written.append(file.name)
     return written
+
+
+def pruned(
+    groups: list[dict[str, Any]], subjects: Iterable[str]
+) -> tuple[list[dict[str, Any]], set[str]]:
+    """The rules that have a say in some alerts or series, and the names of all that they read."""
+    wanted = set(_read(groups, [*subjects]))
+    kept = [
+        {**group, "rules": rules}
+        for group in groups
+        if (rules := [rule for rule in group["rules"] if _name(rule) in wanted])
+    ]
+    return kept, wanted
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

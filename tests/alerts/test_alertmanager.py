@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 import yaml
 
 from llm_trace_exporter.config.units import parse_duration
+from tests.alerts.queries import parse
 from tests.alerts.rules import ALERTS, HOME, alerts
 from tests.e2e.process import DEADLINE_S, wait_for
 from tests.e2e.prometheus import free_port
@@ -74,11 +76,47 @@ def test_names_in_the_tests_are_those_of_alerts() -> None:
 
 def test_what_silences_does_not_come_after_what_it_silences() -> None:
     held = {rule.id: parse_duration(rule.hold or "0s") for rule in alerts()}
-    _, outage, *_ = yaml.safe_load(CONFIG.read_text())["inhibit_rules"]
-    symptoms = re.compile(outage["target_matchers"][0].partition("=~")[2].strip('"'))
-    hurt = [seconds for id_, seconds in held.items() if symptoms.match(id_)]
-    assert len(hurt) > 7
-    assert held["LLMProviderErrorsHigh-critical"] <= min(hurt)
+    _, at_provider, elsewhere, *_ = yaml.safe_load(CONFIG.read_text())["inhibit_rules"]
+    for outage in (at_provider, elsewhere):
+        symptoms = re.compile(outage["target_matchers"][0].partition("=~")[2].strip('"'))
+        hurt = [seconds for id_, seconds in held.items() if symptoms.match(id_)]
+        assert len(hurt) > 3
+        assert held["LLMProviderErrorsHigh-critical"] <= min(hurt)
+
+
+def test_no_two_pages_silence_each_other() -> None:
+    """Alertmanager silences by what is silenced itself, too."""
+    rules = yaml.safe_load(CONFIG.read_text())["inhibit_rules"][1:]
+    pages = sorted({rule.name for rule in alerts() if rule.severity == "critical"})
+    silences = {
+        (source, target)
+        for rule in rules
+        for source in pages
+        for target in pages
+        if fits(rule["source_matchers"], source) and fits(rule["target_matchers"], target)
+    }
+    assert silences
+    assert not {(a, b) for a, b in silences if (b, a) in silences}
+
+
+def fits(matchers: list[str], name: str) -> bool:
+    """Whether the matchers take a critical alert."""
+    labels = {"alertname": name, "severity": "critical"}
+    return all(
+        taken(operator, re.fullmatch(value if "~" in operator else re.escape(value), labels[label]))
+        for label, operator, value in (
+            re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', one).groups()  # type: ignore[union-attr]
+            for one in matchers
+        )
+    )
+
+
+def taken(operator: str, found: re.Match[str] | None) -> bool:
+    return (found is None) == operator.startswith("!")
+
+
+def test_a_critical_alert_silences_its_own_warning_in_time() -> None:
+    held = {rule.id: parse_duration(rule.hold or "0s") for rule in alerts()}
     for rule in alerts():
         if rule.severity == "critical" and f"{rule.name}-warning" in held:
             assert held[rule.id] <= held[f"{rule.name}-warning"], rule.name
@@ -173,6 +211,24 @@ def told(name: str, severity: str, **labels: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def first_query(text: str) -> str:
+    """The PromQL of the first command of a message; it can be parsed."""
+    found = re.search(r"^First: promtool query instant (\S+) '(.*)'$", text, re.MULTILINE)
+    assert found is not None, text
+    assert found[1] == "http://prometheus.example.com:9090"
+    parse(found[2])
+    return found[2]
+
+
+def traces(text: str) -> str:
+    """The query behind a message's link to Grafana's traces."""
+    found = re.search(r"^Traces: (\S+)$", text, re.MULTILINE)
+    assert found is not None, text
+    (panes,) = parse_qs(urlsplit(found[1]).query)["panes"]
+    query: str = json.loads(panes)["a"]["queries"][0]["query"]
+    return query
+
+
 @needs_server
 def test_messages_say_what_is_needed_and_symptoms_are_silent(tmp_path: Path) -> None:
     sent = [
@@ -197,11 +253,22 @@ def test_messages_say_what_is_needed_and_symptoms_are_silent(tmp_path: Path) -> 
     for part in (
         "this one 41.50 USD", "model gpt-4o", "team support",
         f"Runbook: {HOME}/LLMRateLimited.md",
-        "Traces: https://grafana.example.com/explore?service=support-bot",
         "Spend: https://grafana.example.com/d/llm-cost?var-service=support-bot",
     ):  # fmt: skip
         assert part in message["text"], part
+    assert re.search(
+        r"^Since 20\d\d-\d\d-\d\d \d\d:\d\d UTC, severity warning", message["text"], re.M
+    )
+    assert first_query(message["text"]) == (
+        "topk(10, sum by (service, provider, model, error_type) "
+        '(increase(llm_requests_total{service="support-bot", outcome="error"}[15m])))'
+    )
+    assert traces(message["text"]) == '{resource.service.name="support-bot"}'
     pages = {body["payload"]["class"]: body["payload"] for body in heard.under("/pager")}
+    money = first_query(pages["LLMSpendSpike"]["custom_details"]["what"])
+    assert 'llm_cost_usd_total{service="support-bot", purpose=""}' in money
+    outage = first_query(pages["LLMProviderErrorsHigh"]["custom_details"]["what"])
+    assert 'llm_requests_total{provider="openai", outcome="error"}' in outage
     assert pages["LLMSpendSpike"]["severity"] == "critical"
     assert "41.50 USD" in pages["LLMSpendSpike"]["custom_details"]["what"]
     assert pages["LLMSpendSpike"]["custom_details"]["runbook"] == f"{HOME}/LLMSpendSpike.md"

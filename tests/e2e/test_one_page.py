@@ -15,7 +15,7 @@ pytestmark = [needs_servers, pytest.mark.long, pytest.mark.alone]
 
 SERVICES = 60
 _STEP_S, _HISTORY_S, _TROUBLE_S = 30, 5_400, 3_000
-_WAIT_S = 20
+_WAIT_S = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +122,4 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str,
 
 @pytest.mark.parametrize("name", WAKES)
 def test_one_page(pages: Mapping[str, Mapping[str, set[str]]], name: str) -> None:
-    (alerts,) = pages[name].values()
-    assert alerts == {WAKES[name]}
+    assert [*pages[name].values()] == [{WAKES[name]}]

@@ -203,7 +203,7 @@ def _mistimed(target: Target) -> Finding | None:
         return Finding(
             "problem",
             f"scraped every {every}, which is longer than the default zero_hold",
-            why="a new series shows 0 for zero_hold; what it counts before a scrape is lost",
+            why="new series show 0 for zero_hold; a first count that is not scraped as 0 is lost",
             do="scrape every 15s, or set zero_hold above the interval in the exporter's "
             "configuration",
             where=where,
