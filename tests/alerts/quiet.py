@@ -1,7 +1,7 @@
 """Quiet weeks: what applications, and the exporter, do when nothing is wrong.
 
-Counters are drawn, each call a chance of its own, and scraped every five minutes. What looks at less
-than a quarter of an hour (outages, LLMErrorBudgetBurn's short window) sees hardly anything of them:
+Counters are drawn, each call a chance of its own, and scraped every five minutes. What looks at
+less than a quarter of an hour (outages, short windows of LLMErrorBudgetBurn) sees hardly any of it:
 promtool's scenes and tests/e2e are about those.
 """
 

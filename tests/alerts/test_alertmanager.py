@@ -257,7 +257,7 @@ def test_messages_say_what_is_needed_and_symptoms_are_silent(tmp_path: Path) -> 
     ):  # fmt: skip
         assert part in message["text"], part
     assert re.search(
-        r"^Since 20\d\d-\d\d-\d\d \d\d:\d\d UTC, severity warning", message["text"], re.M
+        r"^Since 20\d\d-\d\d-\d\d \d\d:\d\d UTC, severity warning", message["text"], re.MULTILINE
     )
     assert first_query(message["text"]) == (
         "topk(10, sum by (service, provider, model, error_type) "
