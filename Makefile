@@ -8,7 +8,7 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test quick test-long test-lowest coverage size lock demo chart bench bench-peer lint dashboards docs clean prometheus alertmanager
+.PHONY: help run test quick test-long test-lowest coverage size lock demo chart bench bench-peer lint dashboards docs clean prometheus alertmanager test-real etcd
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,7 +25,7 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 WORKERS = $(shell expr '(' 3 '*' "$$(getconf _NPROCESSORS_ONLN || echo 2)" + 1 ')' / 2)
 
 test: $(VENV)/installed-test prometheus alertmanager ## set up and run the tests
-	$(PYTEST) -n $(WORKERS) $(BY_FILE) -m "not long"
+	$(PYTEST) -n $(WORKERS) $(BY_FILE) -m "not long and not real"
 
 QUICK := config content content_rules correlation dialects explain metrics objectives pricing scores sources \
   test_architecture.py test_corpus.py test_every.py test_repository.py
@@ -37,8 +37,12 @@ test-long: $(VENV)/installed-test prometheus alertmanager ## run the tests that 
 	LTE_EXAMPLES=all $(PYTEST) -n auto -m "hypothesis or long and not alone"; others=$$?; \
 	$(PYTEST) -m "long and alone" && exit $$others
 
+# Servers are built one at a time, once for each machine: see tests/real/servers.py.
+test-real: $(VENV)/installed-test etcd ## build Prometheus 3 and a Kubernetes API server, try rules and chart on them; LTE_REAL=all for every upgrade
+	$(PYTEST) -n0 -m real tests/real
+
 # Those that need only what pyproject.toml lists: no other program, no page, no chart.
-WITH_OTHERS := alerts bench dashboards docs doctor e2e helm long simulate
+WITH_OTHERS := alerts bench dashboards docs doctor e2e helm long real simulate
 test-lowest: $(BIN)/uv ## run the in-process tests with the oldest versions that pyproject.toml allows
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/lowest
 	$(BIN)/uv pip install -q --python $(VENV)/lowest/bin/python --resolution lowest-direct -r pyproject.toml --all-extras
@@ -128,6 +132,14 @@ prometheus:
 	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus && \
 	  { service prometheus stop >/dev/null 2>&1 || true; }; \
 	else echo "prometheus and promtool are not on PATH: the tests that need them are skipped"; fi
+
+etcd:
+	@if command -v etcd >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends etcd-server && \
+	  { service etcd stop >/dev/null 2>&1 || true; }; \
+	else echo "etcd is not on PATH: the tests that need a Kubernetes API server are skipped"; fi
 
 alertmanager:
 	@if command -v amtool >/dev/null && { command -v alertmanager || command -v prometheus-alertmanager; } >/dev/null; then :; \

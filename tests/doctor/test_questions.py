@@ -11,6 +11,7 @@ from llm_trace_exporter.doctor.gather import EXEMPLARS_OF
 from llm_trace_exporter.doctor.promql import needs, selectors
 from llm_trace_exporter.doctor.questions import OUR_NAME, QUESTIONS
 from llm_trace_exporter.doctor.why import FAMILY_OF
+from llm_trace_exporter.metrics.catalogue import FAMILY
 from tests.e2e.process import ROOT
 
 CODE = "".join(
@@ -26,14 +27,15 @@ def test_a_question(question: str) -> None:
     query = QUESTIONS[question]
     ql.parse(query)
     for selector in selectors(needs(query)):
-        assert selector.name in OF_PROMETHEUS or selector.name in FAMILY_OF
+        assert selector.name in OF_PROMETHEUS | FAMILY_OF.keys() | FAMILY.keys()
         labels = FAMILY_OF[selector.name].labels if selector.name in FAMILY_OF else ()
         assert {m.label.removeprefix("exported_") for m in selector.matchers} <= set(labels)
     assert re.search(rf'"{question}"', CODE)
 
 
 def test_exemplars_are_asked_of_a_family_that_has_them() -> None:
-    assert FAMILY_OF[EXEMPLARS_OF].exemplars
+    for name in EXEMPLARS_OF.split(" or "):
+        assert ({**FAMILY, **FAMILY_OF})[name].exemplars
 
 
 def test_every_metric_is_known_for_ours() -> None:

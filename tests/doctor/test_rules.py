@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.doctor import rules
-from llm_trace_exporter.doctor.facts import Facts, Group, Missing, Page, Panel, Rule
+from llm_trace_exporter.doctor.facts import Facts, Group, Missing, Page, Panel, Rule, Sample
 from llm_trace_exporter.doctor.findings import Finding
 from llm_trace_exporter.doctor.promql import Selector, needs, of_panel, selectors
 from llm_trace_exporter.doctor.why import Reason, of_needs
-from tests.doctor.facts import BUILD, NOW_S, facts
+from tests.doctor.facts import BUILD, NOW_S, SOURCE, facts
 
 
 def rule(name: str, expr: str, health: str = "ok", *, is_alert: bool = True, file: str = "a.yml",
@@ -230,3 +230,14 @@ def test_nothing_to_compare_with(retention: str, level: str) -> None:
     assert found.level == level and found.where == ("LLMDrop (info)",)
     assert "1 alert compares with last week" in found.what
     assert not list(rules.history(facts({"week_ago": (BUILD,)}, groups=(group(COMPARES),))))
+
+
+def test_converted_histograms_are_no_part_that_sleeps() -> None:
+    expr = "rate(llm_request_time_to_first_token_seconds_bucket[5m])"
+    counts = counted(expr, llm_request_time_to_first_token_seconds_bucket=0)
+    names = frozenset({"llm_request_time_to_first_token_seconds"})
+    native = {"native": (Sample(SOURCE, 1.0),)}
+    found = of_needs([needs(expr)], facts(native, counts=counts, names=names))
+    assert found.kind == "broken" and "always_scrape_classic_histograms" in found.do
+    assert of_needs([needs(expr)], facts(native, counts=counts)).kind != "broken"
+    assert of_needs([needs(expr)], facts(counts=counts, names=names)).kind != "broken"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_trace_exporter.doctor import scraping
+from llm_trace_exporter.doctor import histograms, scraping
 from llm_trace_exporter.doctor.facts import Exemplar, Missing, Page, Sample, Target
 from llm_trace_exporter.doctor.findings import Finding
 from tests.doctor.facts import BUILD, NOW_S, SOURCE, TARGET, facts
@@ -169,3 +169,10 @@ def test_a_proxy_that_takes_accept_away() -> None:
     page = Page("http://x/metrics", "text/plain; version=0.0.4", frozenset(), None)
     found = next(iter(scraping.exemplars(facts(page=page))))
     assert found.level == "warning" and "OpenMetrics" in found.what
+
+
+def test_histograms_without_buckets_are_a_problem() -> None:
+    assert bad(histograms.classic(facts())) == []
+    (found,) = histograms.classic(facts({"native": (Sample(SOURCE, 2.0),)}))
+    assert found.level == "problem" and "always_scrape_classic_histograms: true" in found.do
+    assert found.where == ("exporter-0:9891 (job llm)",)

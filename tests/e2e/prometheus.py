@@ -88,9 +88,13 @@ def started(
     folder: Path,
     *arguments: str,
     features: str = "exemplar-storage",
+    program: Path | str | None = None,
 ) -> Iterator[Prometheus]:
-    """A Prometheus with this configuration, whose data are in a folder of their own."""
-    program = shutil.which("prometheus")
+    """A Prometheus with this configuration, whose data are in a folder of their own.
+
+    `program` is another one than that on the path.
+    """
+    program = program or shutil.which("prometheus")
     assert program is not None
     folder.mkdir(parents=True)
     config = folder / "prometheus.yml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from . import kubernetes, numbers, rules, scraping, twins, understood
+from . import histograms, kubernetes, numbers, rules, scraping, twins, understood
 from .facts import Facts
 from .findings import Finding
 
@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     Check("Prometheus", "limits", scraping.limits),
     Check("Prometheus", "labels", scraping.labels),
     Check("Prometheus", "dropped", scraping.dropped),
+    Check("Prometheus", "histograms", histograms.classic),
     Check("Prometheus", "exemplars", scraping.exemplars),
     Check("Numbers", "traffic", numbers.traffic),
     Check("Numbers", "understood", understood.understood),

@@ -18,7 +18,8 @@ from .questions import OUR_NAME, OURS, QUESTIONS, TOKENS_BY_SERVICE
 from .shapes import curves, exemplars, groups, labels_of, number, samples, strings, targets, unread
 from .shipped import read_yaml
 
-EXEMPLARS_OF = "llm_request_duration_seconds_bucket"
+# Where Prometheus makes native histograms, exemplars are theirs.
+EXEMPLARS_OF = "llm_request_duration_seconds_bucket or llm_request_duration_seconds"
 _THREADS = 8
 _HOUR_S = 3600.0
 _HISTORY_S = 6 * _HOUR_S

@@ -22,6 +22,11 @@ QUESTIONS: Mapping[str, str] = {
     "hidden": 'count by (job, instance) (llm_requests_total{exported_service!=""})',
     "samples": "scrape_samples_post_metric_relabeling"
     " and on (job, instance) llm_exporter_build_info",
+    # A native histogram has the family's own name, which no sample of a classic one has.
+    "native": "count by (job, instance)"
+    " (llm_exporter_ingest_lag_seconds or llm_request_duration_seconds)"
+    " unless on (job, instance)"
+    " (llm_exporter_ingest_lag_seconds_bucket or llm_request_duration_seconds_bucket)",
     "day_ago": "llm_exporter_build_info offset 1d",
     "week_ago": "llm_exporter_build_info offset 1w",
     "received": "sum by (job, instance) (llm_exporter_spans_received_total)",

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from ..metrics.catalogue import FAMILIES
 from ..metrics.family import Family
 from .facts import Facts, Missing
+from .histograms import KEEP
 from .promql import Matcher, Need, Selector, selectors
 from .questions import OUR_NAME
 
@@ -84,11 +85,17 @@ def _absent(name: str, family: Family, facts: Facts) -> Reason:
             f"the exporter shows {name}, and it does not arrive",
             "look at metric_relabel_configs, write_relabel_configs and limits of the scrape",
         )
+    if facts.asked("native") and name != family.name and _holds(family.name, facts):
+        return Reason("broken", "histograms arrive as native ones, without buckets", KEEP)
     if family.absent_when:
         return Reason("sleeps", family.absent_when)
     if family.name in _ALWAYS:
         return Reason("sleeps", "no call was counted yet")
     return Reason("quiet", "nothing of the kind has happened")
+
+
+def _holds(name: str, facts: Facts) -> bool:
+    return not isinstance(facts.names, Missing) and name in facts.names
 
 
 def _recorded(name: str, facts: Facts, seen: frozenset[str]) -> Reason:
