@@ -40,3 +40,21 @@ def test_each_note_goes_with_what_it_asks_for(helm: Helm) -> None:
     for words in WHAT_IS_MISSING:
         assert words in before
         assert words not in after
+
+
+@pytest.mark.parametrize(
+    ("values", "told", "untold"),
+    [
+        ("kind=StatefulSet", "delete statefulset llm-llm-trace-exporter --cascade", "and budgets"),
+        ("kind=Deployment", "It takes kind=StatefulSet, too.", "--cascade"),
+        ("config.budgets[0].name=a", "counters and budgets start from 0", "kind=StatefulSet"),
+    ],
+)
+def test_a_volume_is_told_with_the_way_to_it(
+    helm: Helm, values: str, told: str, untold: str
+) -> None:
+    more = (
+        ",config.budgets[0].limit_usd=5,config.budgets[0].period=daily" if "[0]" in values else ""
+    )
+    text = notes(helm, "--set", values + more)
+    assert told in text and untold not in text
