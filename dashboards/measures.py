@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_trace_exporter.operations import PRICED_PER_REQUEST
+from llm_trace_exporter.operations import PRICED_PER_REQUEST, WORDLESS
 
 from .panels import SAMPLES, Column, Panel, Query, series, stat, table
 from .promql import (
@@ -34,6 +34,8 @@ FEWEST_VERDICTS = 5
 """One failure of one verdict is 100 %, and says nothing."""
 UNPRICED_REASONS = 'reason=~"unknown_model|no_model|unexplained"'
 """What is paid for by the request, such as ranking, has no price of tokens by nature."""
+WORDED = f'operation!~"{"|".join(sorted(WORDLESS))}"'
+"""Calls that are answered in words: an embedding has no output."""
 BY_TOKENS = f'operation!~"{"|".join(sorted(PRICED_PER_REQUEST))}"'
 ALERTS = 'ALERTS{alertstate="firing",alertname=~"LLM.*"}'
 

@@ -41,7 +41,7 @@ def _lines(by: str, legend: str, what: str) -> tuple[Panel, ...]:
     known = _known(by)
     requests = rate(m.REQUESTS, NOT_JUDGES, known, by=by)
     thousand = f"1000 * {m.dollars_a_request(by, RATE, known)}"
-    output = mean("llm_request_output_tokens", NOT_JUDGES, known, by=by)
+    output = mean("llm_request_output_tokens", m.WORDED, NOT_JUDGES, known, by=by)
     return (
         series(f"Judges fail, by {what}", "What judging models let fail, where there are 5 "
                "verdicts or more; the table has the confidence.", "fail / (pass + fail)",
