@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_trace_exporter.operations import PRICED_PER_REQUEST, WORDLESS
 
-from .panels import SAMPLES, Column, Panel, Query, series, stat, table
+from .panels import Column, Panel, Query, series, stat, table
 from .promql import (
     NOT_JUDGES,
     RANGE,
@@ -18,6 +18,7 @@ from .promql import (
     target_lines,
     top,
 )
+from .units import SAMPLES
 
 REQUESTS = "llm_requests_total"
 DURATION = "llm_request_duration_seconds"

@@ -142,11 +142,12 @@ def default_target(slo: str) -> str:
 
 
 def target_lines(slo: str) -> str:
-    """What is aimed at: the default, and every target that has a service."""
+    """What is aimed at: the default, and targets that have a service."""
     return (
+        f"topk({LINES}, "
         "max by (service, environment, provider, model, operation, judge, tool) "
         f'(llm_slo_target{{slo="{slo}",service=~"$service|",environment=~"$environment|",'
-        'provider=~"$provider|",model=~"$model|",judge=~"$judge|"})'
+        'provider=~"$provider|",model=~"$model|",judge=~"$judge|"}))'
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import measures as m
 from ..board import TRACE_LINK, Board, Row
-from ..panels import Query, heatmap, series, stat, table, up_to
+from ..panels import Query, heatmap, series, stat, table
 from ..promql import (
     RANGE,
     RATE,
@@ -17,6 +17,7 @@ from ..promql import (
     top,
     top_and_rest,
 )
+from ..units import up_to
 
 _TRACES = "llm_traces_total"
 _LASTS = "llm_trace_duration_seconds"

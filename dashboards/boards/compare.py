@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .. import measures as m
 from ..board import Board, Row
-from ..panels import Column, Panel, Query, bars, series, table, up_to
+from ..panels import Column, Panel, Query, bars, series, table
 from ..promql import NOT_JUDGES, RANGE, RATE, increase, mean, rate, top, top_and_rest
+from ..units import up_to
 
 _VERSION = "prompt_name, prompt_version"
 _VERSION_LEGEND = "{{prompt_name}} {{prompt_version}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import measures as m
 from ..board import Board, Row
-from ..panels import BAD_ABOVE_1, PLAIN, Query, bars, series, stat, table, up_to
+from ..panels import Query, bars, series, stat, table
 from ..promql import (
     NOT_JUDGES,
     RANGE,
@@ -17,6 +17,7 @@ from ..promql import (
     top,
     top_and_rest,
 )
+from ..units import BAD_ABOVE_1, PLAIN, up_to
 
 _COST = "llm_cost_usd_total"
 _ASSUMED = "llm_assumed_cost_usd_total"
@@ -138,8 +139,8 @@ UNIT_COST = Row(
                "the targets.", "dollars of traces / traces", "currencyUSD",
                Query(top(mean("llm_trace_cost_usd", by="service"), "service"), "{{service}}"),
                m.target("cost_per_trace_usd")),
-        series("Tokens a request", "Input and output of a call on the mean, output of those that are "
-               "answered in words.", "tokens / calls with known usage", "short",
+        series("Tokens a request", "Input and output of a call on the mean, output of those "
+               "that are answered in words.", "tokens / calls with known usage", "short",
                Query(top(mean("llm_request_input_tokens", NOT_JUDGES, by="service"), "service",
                          most=8), "{{service}} input"),
                Query(top(mean("llm_request_output_tokens", m.WORDED, NOT_JUDGES, by="service"),

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from ..board import Board, Row
 from ..measures import ranged, with_samples
-from ..panels import (
-    ANY_IS_BAD,
-    BAD_ABOVE_1,
-    PLAIN,
-    Panel,
-    Query,
-    bars,
-    now,
-    series,
-    stat,
-    table,
-    up_to,
-)
+from ..panels import Panel, Query, bars, now, series, stat, table
 from ..promql import NOW, RATE, increase, quantile, rate, select, summed, top_and_rest
+from ..units import ANY_IS_BAD, BAD_ABOVE_1, PLAIN, up_to
 
 _P = "llm_exporter_"
 
@@ -56,10 +45,10 @@ AT_ONCE = Row(
                  ((None, "red"), (0.001, "green")), decimals=2)),
         stat("Requests refused", "Nothing of them was counted.",
              "increase of llm_exporter_requests_rejected_total", "short",
-             increase(_P + "requests_rejected_total"), ANY_IS_BAD, decimals=0, no_value="none"),
+             increase(_P + "requests_rejected_total"), ANY_IS_BAD, decimals=0),
         stat("State trouble", "The state file could not be written or read.",
              "increase of llm_exporter_state_errors_total", "short",
-             increase(_P + "state_errors_total"), ANY_IS_BAD, decimals=0, no_value="none"),
+             increase(_P + "state_errors_total"), ANY_IS_BAD, decimals=0),
         stat("Configuration", "0: the last reload failed, and the old one is in use.",
              "min of llm_exporter_config_last_reload_successful", "none",
              f"min({select(_P + 'config_last_reload_successful')})",
@@ -175,7 +164,7 @@ LIMITS = Row(
                "that say nothing: strangers, or a limit that is too low.",
                "rate of llm_exporter_connections_closed_total", "events/s",
                Query(rate(_P + "connections_closed_total", by="source, reason"),
-                     "{{source}}: {{reason}}"), stacked=True),
+                     "{{source}}: {{reason}}"), stacked=True, width=16),
     ),
 )  # fmt: skip
 
@@ -197,13 +186,13 @@ PROCESS = Row(
              width=4, height=8),
         stat("Jumps of the clock", "By more than a minute.",
              "increase of llm_exporter_clock_jumps_total", "short",
-             increase(_P + "clock_jumps_total"), ANY_IS_BAD, decimals=0, no_value="none",
+             increase(_P + "clock_jumps_total"), ANY_IS_BAD, decimals=0,
              width=4, height=8),
         series("Time to render a scrape", "A scrape that takes longer than its timeout is lost.",
                "llm_exporter_scrape_duration_seconds", "s",
                Query(_now("scrape_duration_seconds"), "{{instance}}"), width=8),
         series("Size of a scrape", "Before compression.", "llm_exporter_scrape_bytes", "bytes",
-               Query(_now("scrape_bytes"), "{{instance}}"), width=8),
+               Query(_now("scrape_bytes"), "{{instance}}"), width=12),
         series("Failures in the background", "A task that keeps failing stands still.",
                "increase of llm_exporter_background_failures_total in 15 minutes", "short",
                Query(increase(_P + "background_failures_total", by="instance, task", window="15m"),
@@ -212,22 +201,22 @@ PROCESS = Row(
               "llm_exporter_build_info and time - the timestamps",
               ("instance", "version", "python"),
               ranged("Exporters", summed(select(_P + "build_info"), "instance, version, python",
-                                         "count")), width=12),
+                                         "count")), width=16),
         stat("Configuration is from", "When it was last loaded.",
              "time - llm_exporter_config_last_reload_success_timestamp_seconds", "s",
              _age("config_last_reload_success_timestamp_seconds"),
-             height=8, width=3, decimals=1),
+             height=4, width=6, decimals=1),
         stat("List prices are from", "When they were published.",
              "time - llm_exporter_price_catalog_timestamp_seconds", "s",
              _age("price_catalog_timestamp_seconds"),
-             up_to(30 * 86400.0, 90 * 86400.0), height=8, width=3, decimals=1),
+             up_to(30 * 86400.0, 90 * 86400.0), height=4, width=6, decimals=1),
         stat("Certificates and tokens", "0: a changed file cannot be used.",
              "min of llm_exporter_security_last_reload_successful", "none",
              f"min({select(_P + 'security_last_reload_successful')})",
-             ((None, "red"), (1, "green")), height=8, width=3, no_value="none"),
+             ((None, "red"), (1, "green")), height=4, width=6),
         stat("Largest request", "That is taken, compressed and decompressed.",
              "llm_exporter_request_bytes_limit", "bytes",
-             f"max({select(_P + 'request_bytes_limit')})", PLAIN, height=8, width=3),
+             f"max({select(_P + 'request_bytes_limit')})", PLAIN, height=4, width=6),
     ),
 )  # fmt: skip
 

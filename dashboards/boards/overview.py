@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import measures as m
 from ..board import Board, Row, to_board
-from ..panels import BAD_ABOVE_1, Query, now, series, stat, table, timeline, up_to
+from ..panels import Query, now, series, stat, table, timeline
 from ..promql import (
     NOT_JUDGES,
     NOW,
@@ -15,6 +15,7 @@ from ..promql import (
     summed,
     top_and_rest,
 )
+from ..units import BAD_ABOVE_1, up_to
 
 _DRILL_DOWN = (
     to_board("llm-reliability", "Reliability & latency"),
@@ -30,7 +31,7 @@ AT_ONCE = Row(
         now(stat(
             "Alerts firing", "LLM alerts that fire at this moment; needs the rules in `alerts`.",
             "count of ALERTS firing", "short", f"count({m.ALERTS}) or vector(0)",
-            ((None, "green"), (1, "red")), width=3, decimals=0,
+            ((None, "green"), (1, "red")), decimals=0,
         )),
         now(stat(
             "Error ratio now", "Calls that failed in the last ten minutes. Red from the target on.",
@@ -56,7 +57,7 @@ AT_ONCE = Row(
             "Spans now", "What the exporter takes in: 0 means that nothing arrives.",
             "rate of llm_exporter_spans_received_total", "spans/s",
             rate("llm_exporter_spans_received_total", window=NOW),
-            ((None, "red"), (0.001, "green")), width=3, decimals=2,
+            ((None, "red"), (0.001, "green")), decimals=2,
         )),
     ),
 )  # fmt: skip
@@ -114,7 +115,7 @@ WRONG = Row(
         timeline(
             "Alerts", "LLM alerts and since when they fire; needs the rules in `alerts`.",
             "ALERTS that fire, by name, service and severity",
-            summed(m.ALERTS, "alertname, service, severity", "max"),
+            f"topk(20, {summed(m.ALERTS, 'alertname, service, severity', 'max')})",
             "{{alertname}} {{service}} ({{severity}})", height=6, no_value="no alert has fired",
         ),
         table(

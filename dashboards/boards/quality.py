@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import measures as m
 from ..board import TRACE_LINK, Board, Row
-from ..panels import ANY_IS_BAD, PLAIN, SAMPLES, Query, bars, heatmap, series, stat, table, up_to
+from ..panels import Query, bars, heatmap, series, stat, table
 from ..promql import (
     RANGE,
     RATE,
@@ -18,6 +18,7 @@ from ..promql import (
     top,
     top_and_rest,
 )
+from ..units import ANY_IS_BAD, PLAIN, SAMPLES, up_to
 
 _SCORE = "llm_judge_score"
 _LAG = "llm_judge_lag_seconds"

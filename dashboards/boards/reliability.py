@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import measures as m
 from ..board import TRACE_LINK, Board, Row
-from ..panels import PLAIN, Query, bars, heatmap, now, series, stat, table, up_to
+from ..panels import Query, bars, heatmap, now, series, stat, table
 from ..promql import (
     NOT_JUDGES,
     NOW,
@@ -17,6 +17,7 @@ from ..promql import (
     top,
     top_and_rest,
 )
+from ..units import PLAIN, up_to
 
 _EVENTS = "llm_gateway_events_total"
 _FINITE = rate(f"{m.DURATION}_bucket", 'le!="+Inf"', NOT_JUDGES, by="le")
@@ -206,7 +207,7 @@ AROUND = Row(
             "Busiest services", "Calls a second over the time shown.",
             "rate of llm_requests_total", "requests/s",
             f"topk(15, {rate(m.REQUESTS, NOT_JUDGES, by='service', window=RANGE)})",
-            "{{service}}", PLAIN, width=12,
+            "{{service}}", PLAIN, width=24,
         ),
     ),
     is_collapsed=True,

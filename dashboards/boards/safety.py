@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import measures as m
 from ..board import Board, Row
-from ..panels import ANY_IS_BAD, PLAIN, Query, bars, series, stat, table, up_to
+from ..panels import Query, bars, series, stat, table
 from ..promql import (
     NOT_JUDGES,
     RANGE,
@@ -16,6 +16,7 @@ from ..promql import (
     top,
     top_and_rest,
 )
+from ..units import ANY_IS_BAD, PLAIN, up_to
 
 _CHECKS = "llm_guardrail_checks_total"
 _FINDINGS = "llm_content_findings_total"
@@ -120,7 +121,7 @@ WALLET = Row(
         bars("Requests turned away by reason", "What the exporter refused to read.",
              "increase of llm_exporter_requests_rejected_total", "short",
              f"sum by (source, reason) (increase(llm_exporter_requests_rejected_total[{RANGE}]))",
-             "{{source}} {{reason}}", ((None, "orange"),), width=12, no_value="none"),
+             "{{source}} {{reason}}", ((None, "orange"),), width=12),
     ),
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..board import Board, Row, to_board
 from ..measures import ranged
-from ..panels import BAD_ABOVE_1, SAMPLES, Panel, Query, bars, series, stat, table
+from ..panels import Panel, Query, bars, series, stat, table
 from ..promql import (
     RANGE,
     SLO_PART,
@@ -22,6 +22,7 @@ from ..promql import (
     summed,
     top,
 )
+from ..units import BAD_ABOVE_1, SAMPLES
 
 _BY = "environment, service"
 _LEGEND = "{{service}} {{environment}}"

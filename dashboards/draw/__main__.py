@@ -14,6 +14,7 @@ import math
 import re
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,14 @@ from ..boards import BOARDS
 HERE = Path(__file__).parent
 WIDTH = 1600
 STEPS = 240
+SCRAPE_S = 120
+"""What the data source would be told."""
 NOTE = "drawn from query results over simulated traffic, with Grafana's components"
 _SMALLER = (
-    "require('sharp')('page.png').png({palette: true, colours: 96, effort: 10, dither: 0})"
+    "require('sharp')('page.png').png({palette: true, colours: 256, effort: 10, dither: 0.5})"
     ".toFile(process.argv[1])"
 )
+"""Less colours than 256 make two lines of different colour the same."""
 _PAGE = (
     '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="page.css">'
     '<style>html{{font-size:14px}}body{{margin:0}}</style><div id="root"></div>'
@@ -43,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prometheus", required=True, metavar="URL")
     parser.add_argument("--end", type=datetime.fromisoformat, default=datetime.now(UTC))
-    parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--work", type=Path, default=Path("build/draw"), help="for npm and pages")
     parser.add_argument("--out", type=Path, default=Path("docs/dashboards"))
     told = parser.parse_args()
@@ -52,14 +56,16 @@ def main() -> None:
     for board in BOARDS:
         dashboard = board.to_json()
         end_s = int(told.end.timestamp())
+        sys.stderr.write(f"drawing {board.title}\n")
         answers = {
-            panel["id"]: _answers(told.prometheus, panel, end_s, told.hours)
+            panel["id"]: _answers(told.prometheus, panel, end_s, board.hours)
             for panel in dashboard["panels"]
             if panel["type"] != "row"
         }
         data = {
             "dashboard": dashboard, "results": answers, "note": NOTE,
-            "fromMs": (end_s - told.hours * 3600) * 1000, "toMs": end_s * 1000,
+            "fromMs": (end_s - board.hours * 3600) * 1000, "toMs": end_s * 1000,
+            "mode": told.theme,
         }  # fmt: skip
         page = told.work / f"{board.uid}.html"
         page.write_text(_PAGE.format(data=json.dumps(data).replace("</", "<\\/")))
@@ -81,7 +87,9 @@ def _bundle(work: Path) -> None:
 
 
 def _answers(base: str, panel: dict[str, Any], end_s: int, hours: int) -> dict[str, Any]:
-    step_s = math.ceil(hours * 3600 / STEPS / 60) * 60
+    points = panel.get("maxDataPoints", STEPS)
+    least_s = 60 * int(panel["targets"][0]["interval"].removesuffix("m"))
+    step_s = max(least_s, math.ceil(hours * 3600 / points / 60) * 60)
     answers = []
     for target in panel["targets"]:
         asked = {"query": _substituted(target["expr"], step_s, hours)}
@@ -98,7 +106,8 @@ def _answers(base: str, panel: dict[str, Any], end_s: int, hours: int) -> dict[s
 
 
 def _substituted(expr: str, step_s: int, hours: int) -> str:
-    known = {"__rate_interval": f"{max(4 * step_s, 900)}s", "__range": f"{hours}h"}
+    window_s = max(step_s + SCRAPE_S, 4 * SCRAPE_S)
+    known = {"__rate_interval": f"{window_s}s", "__range": f"{hours}h"}
     return re.sub(r"\$\{?(\w+)\}?", lambda found: known.get(found[1], ".*"), expr)
 
 

@@ -6,8 +6,8 @@ import { createRoot } from 'react-dom/client';
 import { FieldType, ThemeContext, createTheme, dateTime, getDisplayProcessor, toDataFrame } from '@grafana/data';
 import { BarGauge, BigValue, GlobalStyles, PanelChrome, TimeSeries } from '@grafana/ui';
 
-const { dashboard, results, fromMs, toMs, note } = window.DRAWN;
-const theme = createTheme({ colors: { mode: 'dark' } });
+const { dashboard, results, fromMs, toMs, note, mode } = window.DRAWN;
+const theme = createTheme({ colors: { mode } });
 const WIDTH = 1600;
 const GAP = 8;
 const CELL = 30;
@@ -63,22 +63,38 @@ function Series({ panel, width, height }) {
   const frames = timeFrames(panel);
   if (!frames.length) return <Nothing panel={panel} />;
   const range = { from: dateTime(fromMs), to: dateTime(toMs), raw: { from: 'now-24h', to: 'now' } };
+  // A table of a legend, as in Grafana, takes the room of the lines in a picture that nobody can scroll.
   const legend = { ...panel.options.legend, displayMode: 'list', calcs: [] };
   return <TimeSeries frames={frames} width={width} height={height} timeRange={range} timeZone="utc" legend={legend} />;
+}
+
+// What Grafana's transformation configFromData makes of the second query.
+function aimed(panel) {
+  const target = panel.transformations.length && results[panel.id].answers[1][0];
+  if (!target) return configOf(panel);
+  const steps = [{ value: -Infinity, color: 'green' }, { value: number(target.value[1]), color: 'red' }];
+  return configOf(panel, { thresholds: { mode: 'absolute', steps } });
 }
 
 function Stat({ panel, width, height }) {
   const found = results[panel.id].answers[0][0];
   if (!found) return <Nothing panel={panel} />;
-  return <BigValue width={width} height={height} theme={theme} colorMode="value" graphMode="none" justifyMode="auto"
-    textMode="value" value={shown(configOf(panel), number(found.value[1]))} />;
+  const config = aimed(panel);
+  const course = found.values?.map(([, text]) => number(text));
+  const value = shown(config, Number(course ? found.values.at(-1)[1] : found.value[1]));
+  const sparkline = course && { y: { name: 'Value', type: FieldType.number, values: course, config,
+    state: { range: { min: 0, max: Math.max(...course), delta: Math.max(...course) } } },
+    x: { name: 'Time', type: FieldType.time, values: found.values.map(([seconds]) => seconds * 1000), config: {} } };
+  if (panel.targets[0].legendFormat !== '__auto') value.title = legendOf(panel.targets[0], found.metric);
+  return <BigValue width={width} height={height} theme={theme} colorMode="value" graphMode={course ? 'area' : 'none'}
+    justifyMode="auto" textMode={value.title ? 'value_and_name' : 'value'} value={value} sparkline={sparkline} />;
 }
 
 function Bars({ panel, width, height }) {
   const target = panel.targets[0];
   const found = results[panel.id].answers[0]
     .map(({ metric, value }) => [legendOf(target, metric), number(value[1])])
-    .sort((a, b) => b[1] - a[1]);
+    .sort((a, b) => (panel.targets[0].expr.startsWith('bottomk') ? a[1] - b[1] : b[1] - a[1]));
   if (!found.length) return <Nothing panel={panel} />;
   const most = Math.max(...found.map(([, value]) => value)) || 1;
   const config = configOf(panel, { max: panel.fieldConfig.defaults.max ?? most });
@@ -103,15 +119,17 @@ function Table({ panel, height }) {
   results[panel.id].answers.forEach((answer, column) => answer.forEach(({ metric, value }) => {
     const key = labels.map((label) => metric[label] ?? '');
     const row = rows.get(key.join('\0')) ?? { key, cells: [] };
-    row.cells[column] = number(value[1]);
+    row.cells[column] = Number(value[1]);
     rows.set(key.join('\0'), row);
   }));
   if (!rows.size) return <Nothing panel={panel} />;
   const sort = titles.indexOf(panel.options.sortBy[0].displayName);
-  const sorted = [...rows.values()].sort((a, b) => (b.cells[sort] ?? -1) - (a.cells[sort] ?? -1));
+  const sign = panel.options.sortBy[0].desc ? 1 : -1;
+  const sorted = [...rows.values()].sort((a, b) => sign * ((b.cells[sort] ?? -1) - (a.cells[sort] ?? -1)));
   const configs = titles.map((title) => {
     const found = panel.fieldConfig.overrides.find((o) => o.matcher.options === title).properties;
     return configOf({ fieldConfig: { defaults: { thresholds: { steps: [] },
+      mappings: panel.fieldConfig.defaults.mappings,
       ...Object.fromEntries(found.map(({ id, value }) => [id, value])) } } });
   });
   const cell = (value, column) => {

@@ -9,6 +9,8 @@ from typing import Any
 from tests.dashboards.written import substituted
 from tests.e2e.prometheus import Prometheus
 
+MOST_SAMPLES = 2_000_000
+"""That a refresh of the first view may read."""
 PIXELS_A_COLUMN = 1_600 / 24
 """Of a dashboard on a screen of usual width: a panel asks for no more points than it has."""
 _ROUND_S = (60, 120, 300, 600, 900, 1_200, 1_800, 3_600, 7_200, 10_800)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.panels import GRAFANA_UNIT, UNITS
+from dashboards.units import GRAFANA_UNIT, UNITS
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from tests.dashboards.history import END_S, HOURS, STEP_S
-from tests.dashboards.written import ASKED, Asked, substituted
+from tests.dashboards.refresh import MOST_SAMPLES, samples_read
+from tests.dashboards.written import ASKED, DASHBOARDS, Asked, substituted
 from tests.e2e.prometheus import Prometheus
 
 
@@ -43,6 +44,13 @@ def test_no_panel_of_numbers_shows_nothing_but_zeros(
     """A wrong value in a matcher gives a share of 0, not an error: the incidents must show."""
     flat = [asked.where for asked, values in answers if not any(values)]
     assert not [where for where in flat if not where.startswith(STAYS_ZERO)]
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_a_refresh_reads_little(prometheus: Prometheus, uid: str) -> None:
+    """Of the history that there is: tests/dashboards/test_refresh.py looks at a day."""
+    read = samples_read(prometheus, DASHBOARDS[uid], END_S, STEP_S)
+    assert sum(read.values()) < MOST_SAMPLES, read
 
 
 STAYS_ZERO = (

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 import jsonschema
 import pytest
 
+from dashboards import measures
 from dashboards.__main__ import FOLDER
 from dashboards.boards import BOARDS
+from tests.alerts.rules import all_rules
 from tests.dashboards.schema import DASHBOARD
 from tests.dashboards.written import DASHBOARDS, panels
 
@@ -46,6 +50,65 @@ def test_panels_have_ids_and_places_of_their_own(uid: str) -> None:
         assert not cells & taken, panel["title"]
         assert at["x"] + at["w"] <= 24
         taken |= cells
+
+
+@UID
+def test_rows_have_no_holes(uid: str) -> None:
+    """A hole looks like a panel that did not load."""
+    for row, inside in rows(DASHBOARDS[uid]):
+        top = min(p["gridPos"]["y"] for p in inside)
+        bottom = max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in inside)
+        area = sum(p["gridPos"]["w"] * p["gridPos"]["h"] for p in inside)
+        assert area == 24 * (bottom - top), row["title"]
+
+
+def rows(dashboard: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Each row with its panels, whether it is open or closed."""
+    for row in (p for p in dashboard["panels"] if p["type"] == "row"):
+        following = dashboard["panels"][dashboard["panels"].index(row) + 1 :]
+        yield row, row["panels"] or [*takewhile(lambda p: p["type"] != "row", following)]
+
+
+@UID
+def test_what_there_may_be_hundreds_of_is_limited_or_a_table(uid: str) -> None:
+    for panel in panels(DASHBOARDS[uid]):
+        for target in panel["targets"]:
+            by = set(re.findall(r"by \(([^)]*)\)", target["expr"]))
+            labels = {label for one in by for label in one.split(", ")}
+            if panel["type"] != "table" and labels & OPEN:
+                assert (
+                    "topk(" in target["expr"]
+                    or "bottomk(" in target["expr"]
+                    or (target["expr"].startswith(("max(", "count(")))
+                ), panel["title"]
+
+
+OPEN = {
+    "service", "model", "root", "prompt_name", "prompt_version", "feature", "team", "tool", "judge",
+    "name", "guardrail",
+}  # fmt: skip
+"""Labels of which applications have as many values as they like."""
+
+
+@UID
+def test_panels_without_anything_say_why(uid: str) -> None:
+    for panel in panels(DASHBOARDS[uid]):
+        said = panel["fieldConfig"]["defaults"]["noValue"]
+        assert len(said.split()) > 1 and said != "no data", panel["title"]
+
+
+@UID
+def test_an_axis_of_zeros_stays_small(uid: str) -> None:
+    for panel in panels(DASHBOARDS[uid]):
+        if panel["type"] == "timeseries":
+            most = panel["fieldConfig"]["defaults"]["custom"]["axisSoftMax"]
+            assert most == 0.01 or panel["fieldConfig"]["defaults"]["unit"] != "percentunit"
+
+
+def test_judges_are_counted_as_the_rules_count_them() -> None:
+    (rule,) = (r for r in all_rules() if r.name == "judge:llm_judge_failures:ratio_rate1h")
+    for matcher in measures.OF_JUDGES:
+        assert matcher in rule.expr
 
 
 @UID

@@ -19,6 +19,8 @@ from tests.dashboards.written import DASHBOARDS, panels, substituted
 from tests.e2e.prometheus import Prometheus, holding
 from tests.facts import Samples
 
+pytestmark = pytest.mark.long
+
 TOLERANCE = 0.01
 _WINDOW = re.compile(r"\[(10m|15m|30m)\]")
 _ALL = f"{fleet.RANGE_S}s"
