@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 PORTS = {"exporter": 9891, "otlp": 4318, "prometheus": 9090, "alertmanager": 9093}
 """Where they listen, unless somebody else does."""
 _EXAMPLE = ROOT / "alerts" / "alertmanager" / "alertmanager.yml"
+_EXPORTER = Path(__file__).with_name("exporter.yml")
 _GRACE_S = 15.0
 _LOOK_S = 0.5
 
@@ -107,7 +108,8 @@ def commands(
     product = [sys.executable, "-m", "llm_trace_exporter"]
     found = {
         "exporter": [
-            *product, "serve", f"--web.listen-address={at['exporter']}",
+            *product, "serve", f"--config.file={exporter_config(folder)}",
+            f"--web.listen-address={at['exporter']}",
             f"--otlp.http.listen-address={at['otlp']}", "--otlp.grpc.listen-address=",
         ],
     }  # fmt: skip
@@ -127,6 +129,14 @@ def commands(
         ]  # fmt: skip
     found["simulation"] = [*product, "simulate", f"--endpoint=http://{at['otlp']}", *simulate]
     return found
+
+
+def exporter_config(folder: Path) -> Path:
+    """The demo's, with a state file that goes away with all else."""
+    config = yaml.safe_load(_EXPORTER.read_text())
+    path = folder / "exporter.yml"
+    path.write_text(json.dumps({**config, "state": {"path": str(folder / "state.db")}}))
+    return path
 
 
 def prometheus_config(folder: Path, at: Mapping[str, str]) -> Path:

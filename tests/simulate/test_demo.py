@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from demo import __main__ as demo
+from llm_trace_exporter.config import load_config
+from llm_trace_exporter.simulate.history import VirtualClock
+from tests.simulate.world import START_S
 
 AT = {name: f"127.0.0.1:{port}" for name, port in demo.PORTS.items()}
 
@@ -26,6 +29,17 @@ def test_prometheus_scrapes_the_exporter_and_loads_the_rules(tmp_path: Path) -> 
     assert alertmanager["static_configs"] == [{"targets": [AT["alertmanager"]]}]
     assert config["rule_files"] == sorted(map(str, (demo.ROOT / "alerts").glob("*.yml")))
     assert len(config["rule_files"]) > 5
+
+
+def test_the_exporter_has_budgets_baselines_and_a_state_file(tmp_path: Path) -> None:
+    settings = load_config(demo.exporter_config(tmp_path))
+    assert settings.budgets
+    assert settings.state.path == str(tmp_path / "state.db")
+    engine = VirtualClock(START_S).engine(settings)
+    page = engine.exposition.render().body.decode()
+    engine.close()
+    for family in ("llm_budget_limit_usd{", "llm_judge_baseline_failure_ratio{"):
+        assert family in page
 
 
 def test_a_port_that_is_taken_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
