@@ -101,6 +101,13 @@ def judge_failure_lines(
     return f"{told} and on ({by}) ({several} >= {FEWEST_VERDICTS})"
 
 
+def negative_feedback_lines(by: str) -> str:
+    """The worst over time, where there are enough ratings to say so."""
+    several = increase("llm_feedback_total", by=by, window=RATE)
+    worst = top(negative_feedback(by), by)
+    return f"{worst} and on ({by}) ({several} >= {FEWEST_VERDICTS})"
+
+
 def negative_feedback(by: str = "", window: str = RATE, *matchers: str) -> str:
     """Negative ratings of all ratings."""
     name = "llm_feedback_total"
@@ -208,6 +215,7 @@ def samples_by(what: str, histogram: str, by: str, *matchers: str) -> Panel:
         width=4,
         height=8,
         rising=True,
+        values_first=True,
     )
 
 

@@ -261,6 +261,7 @@ def bars(
     """One bar a series, over the whole time shown."""
     options = {
         "displayMode": "gradient", "orientation": "horizontal", "showUnfilled": True,
+        "text": {"titleSize": 13, "valueSize": 16},
         "valueMode": "color", "minVizHeight": 10, "minVizWidth": 0,
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }  # fmt: skip
@@ -325,15 +326,17 @@ def timeline(
 def table(
     title: str, text: str, formula: str, labels: Sequence[str], *columns: Column,
     sort: int = 0, width: int = 24, height: int = 8, links: tuple[Json, ...] = (),
-    no_value: str = "", rising: bool = False,
+    no_value: str = "", rising: bool = False, values_first: bool = False,
 ) -> Panel:  # fmt: skip
     """One line a label set: labels first, then a column a query; sorted by column `sort`.
 
-    The largest stand first, or where it is `rising` the smallest.
+    The largest stand first, or where it is `rising` the smallest. A narrow table may hide what is
+    at its right: `values_first` then has the numbers at the left.
     """
     several = len(columns) > 1
     values = [f"Value #{ref(i)}" if several else "Value" for i in range(len(columns))]
     names = dict(zip(values, (c.title for c in columns), strict=True))
+    order = (*values, *labels) if values_first else (*labels, *values)
     overrides = [override("byName", column.title, _cell(column)) for column in columns]
     if links:
         overrides.append(override("byName", labels[0], {"links": list(links)}))
@@ -343,7 +346,7 @@ def table(
             "id": "organize",
             "options": {
                 "excludeByName": {"Time": True},
-                "indexByName": {n: i for i, n in enumerate((*labels, *values))},
+                "indexByName": {name: at for at, name in enumerate(order)},
                 "renameByName": names,
             },
         }

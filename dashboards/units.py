@@ -9,11 +9,11 @@ UNITS: Mapping[str, str] = {
     "s": "seconds",
     "currencyUSD": "US dollars",
     "$/h": "US dollars an hour",
-    "requests/s": "requests a second",
+    "req/s": "requests a second",
     "spans/s": "spans a second",
-    "records/s": "records a second",
+    "rec/s": "records a second",
     "traces/s": "traces a second",
-    "tokens/s": "tokens a second",
+    "tok/s": "tokens a second",
     "calls/s": "calls a second",
     "verdicts/s": "verdicts a second",
     "checks/s": "checks a second",
@@ -29,6 +29,7 @@ _A_TIME = {unit: f"count:{unit}" for unit in UNITS if "/" in unit}
 GRAFANA_UNIT: Mapping[str, str] = {"x": "none", **_A_TIME}
 """Ours that Grafana knows by another name; it takes any word after `count:`."""
 SOFT_MAX: Mapping[str, float] = {
+    **dict.fromkeys(_A_TIME, 0.1),
     "percentunit": 0.01, "currencyUSD": 0.01, "$/h": 0.01, "s": 0.1, "bytes": 1024,
 }  # fmt: skip
 """What an axis shows at least, so that one of zeros does not go up to 10,000 %; else 1."""

@@ -152,7 +152,7 @@ UNIT_COST = Row(
                "reasoning / (output + reasoning) tokens", "percentunit",
                Query(top(_reasoning("model"), "model"), "{{model}}")),
         series("Tokens by type", "The types are disjoint: the stack is every token once.",
-               "rate of llm_tokens_total", "tokens/s",
+               "rate of llm_tokens_total", "tok/s",
                Query(rate(_TOKENS, by="type"), "{{type}}"), stacked=True),
         series("Spend by token type", "What the dollars are for.",
                "3600 x rate of llm_cost_usd_total", "$/h",
@@ -166,7 +166,8 @@ TRUST = Row(
         bars("Source of the price", "reported: by the provider or gateway; contract: yours; "
              "list: public prices.", "increase of llm_cost_usd_total by cost_source",
              "currencyUSD", increase(_COST, by="cost_source"), "{{cost_source}}", PLAIN, width=6),
-        table("Calls without a price", "They are in no sum of dollars: add a contract price.",
+        table("Calls without a price", "They are in no sum of dollars: add a contract price. "
+              "no_usage: mostly calls that failed; per_request: no tokens by nature.",
               "increases by model and reason", ("model", "reason"),
               m.ranged("Calls", increase("llm_unpriced_requests_total", by="model, reason")),
               m.ranged("Priced later", increase("llm_repriced_requests_total",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..board import Board, Row
 from ..measures import ranged, with_samples
 from ..panels import Panel, Query, bars, now, series, stat, table
-from ..promql import NOW, RATE, increase, quantile, rate, select, summed, top_and_rest
+from ..promql import NOW, RATE, increase, named, quantile, rate, select, summed, top_and_rest
 from ..units import ANY_IS_BAD, BAD_ABOVE_1, PLAIN, up_to
 
 _P = "llm_exporter_"
@@ -25,7 +25,7 @@ def _used(name: str, by: str) -> str:
 
 
 def _per_second(
-    title: str, text: str, name: str, by: str, legend: str, unit: str = "records/s"
+    title: str, text: str, name: str, by: str, legend: str, unit: str = "rec/s"
 ) -> Panel:
     return series(
         title, text, f"rate of {_P}{name}", unit,
@@ -64,7 +64,7 @@ INTAKE = Row(
     (
         _per_second("Refused by reason", "Nothing of these requests was counted.",
                     "requests_rejected_total", "source, reason", "{{source}} {{reason}}",
-                    "requests/s"),
+                    "req/s"),
         _per_second("Spans by dialect", "By the convention that read them; without a name: "
                     "none knows them.", "spans_received_total", "source, dialect",
                     "{{source}} {{dialect}}", "spans/s"),
@@ -81,16 +81,17 @@ INTAKE = Row(
                          "{{source}}")),
             "requests", _P + "ingest_duration_seconds", by="source"),
         series("Late records", "They ended longer ago than `lateness`; counted as well.",
-               "rate of llm_exporter_late_records_total", "records/s",
+               "rate of llm_exporter_late_records_total", "rec/s",
                Query(rate(_P + "late_records_total", by="instance"), "{{instance}}"), width=8),
         series("Log records and metrics", "Log records read, and metrics requests that are "
                "answered and not used.", "rates of llm_exporter_log_records_received_total and "
-               "llm_exporter_metrics_requests_total", "records/s",
-               Query(rate(_P + "log_records_received_total", by="dialect"), "logs {{dialect}}"),
+               "llm_exporter_metrics_requests_total", "rec/s",
+               Query(named(rate(_P + "log_records_received_total", by="dialect"), "dialect"),
+                     "logs {{dialect}}"),
                Query(rate(_P + "metrics_requests_total", by="source"), "metrics {{source}}"),
                width=8),
         series("Requests by token", "Which sender sends; with `otlp.tokens`.",
-               "rate of llm_exporter_token_requests_total", "requests/s",
+               "rate of llm_exporter_token_requests_total", "req/s",
                Query(top_and_rest(rate(_P + "token_requests_total", by="token"), "token"),
                      "{{token}}"), width=8,
                stacked=True),
@@ -109,25 +110,26 @@ COUNTED = Row(
                      f"sum(rate(llm_tokens_total[{RATE}]))", "{{reason}}")),
         series("Results that found no call", "Verdicts and ratings counted without the labels "
                "of what they judge.", "rate of llm_exporter_unmatched_evaluations_total",
-               "records/s",
+               "rec/s",
                Query(rate(_P + "unmatched_evaluations_total", by="reason"), "{{reason}}"), width=8),
         series("Not understood", "They look like calls to a model and could not be read as such: "
-               "the doctor names them.", "rate of llm_exporter_discarded_total", "records/s",
-               Query(rate(_P + "discarded_total", 'reason="unknown_kind"', by="dialect"),
-                     "{{dialect}}"), width=8),
+               "the doctor names them.", "rate of llm_exporter_discarded_total", "rec/s",
+               Query(named(rate(_P + "discarded_total", 'reason="unknown_kind"', by="dialect"),
+                           "dialect"), "{{dialect}}"), width=8),
         series("Unreadable numbers", "Left out of records that count; no number, or none that "
-               "can be true.", "rate of llm_exporter_unreadable_numbers_total", "records/s",
-               Query(rate(_P + "unreadable_numbers_total", by="dialect"), "{{dialect}}"),
+               "can be true.", "rate of llm_exporter_unreadable_numbers_total", "rec/s",
+               Query(named(rate(_P + "unreadable_numbers_total", by="dialect"), "dialect"),
+                     "{{dialect}}"),
                width=8),
         series("Impossible times", "No end, one before the start, or more than 7 days: left out "
                "of the histograms.",
-               "rate of llm_exporter_implausible_values_total", "records/s",
+               "rate of llm_exporter_implausible_values_total", "rec/s",
                Query(rate(_P + "implausible_values_total", by="field"), "{{field}}"), width=8),
         series("Waiting calls", "Of what may wait for its last reporting spans.",
                "llm_exporter_pending_calls / limit", "percentunit",
                Query(_used("pending_calls", "instance"), "{{instance}}"), width=8),
         series("Forgotten too early", "Entries dropped for want of room: a late copy may count "
-               "twice.", "rate of llm_exporter_trace_table_evicted_total", "records/s",
+               "twice.", "rate of llm_exporter_trace_table_evicted_total", "rec/s",
                Query(rate(_P + "trace_table_evicted_total", by="table"), "{{table}}"), width=8),
     ),
 )  # fmt: skip

@@ -46,7 +46,7 @@ AT_ONCE = Row(
         )),
         now(stat(
             "Requests now", "Calls a second, those of judges left out.",
-            "rate of llm_requests_total", "requests/s", rate(m.REQUESTS, NOT_JUDGES, window=NOW),
+            "rate of llm_requests_total", "req/s", rate(m.REQUESTS, NOT_JUDGES, window=NOW),
             decimals=2,
         )),
         now(stat(
@@ -116,13 +116,13 @@ WRONG = Row(
             "Alerts", "LLM alerts and since when they fire; needs the rules in `alerts`.",
             "ALERTS that fire, by name, service and severity",
             f"topk(20, {summed(m.ALERTS, 'alertname, service, severity', 'max')})",
-            "{{alertname}} {{service}} ({{severity}})", height=6, no_value="no alert has fired",
+            "{{alertname}} {{service}} ({{severity}})", height=9, no_value="no alert has fired",
         ),
         table(
             "Services", "Each service over the time shown, the failing first. The service's name "
             "leads to its details.",
             "as in the panels of the same names, by service", ("service",),
-            m.ranged("Requests/s", rate(m.REQUESTS, NOT_JUDGES, by="service"), "requests/s"),
+            m.ranged("Requests/s", rate(m.REQUESTS, NOT_JUDGES, by="service"), "req/s"),
             m.ranged("Errors", m.error_ratio("service"), "percentunit", *up_to(0.02, 0.05)),
             m.ranged("p95", m.duration(0.95, "service"), "s"),
             m.ranged("$/hour", m.dollars_an_hour("service"), "$/h"),
@@ -164,7 +164,7 @@ TRENDS = Row(
         ),
         series(
             "Requests by service", "Calls, those of judges left out.",
-            "rate of llm_requests_total", "requests/s",
+            "rate of llm_requests_total", "req/s",
             Query(
                 top_and_rest(rate(m.REQUESTS, NOT_JUDGES, by="service"), "service"), "{{service}}"
             ),
@@ -172,7 +172,7 @@ TRENDS = Row(
         ),
         series(
             "Tokens by type", "The types are disjoint: the stack is every token once.",
-            "rate of llm_tokens_total", "tokens/s",
+            "rate of llm_tokens_total", "tok/s",
             Query(rate("llm_tokens_total", by="type"), "{{type}}"), stacked=True,
         ),
     ),

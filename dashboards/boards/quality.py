@@ -113,7 +113,7 @@ VERDICTS = Row(
             series("Low scores by judge", "One answer in ten scores no higher.",
                    "10th percentile of llm_judge_score", "none",
                    Query(m.quantile_lines(quantile(0.1, _SCORE, by="judge"), _SCORE, "judge"),
-                         "{{judge}}"), most=1),
+                         "{{judge}}"), most=1, least_step="15m"),
             "scores", _SCORE, by="judge"),
     ),
 )  # fmt: skip
@@ -121,10 +121,11 @@ VERDICTS = Row(
 USERS = Row(
     "Users and people",
     (
-        series("Unhappy users by service", "Negative ratings. Dashed: the targets.",
+        series("Unhappy users by service", "Negative ratings, where there are 5 ratings or more "
+               "in an hour. Dashed: the targets.",
                "negative ratings / ratings", "percentunit",
-               Query(top(m.negative_feedback("service"), "service"), "{{service}}"),
-               m.target("negative_feedback_ratio")),
+               Query(m.negative_feedback_lines("service"), "{{service}}"),
+               m.target("negative_feedback_ratio"), least_step="60m"),
         series("Ratings", "What users thought.", "increase of llm_feedback_total", "short",
                Query(increase(_FEEDBACK, by="rating", window=RATE), "{{rating}}"),
                stacked=True),

@@ -70,7 +70,7 @@ AT_ONCE = Row(
         )),
         now(stat(
             "Requests now", "Calls a second, those of judges left out.",
-            "rate of llm_requests_total", "requests/s",
+            "rate of llm_requests_total", "req/s",
             rate(m.REQUESTS, NOT_JUDGES, window=NOW), decimals=2,
         )),
     ),
@@ -83,7 +83,7 @@ FAILURES = Row(
         series(
             "Errors by type", "What callers were told; our own mistakes are invalid_request, "
             "context_length and auth, the provider's server_error and rate_limited.",
-            "rate of llm_requests_total with outcome error", "requests/s",
+            "rate of llm_requests_total with outcome error", "req/s",
             Query(
                 top_and_rest(
                     rate(m.REQUESTS, 'outcome="error"', NOT_JUDGES, by="error_type"), "error_type"
@@ -96,7 +96,7 @@ FAILURES = Row(
             "Providers and models", "Each model over the time shown, the failing first.",
             "as in the panels of the same names, by provider and model", ("provider", "model"),
             m.ranged("Requests/s", rate(m.REQUESTS, NOT_JUDGES, by="provider, model"),
-                     "requests/s"),
+                     "req/s"),
             m.ranged("Errors", m.error_ratio("provider, model"), "percentunit",
                      *up_to(0.02, 0.05)),
             m.ranged("Rate limited", _limited("provider, model"), "percentunit",
@@ -205,7 +205,7 @@ AROUND = Row(
         ).sized(12, 8),
         bars(
             "Busiest services", "Calls a second over the time shown.",
-            "rate of llm_requests_total", "requests/s",
+            "rate of llm_requests_total", "req/s",
             f"topk(15, {rate(m.REQUESTS, NOT_JUDGES, by='service', window=RANGE)})",
             "{{service}}", PLAIN, width=24,
         ),

@@ -128,4 +128,5 @@ WALLET = Row(
 BOARD = Board(
     "llm-safety", "Safety",
     "Attacks, leaks, refusals and abuse.", (SHOWN, GUARDRAILS, CONTENT, WALLET),
+    hours=24,
 )  # fmt: skip

@@ -133,7 +133,7 @@ def _speed(promise: Promise, title: str, text: str) -> tuple[Panel, Panel]:
         f"Samples: {promise.title}", "How many calls each quantile is made of, the fewest "
         "first. Red below 30: it says little.", "calls that tell it, over the time shown",
         ("service", "environment"), ranged("Samples", seen, "short", *SAMPLES), width=4,
-        height=8, rising=True,
+        height=8, rising=True, values_first=True,
     )  # fmt: skip
     return lines, samples
 

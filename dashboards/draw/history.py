@@ -32,7 +32,7 @@ HOURS = 24
 STEP_S = 120
 RUNG_HOURS = 6
 """Alerts are looked for in the last hours alone: each minute of each rule is a query."""
-INCIDENT = "provider-outage@-70m+60m"
+INCIDENT = "provider-outage@-45m+45m"
 CONFIG = Path(__file__).with_name("history.yml")
 _READY_S = 60.0
 _ASKED_S = 600.0

@@ -98,11 +98,11 @@ function Bars({ panel, width, height }) {
   if (!found.length) return <Nothing panel={panel} />;
   const most = Math.max(...found.map(([, value]) => value)) || 1;
   const config = configOf(panel, { max: panel.fieldConfig.defaults.max ?? most });
-  const each = Math.min(52, height / found.length - 4);
+  const each = Math.min(36, height / found.length - 4);
   return found.map(([name, value]) => (
     <div key={name} style={{ marginBottom: 4 }}>
       <BarGauge width={width} height={each} theme={theme} orientation="horizontal" displayMode="gradient" showUnfilled
-        field={config} value={{ ...shown(config, value), title: name }} itemSpacing={8}
+        field={config} value={{ ...shown(config, value), title: name }} itemSpacing={8} text={panel.options.text}
         display={getDisplayProcessor({ field: { type: FieldType.number, config }, theme })} />
     </div>
   ));
@@ -112,7 +112,7 @@ const CELL_STYLE = { padding: '4px 10px', borderBottom: `1px solid ${theme.color
 
 function Table({ panel, height }) {
   const { indexByName, renameByName } = panel.transformations.at(-1).options;
-  const names = Object.keys(indexByName);
+  const names = Object.keys(indexByName).sort((a, b) => indexByName[a] - indexByName[b]);
   const labels = names.filter((name) => !name.startsWith('Value'));
   const titles = names.filter((name) => name.startsWith('Value')).map((name) => renameByName[name]);
   const rows = new Map();
@@ -141,12 +141,13 @@ function Table({ panel, height }) {
   return (
     <div style={{ height, overflow: 'hidden' }}>
       <table style={{ width: '100%', fontSize: 13 }}>
-        <thead><tr>{[...labels, ...titles].map((title, i) => (
-          <th key={title} style={{ ...CELL_STYLE, color: theme.colors.primary.text, fontWeight: 500,
-            textAlign: i < labels.length ? 'left' : 'right' }}>{title}</th>))}</tr></thead>
+        <thead><tr>{names.map((name) => (
+          <th key={name} style={{ ...CELL_STYLE, color: theme.colors.primary.text, fontWeight: 500,
+            textAlign: labels.includes(name) ? 'left' : 'right' }}>{renameByName[name] ?? name}</th>))}</tr></thead>
         <tbody>{sorted.map(({ key, cells }) => (
-          <tr key={key.join('\0')}>{key.map((label, i) => <td key={i} style={CELL_STYLE}>{label}</td>)}
-            {titles.map((_, i) => cell(cells[i], i))}</tr>))}</tbody>
+          <tr key={key.join('\0')}>{names.map((name) => (labels.includes(name)
+            ? <td key={name} style={CELL_STYLE}>{key[labels.indexOf(name)]}</td>
+            : cell(cells[titles.indexOf(renameByName[name])], titles.indexOf(renameByName[name]))))}</tr>))}</tbody>
       </table>
     </div>
   );

@@ -52,7 +52,7 @@ TARGET = exactly(
     instant=FLAG,
     range=FLAG,
     exemplar=FLAG,
-    interval=one_of("1m", "15m"),
+    interval=one_of("1m", "15m", "60m"),
 )
 LINK = {
     **exactly(title=FULL, url=FULL, targetBlank=FLAG),
