@@ -2,8 +2,9 @@
 # Give the base by digest: --build-arg BASE=docker.io/library/python:3.13-slim@sha256:...
 # hadolint global ignore=DL3006
 ARG BASE=docker.io/library/python:3.13-slim
+ARG RUST=docker.io/library/rust:1.95-slim
 
-FROM ${BASE} AS build
+FROM ${BASE} AS tools
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 # What the lock pins and nothing else. The libraries of content rules are in it, and the simulation's, so that
@@ -13,12 +14,24 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r requirements/build.txt \
     && python -m venv /opt/exporter \
     && /opt/exporter/bin/pip install --require-hashes -r requirements/image.txt
+
+# The native engine: maturin is a program that needs no Python, and the engine one build for all of them.
+FROM ${RUST} AS native
+WORKDIR /src
+COPY --from=tools /opt/build/bin/maturin /usr/local/bin/maturin
+COPY exporter exporter
+WORKDIR /src/exporter/native
+RUN PYO3_NO_PYTHON=1 maturin build --release --out /dist
+
+FROM tools AS build
 COPY pyproject.toml README.md LICENSE ./
 COPY alerts alerts
 COPY dashboards/json dashboards/json
 COPY exporter exporter
+COPY --from=native /dist dist
 RUN /opt/build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist . \
     && /opt/exporter/bin/pip install --no-index --no-deps dist/*.whl \
+    && /opt/exporter/bin/python -c 'from llm_trace_exporter.otlp.native import chosen; chosen("native")' \
     && /opt/exporter/bin/python -m compileall -q /opt/exporter \
     && /opt/exporter/bin/pip uninstall -y pip
 

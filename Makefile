@@ -8,13 +8,24 @@ endif
 .DEFAULT_GOAL := help
 # Without ensurepip, venv fails but leaves a python: it must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help run test quick test-long test-lowest coverage size lock demo chart bench bench-peer lint dashboards docs clean prometheus alertmanager test-real etcd
+.PHONY: help run test quick test-long test-lowest coverage size lock demo chart bench bench-peer lint dashboards docs clean prometheus alertmanager test-real etcd native test-native
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: $(VENV)/installed ## set up, feed the sample traces, print the table, serve until Ctrl-C
 	$(BIN)/llm-trace-exporter serve --zero-hold=0s --replay examples/traces --summary
+
+NATIVE := exporter/native
+native: $(VENV)/installed ## build the native engine, which needs cargo, and install it
+	@command -v cargo >/dev/null || { echo "cargo is not on PATH: without the native engine, Python reads requests" >&2; exit 1; }
+	$(BIN)/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps ./$(NATIVE)
+	$(BIN)/python -c 'from llm_trace_exporter.otlp.native import chosen; chosen("native")'
+
+test-native: ## test the native engine where cargo is
+	@if command -v cargo >/dev/null; then cd $(NATIVE) && \
+	  cargo test -q --locked --release && cargo clippy -q --locked --release --all-targets -- -D warnings && cargo fmt --check; \
+	else echo "cargo is not on PATH: the tests of the native engine are skipped"; fi
 
 # The exporter is started a hundred times: where nothing compiled is kept, each start compiles it.
 PYTEST := PYTHONDONTWRITEBYTECODE= LTE_NODE_CACHE=$(abspath $(VENV))/node $(BIN)/python -m pytest -q
@@ -60,7 +71,7 @@ COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-
 lock: $(BIN)/uv ## pin what is installed in the image and for tests, in requirements/
 	$(COMPILE) --extra content-rules --extra simulate -o requirements/image.txt pyproject.toml
 	$(COMPILE) --all-extras -c requirements/image.txt -o requirements/test.txt pyproject.toml
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	$(BIN)/python -c 'import tomllib; [print(*tomllib.load(open(f"{p}pyproject.toml", "rb"))["build-system"]["requires"], sep="\n") for p in ("", "$(NATIVE)/")]' \
 	  | $(COMPILE) -c requirements/test.txt -o requirements/build.txt -
 
 # Rooms on the way of a number, and the tests that start no other process.
@@ -96,7 +107,7 @@ chart: $(VENV)/installed ## regenerate the chart's schema, README, copies of rul
 	$(BIN)/python -m helm
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist $(NATIVE)/target
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python3)" >&2; exit 1; }

@@ -18,12 +18,16 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+NATIVE = tomllib.loads((ROOT / "exporter" / "native" / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 EXTRAS: Mapping[str, list[str]] = PROJECT["optional-dependencies"]
 LOCKED: Mapping[str, list[str]] = {
     "image": [*PROJECT["dependencies"], *EXTRAS["content-rules"], *EXTRAS["simulate"]],
     "test": [*PROJECT["dependencies"], *(each for extra in EXTRAS.values() for each in extra)],
-    "build": PYPROJECT["build-system"]["requires"],
+    "build": [
+        *PYPROJECT["build-system"]["requires"],
+        *NATIVE["build-system"]["requires"],
+    ],
 }
 """File of the lock -> the requirements that it pins."""
 LARGE = ("detect_secrets", "numpy", "phonenumbers", "py3langid", "stdnum")

@@ -17,11 +17,11 @@ MAX_LINES = 400
 
 SKIPPED_FOLDERS = {
     *(".git", ".venv", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
-    *("__pycache__", "node_modules", "dist", "build", "corpus", "traces"),
+    *("__pycache__", "node_modules", "dist", "build", "corpus", "traces", "target"),
 }
 """Not ours to word: tools' folders and recorded traces."""
 
-WRITTEN = {".cfg", ".ini", ".js", ".json", ".md", ".py", ".sh", ".toml", ".yaml", ".yml", ""}
+WRITTEN = {".cfg", ".ini", ".js", ".json", ".md", ".py", ".rs", ".sh", ".toml", ".yaml", ".yml", ""}
 
 FORBIDDEN = (
     r"/(?:home|root|Users)/\w",

@@ -109,7 +109,7 @@ impl Writer<'_> {
             Err(Fault::Text) => return Err(Fault::Text),
             Err(Fault::Member) => {
                 self.out.truncate(start);
-                let at = self.lexer.rewind(before)?;
+                let at = self.lexer.rewind(before);
                 self.lexer.skip()?;
                 self.bounded(before.marks)?;
                 Slot::Text(Part::new(at, self.lexer.state().at)?)

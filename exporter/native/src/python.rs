@@ -360,12 +360,11 @@ impl<'py> Maker<'_, 'py> {
         let Some(group) = scan.groups.get(at.group) else { return Ok(None) };
         let Some(scope) = group.scopes.get(at.scope) else { return Ok(None) };
         let Some(found) = scan.records.get(scope.records.start + at.record) else { return Ok(None) };
-        let (resource, sender) = match senders {
-            Some(made) => made,
-            None => {
-                let attrs = self.attributes(&group.pairs)?;
-                senders.insert((self.reader.kinds.resource.call1(py, (attrs,))?, None))
-            }
+        let (resource, sender) = if let Some(made) = senders {
+            made
+        } else {
+            let attrs = self.attributes(&group.pairs)?;
+            senders.insert((self.reader.kinds.resource.call1(py, (attrs,))?, None))
         };
         let sender = match sender {
             Some(made) => made,
@@ -444,11 +443,7 @@ impl<'py> Maker<'_, 'py> {
         let mut content = py.None().into_bound(py);
         if let Some(bodies) = &self.records.bodies {
             let name = if log.event_name.is_empty() {
-                attrs
-                    .get_item("event.name")?
-                    .map_or_else(|| py.None().into_bound(py), |name| name)
-                    .str()?
-                    .into_any()
+                attrs.get_item("event.name")?.unwrap_or_else(|| py.None().into_bound(py)).str()?.into_any()
             } else {
                 event.clone()
             };

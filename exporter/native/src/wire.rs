@@ -139,6 +139,7 @@ pub fn put_bytes(out: &mut Vec<u8>, number: u32, content: &[u8]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
