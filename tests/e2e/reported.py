@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
+from llm_trace_exporter.metrics.source_metrics import SourceMetrics
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.simulate.archive import Archive
 
@@ -21,6 +22,7 @@ def write_reported(path: Path, end_s: int) -> None:
     store = Store(clock=lambda: now[0])
     own, judge = ExporterMetrics(store, "0.0.1"), JudgeMetrics(store)
     judge.watch([_JUDGE])
+    sources = SourceMetrics(store)
     yesterday = range(end_s - _DAY_S - 600, end_s - _DAY_S + 600, _STEP_S)
     today = range(end_s - _HISTORY_S, end_s + 1, _STEP_S)
     with Archive(path, _LABELS) as archive:
@@ -29,6 +31,11 @@ def write_reported(path: Path, end_s: int) -> None:
             own.state_size(300 << 20)
             own.state_committed(0.01)
             judge.ran(_JUDGE, "ok", 1.0)
+            is_well = at_s <= end_s - _TROUBLE_S
+            sources.up("phoenix", is_well)
+            sources.up("mlflow", is_up=True)
+            if is_well:
+                sources.succeeded("mlflow", at_s, 30.0)
             if at_s > end_s - _TROUBLE_S:
                 _trouble(own, judge)
             archive.scrape(at_s, store)

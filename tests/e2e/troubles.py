@@ -47,6 +47,8 @@ REPORTED: Mapping[str, str] = {
     "LLMExporterStateGrowing warning": "slack-platform",
     "LLMExporterScrapeSlow warning": "slack-platform",
     "LLMExporterOverloaded warning": "slack-platform",
+    "LLMExporterSourceDown warning": "slack-platform",
+    "LLMExporterSourceLagging warning": "slack-platform",
     "LLMExporterVersionsDiffer info": "slack-quiet",
     "LLMExporterSecurityReloadFailed critical": "platform-pager",
     "LLMJudgeRunsFailing warning": "slack-llm",
@@ -71,6 +73,7 @@ UNSHOWN: Mapping[str, str] = {
     "LLMPriceCatalogStale info": "the list that comes with the package is as old as it is",
     "LLMTotalOutage critical": "tests/e2e/test_one_page.py: here a provider or model explains it",
     "LLMJudgeFailureAboveBaseline warning": "the page says the same of whoever fails so often",
+    "LLMExporterSourceSilent warning": "it looks at six hours, and incidents last an hour",
     "LLMCostAssumed info": "it looks at a day, and incidents last an hour",
 }
 """Alerts that only promtool's tests show, and why."""
