@@ -31,6 +31,7 @@ from ..pricing import explain as explain_price
 from ..server import check_files
 from ..sources.file_replay import replay as replay_files
 from .cardinality import cost_of_families, cost_of_labels, render_families, render_labels
+from .connect import connect
 from .evaluate import evaluate as evaluated
 from .explain import explain as explained
 from .log_format import set_up_logging
@@ -197,7 +198,7 @@ def check(options: argparse.Namespace) -> int:
             replay_files([options.explain], readings, note, progress=_shown)
 
         show_readings(settings, feed, _console())
-    return 0
+    return 0 if not options.connect or connect(settings) else _FAILED
 
 
 def _say_valid(path: Path | None, settings: Settings, *, has_defaults: bool) -> int:

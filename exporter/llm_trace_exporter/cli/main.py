@@ -116,6 +116,9 @@ def _check(command: argparse.ArgumentParser) -> Run:
     command.add_argument(
         "--explain", metavar="PATH", help="show what is read of each span of recorded OTLP"
     )
+    command.add_argument(
+        "--connect", action="store_true", help="try each of `sources` with one small read"
+    )
 
     def run(options: argparse.Namespace) -> int:
         if options.file is not None and options.config_file is not None:

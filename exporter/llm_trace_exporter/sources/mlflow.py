@@ -141,7 +141,7 @@ def _traces(walk: Walk, ask: Ask, body: bytes) -> Page:
     told: list[Told] = []
     for row in rows:
         run = _text(row.trace_metadata.get(_RUN_OF_TRACE))
-        told += [_told(row, one, run) for one in row.assessments if one.feedback is not None]
+        told += [_told(row, one, run) for one in row.assessments if _is_said(one)]
     times = [unix_ns(row.request_time) for row in rows]
     asks = [_following(walk, ask, times, str(token))] if token and rows else []
     if walk.with_calls:
@@ -170,6 +170,12 @@ def _following(walk: Walk, ask: Ask, times: list[int], token: str) -> Ask:
     return replace(_search(walk, since_ms, token), limit=ask.limit)
 
 
+def _is_said(row: _Assessment) -> bool:
+    """Whether it is a result: expectations and issues are none."""
+    told = row.feedback
+    return told is not None and (told.value is not None or told.error != NOTHING)
+
+
 def _told(trace: _Trace, row: _Assessment, run: str) -> Told:
     feedback = row.feedback or _Feedback()
     value = feedback.value
@@ -193,7 +199,6 @@ def _told(trace: _Trace, row: _Assessment, run: str) -> Told:
         unix_ns(trace.request_time),
         (row.assessment_id,),
         is_valid=row.valid,
-        is_empty=value is None and feedback.error == NOTHING,
         run=str(row.metadata.get(_RUN_OF_ASSESSMENT, "")) or run,
     )
 

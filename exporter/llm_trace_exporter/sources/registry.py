@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .langfuse import Langfuse
+from .langsmith import LangSmith
 from .mlflow import MLflow
 from .phoenix import Phoenix
 from .system import System
 
-SYSTEMS: Mapping[str, System] = {system.name: system for system in (Phoenix(), MLflow())}
+SYSTEMS: Mapping[str, System] = {
+    system.name: system for system in (Phoenix(), MLflow(), Langfuse(), LangSmith())
+}

@@ -23,13 +23,17 @@ class Rows(Generic[_T]):
     """The rows of an answer's list, and one more member: where it goes on."""
 
     def __init__(self, row: type[_T], member: str, after: str = "") -> None:
-        """Rows are of type `row`, below `member`; `after` is the other member's name."""
+        """Rows are of type `row`, below `member`; `after` is the other member's name.
+
+        Without a member the answer is the list itself.
+        """
         none: Any = msgspec.field(default_factory=list)
         kinds: tuple[Any, Any] = (list.__class_getitem__(row), list[msgspec.Raw])
         fields: list[tuple[str, Any, Any]]
         raw: list[tuple[str, Any, Any]]
         fields, raw = ([("rows", kind, none)] for kind in kinds)
-        names = {"rows": member}
+        self._is_member = bool(member)
+        names = {"rows": member or "rows"}
         if after:
             for told in (fields, raw):
                 told.append(("after", Any, None))
@@ -43,6 +47,8 @@ class Rows(Generic[_T]):
 
         Raises: SourceError where the answer is no such list.
         """
+        if not self._is_member:
+            body = b'{"rows":' + body + b"}"
         try:
             found = self._whole.decode(body)
         except msgspec.ValidationError:

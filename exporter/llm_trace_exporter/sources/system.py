@@ -89,7 +89,7 @@ class Told:
     """What identifies the score there, without who judged."""
     is_valid: bool = True
     is_empty: bool = False
-    """It says nothing: not yet, or its judge broke."""
+    """It was given and says nothing: not yet, or its judge broke."""
     run: str = ""
     """The offline run that it belongs to."""
 
