@@ -58,7 +58,7 @@ CHANGED = Row(
               ("suite", "judge"),
               ranged("Failed", summed(select("llm_eval_run_failure_ratio"), "suite, judge",
                                       "max")),
-              ranged("Cases", summed(select("llm_eval_run_cases"), "suite, judge", "max")),
+              ranged("Cases", summed(select("llm_eval_run_cases"), "suite, judge")),
               ranged("Age", _age("llm_eval_run_timestamp_seconds", "suite, judge")),
               width=12, no_value="no run"),
     ),

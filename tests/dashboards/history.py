@@ -137,7 +137,7 @@ def _write_listening(path: Path) -> None:
             sources.unread("phoenix", 1)
             sources.up("phoenix", is_up=True)
             sources.succeeded("phoenix", at_s - 20.0, 45.0)
-            sources.run("grounded", "shop", 3, 20, at_s - 4000.0)
+            sources.run("grounded", "shop", {"pass": 17, "fail": 3}, at_s - 4000.0)
             archive.scrape(at_s, store)
         archive.write()
     lines = path.read_text().removesuffix("# EOF\n")

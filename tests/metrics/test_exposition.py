@@ -98,7 +98,7 @@ def full(new_meter: NewMeter) -> Any:
     sources.pulled(Pull("phoenix", "phoenix/shop", 5, Progress(0, 0), revisions=(revision,)))
     sources.up("phoenix", True)
     sources.succeeded("phoenix", 1.79e9, 30.0)
-    sources.run("faithful", "shop", 1, 4, 1.79e9)
+    sources.run("faithful", "shop", {"pass": 3, "fail": 1}, 1.79e9)
     meter.page()
     return meter
 

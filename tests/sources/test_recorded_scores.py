@@ -137,7 +137,7 @@ def test_what_people_overwrite_is_compared_with_the_judge(watching: Watching) ->
 def test_an_offline_run_is_no_production(watching: Watching) -> None:
     at = read(watching, "mlflow", [3, 4]).samples()
     assert not [s for s in at.matching("llm_judge_verdicts_total") if s.labels["judge"] == "short"]
-    assert at.total("llm_eval_run_cases", judge="short", suite="13") == 1
+    assert at.total("llm_eval_run_cases", judge="short", suite="13", verdict="fail") == 1
     assert at.total("llm_eval_run_failure_ratio", judge="short") == 1
     newest = at.total("llm_eval_run_timestamp_seconds", judge="short")
     assert newest == pytest.approx(1795821334.249)

@@ -9,6 +9,7 @@ from ..config import Settings
 from ..config.source_settings import SourceSettings
 from ..engine.pulling import PullingIngester
 from ..metrics.source_metrics import SourceMetrics
+from ..sources.files import SCHEME, Folder
 from ..sources.http import Client, Place
 from ..sources.poller import Options, Poller
 from ..sources.registry import SYSTEMS
@@ -68,8 +69,10 @@ class Sources:
         )
 
 
-def client_of(told: SourceSettings, metrics: SourceMetrics | None = None) -> Client:
+def client_of(told: SourceSettings, metrics: SourceMetrics | None = None) -> Client | Folder:
     """What asks a store."""
+    if told.url.startswith(SCHEME):
+        return Folder(told.url)
     place = Place(
         told.url.rstrip("/"),
         told.credentials_file,

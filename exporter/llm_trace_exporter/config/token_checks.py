@@ -9,6 +9,9 @@ from ..dialects.coerce import is_id
 from .problems import Path, found, one_of
 from .rule_checks import Finding
 
+SYSTEMS_OF_FILES = frozenset({"promptfoo", "deepeval", "inspect_ai"})
+SYSTEMS_WITH_CALLS = frozenset({"phoenix", "mlflow", "langfuse"})
+
 
 def token_findings(tokens: list[dict[str, Any]], dimensions: tuple[str, ...]) -> Iterator[Finding]:
     """What is wrong with `otlp.tokens`; `dimensions` are the labels that there are."""
@@ -35,6 +38,14 @@ def source_findings(
         if isinstance(name, str) and seen.setdefault(name, index) != index:
             again = f"this name again, first in sources[{seen[name]}]"
             yield (*path, "name"), again, "each name once"
+        system, url = item.get("system"), str(item.get("url", ""))
+        if system in SYSTEMS_OF_FILES and not url.startswith("file://"):
+            yield (*path, "url"), found(url), "the folder of its files, as file:///results"
+        elif system not in SYSTEMS_OF_FILES and url.startswith("file://"):
+            yield (*path, "url"), found(url), "where its API is, as http://phoenix:6006"
+        if system not in SYSTEMS_WITH_CALLS and item.get("mode") == "calls+scores":
+            allowed = f"scores, or one of {', '.join(sorted(SYSTEMS_WITH_CALLS))}"
+            yield (*path, "mode"), "calls of a system that has none to read", allowed
         yield from _label_findings(path, item.get("labels"), _labels_with(dimensions))
 
 

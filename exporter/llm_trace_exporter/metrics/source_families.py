@@ -25,9 +25,9 @@ def _source(
     )  # fmt: skip
 
 
-def _run(name: str, unit: str, text: str, query: str) -> Family:
+def _run(name: str, unit: str, text: str, query: str, *labels: str) -> Family:
     return _family(
-        "llm_eval_run_" + name, "gauge", "Quality", unit, ("judge", "suite"), text, query,
+        "llm_eval_run_" + name, "gauge", "Quality", unit, ("judge", "suite", *labels), text, query,
         "no source holds results of offline runs",
     )  # fmt: skip
 
@@ -53,8 +53,9 @@ PULLED_FAMILIES: tuple[Family, ...] = (
     _run(
         "cases",
         "",
-        "Cases of that run with a pass or a fail.",
-        "max by (suite) (llm_eval_run_cases)",
+        "Cases of that run by verdict.",
+        'max by (suite, judge) (llm_eval_run_cases{verdict="error"}) > 0',
+        "verdict",
     ),
     _run(
         "timestamp_seconds",

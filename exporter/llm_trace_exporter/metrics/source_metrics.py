@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import get_args
+
+from ..model import VerdictValue
 from ..pulled import Pull
 from .labels_and_buckets import STATUSES
 from .series_sets import Labeller
 from .store import Store
 
 _P = "llm_exporter_source_"
+_OF_RUNS = ("failure_ratio", "cases", "timestamp_seconds")
 
 
 class SourceMetrics:
@@ -65,17 +70,18 @@ class SourceMetrics:
         if lag_s is not None:
             self._set("lag_seconds", lag_s, source)
 
-    def run(self, judge: str, suite: str, failed: int, judged: int, unix_s: float) -> None:
-        """Show the last run of an offline suite."""
+    def run(self, judge: str, suite: str, cases: Mapping[str, int], unix_s: float) -> None:
+        """Show the last run of an offline suite, with its cases by verdict."""
+        failed, judged = cases.get("fail", 0), cases.get("pass", 0) + cases.get("fail", 0)
         with self._store.lock:
+            now_s = self._clock()
             shown = self._labeller.admit(("judge", "suite"), (judge, suite))[0]
-            for name, value in (
-                ("failure_ratio", failed / judged if judged else 0.0),
-                ("cases", judged),
-                ("timestamp_seconds", unix_s),
-            ):
-                gauge = self._store.gauges("llm_eval_run_" + name).get(shown)
-                gauge.set(value, self._clock())
+            gauges = {name: self._store.gauges("llm_eval_run_" + name) for name in _OF_RUNS}
+            gauges["timestamp_seconds"].get(shown).set(unix_s, now_s)
+            if judged:
+                gauges["failure_ratio"].get(shown).set(failed / judged, now_s)
+            for verdict in get_args(VerdictValue):
+                gauges["cases"].get((*shown, verdict)).set(cases.get(verdict, 0), now_s)
 
     def _add(self, name: str, n: int, *labels: str) -> None:
         with self._store.lock:

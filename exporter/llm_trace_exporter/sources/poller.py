@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -76,28 +76,33 @@ class Report(Protocol):
         """It was read to the end; the age of its newest row."""
         ...
 
-    def run(self, judge: str, suite: str, failed: int, judged: int, unix_s: float) -> None:
-        """The last run of an offline suite."""
+    def run(self, judge: str, suite: str, cases: Mapping[str, int], unix_s: float) -> None:
+        """The last run of an offline suite: its cases by verdict."""
         ...
+
+
+_Suite = tuple[str, str]
+"""(judge, suite)."""
 
 
 @dataclass(slots=True)
 class _Runs:
-    """Offline runs that a walk came upon: judge -> run -> what became of its cases."""
+    """Offline runs that a walk came upon: what became of the cases of each."""
 
-    cases: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
-    newest_ns: dict[tuple[str, str], int] = field(default_factory=dict)
+    cases: dict[_Suite, dict[str, Counter[str]]] = field(default_factory=dict)
+    newest_ns: dict[tuple[_Suite, str], int] = field(default_factory=dict)
 
     def add(self, case: Case) -> None:
-        self.cases.setdefault(case.judge, {}).setdefault(case.run, Counter())[case.verdict] += 1
-        place = (case.judge, case.run)
-        self.newest_ns[place] = max(case.time_ns, self.newest_ns.get(place, 0))
+        suite = (case.judge, case.suite)
+        self.cases.setdefault(suite, {}).setdefault(case.run, Counter())[case.verdict] += 1
+        newest_ns = self.newest_ns.get((suite, case.run), 0)
+        self.newest_ns[suite, case.run] = max(case.time_ns, newest_ns)
 
-    def last(self) -> Iterator[tuple[str, Counter[str], int]]:
-        """(judge, what became of the cases of its last run, when that was)."""
-        for judge, runs in self.cases.items():
-            run = max(runs, key=lambda run: self.newest_ns[judge, run])
-            yield judge, runs[run], self.newest_ns[judge, run]
+    def last(self) -> Iterator[tuple[_Suite, Counter[str], int]]:
+        """What became of the cases of each suite's last run, and when that was."""
+        for suite, runs in self.cases.items():
+            run = max(runs, key=lambda run: self.newest_ns[suite, run])
+            yield suite, runs[run], self.newest_ns[suite, run]
 
 
 class _Stopped(Exception):
@@ -230,9 +235,8 @@ class Poller:
         if is_slow:
             progress = replace_progress(progress, floor_ns=since_ns)
             self._take(reader, Page(), progress, runs)
-            for judge, told, time_ns in runs.last():
-                judged = told["pass"] + told["fail"]
-                self._report.run(judge, project, told["fail"], judged, time_ns / _SECOND)
+            for (judge, suite), cases, time_ns in runs.last():
+                self._report.run(judge, suite, cases, time_ns / _SECOND)
         return newest_ns
 
     def _take(self, reader: Reader, page: Page, progress: Progress, runs: _Runs) -> None:

@@ -20,6 +20,7 @@ class Case:
     """One result of an offline run."""
 
     run: str
+    suite: str
     judge: str
     verdict: str
     time_ns: int
@@ -64,7 +65,13 @@ class Reader:
                 continue
             record = _record(to_record(told.item, self.dialect, "", context, now_ns, b""))
             if isinstance(record, Verdict):
-                yield Case(told.run, record.judge, record.verdict, record.time_ns)
+                yield Case(
+                    told.run,
+                    told.suite or self.walk.project,
+                    record.judge,
+                    record.verdict,
+                    record.time_ns,
+                )
 
     def _score(self, told: Told, context: Context, now_ns: int) -> PulledScore | None:
         item = told.item

@@ -8,8 +8,9 @@ from .langfuse import Langfuse
 from .langsmith import LangSmith
 from .mlflow import MLflow
 from .phoenix import Phoenix
+from .results import RESULT_FILES
 from .system import System
 
 SYSTEMS: Mapping[str, System] = {
-    system.name: system for system in (Phoenix(), MLflow(), Langfuse(), LangSmith())
+    system.name: system for system in (Phoenix(), MLflow(), Langfuse(), LangSmith(), *RESULT_FILES)
 }

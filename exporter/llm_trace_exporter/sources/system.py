@@ -92,6 +92,8 @@ class Told:
     """It was given and says nothing: not yet, or its judge broke."""
     run: str = ""
     """The offline run that it belongs to."""
+    suite: str = ""
+    """Whose run that is; empty: the project's."""
 
     @property
     def identity(self) -> Identity:
@@ -126,8 +128,10 @@ class Page:
 class System(Protocol):
     """One kind of store."""
 
-    name: str
-    """As in the configuration; also the dialect of its scores, for what is known of judges."""
+    @property
+    def name(self) -> str:
+        """As in the configuration; also the dialect of its scores, for what is known of judges."""
+        ...
 
     def headers(self, credentials: str) -> Mapping[str, str]:
         """The headers that prove who asks, from what the file of credentials holds."""
