@@ -13,6 +13,8 @@ from ..sources.files import SCHEME, Folder
 from ..sources.http import Client, Place
 from ..sources.poller import Options, Poller
 from ..sources.registry import SYSTEMS
+from ..sources.sqlite_file import SCHEME as SQLITE
+from ..sources.sqlite_file import SqliteFile
 
 END_S = 5.0
 """How long a page under way may take when the exporter ends."""
@@ -69,10 +71,14 @@ class Sources:
         )
 
 
-def client_of(told: SourceSettings, metrics: SourceMetrics | None = None) -> Client | Folder:
+def client_of(
+    told: SourceSettings, metrics: SourceMetrics | None = None
+) -> Client | Folder | SqliteFile:
     """What asks a store."""
     if told.url.startswith(SCHEME):
         return Folder(told.url)
+    if told.url.startswith(SQLITE):
+        return SqliteFile(told.url)
     place = Place(
         told.url.rstrip("/"),
         told.credentials_file,
@@ -93,4 +99,5 @@ def options_of(told: SourceSettings) -> Options:
         start_at_s=told.start_at_s,
         labels=tuple(sorted(told.labels.items())),
         service=told.service,
+        timezone=told.timezone,
     )

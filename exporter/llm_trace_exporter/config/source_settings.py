@@ -32,5 +32,7 @@ class SourceSettings:
     """Age up to which scores count that are there at the first start."""
     service: str = ""
     """Whose the work is, where the store does not say."""
+    timezone: str = "UTC"
+    """Of times in the store that have none, by its IANA name."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """What its records are labelled, whatever they say."""

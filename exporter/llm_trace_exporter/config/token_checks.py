@@ -9,8 +9,13 @@ from ..dialects.coerce import is_id
 from .problems import Path, found, one_of
 from .rule_checks import Finding
 
-SYSTEMS_OF_FILES = frozenset({"promptfoo", "deepeval", "inspect_ai"})
-SYSTEMS_WITH_CALLS = frozenset({"phoenix", "mlflow", "langfuse"})
+_FOLDER = ("file", "the folder of its files, as file:///results")
+PLACES: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("promptfoo", "deepeval", "inspect_ai"), _FOLDER),
+    "trulens": ("sqlite", "its file, as sqlite:///data/default.sqlite"),
+}
+"""System -> how its URL begins and what it is; of all others the address of an API."""
+SYSTEMS_WITH_CALLS = frozenset({"phoenix", "mlflow", "langfuse", "trulens"})
 
 
 def token_findings(tokens: list[dict[str, Any]], dimensions: tuple[str, ...]) -> Iterator[Finding]:
@@ -39,10 +44,11 @@ def source_findings(
             again = f"this name again, first in sources[{seen[name]}]"
             yield (*path, "name"), again, "each name once"
         system, url = item.get("system"), str(item.get("url", ""))
-        if system in SYSTEMS_OF_FILES and not url.startswith("file://"):
-            yield (*path, "url"), found(url), "the folder of its files, as file:///results"
-        elif system not in SYSTEMS_OF_FILES and url.startswith("file://"):
-            yield (*path, "url"), found(url), "where its API is, as http://phoenix:6006"
+        scheme, example = PLACES.get(
+            str(system), ("http", "where its API is, as http://phoenix:6006")
+        )
+        if isinstance(system, str) and not url.startswith((f"{scheme}://", f"{scheme}s://")):
+            yield (*path, "url"), found(url), example
         if system not in SYSTEMS_WITH_CALLS and item.get("mode") == "calls+scores":
             allowed = f"scores, or one of {', '.join(sorted(SYSTEMS_WITH_CALLS))}"
             yield (*path, "mode"), "calls of a system that has none to read", allowed

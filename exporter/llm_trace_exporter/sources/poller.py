@@ -51,6 +51,8 @@ class Options:
     labels: tuple[tuple[str, str], ...] = ()
     """(label, value) that all its records have."""
     service: str = ""
+    timezone: str = "UTC"
+    """Of times in the store that have none."""
 
 
 class Report(Protocol):
@@ -221,7 +223,13 @@ class Poller:
         since_ns = max(progress.floor_ns, now_ns - lookback_ns)
         young_ns = since_ns if is_slow else max(since_ns, now_ns - int(YOUNG_S * _SECOND))
         walk = Walk(
-            project, progress.begin_ns, young_ns, now_ns, options.with_calls, progress.cursor
+            project,
+            progress.begin_ns,
+            young_ns,
+            now_ns,
+            options.with_calls,
+            progress.cursor,
+            options.timezone,
         )
         reader = Reader(options.name, book, self._system.name, options.service, walk)
         newest_ns, runs = 0, _Runs()

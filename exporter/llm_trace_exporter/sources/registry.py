@@ -10,7 +10,9 @@ from .mlflow import MLflow
 from .phoenix import Phoenix
 from .results import RESULT_FILES
 from .system import System
+from .trulens import TruLens
 
 SYSTEMS: Mapping[str, System] = {
-    system.name: system for system in (Phoenix(), MLflow(), Langfuse(), LangSmith(), *RESULT_FILES)
+    system.name: system
+    for system in (Phoenix(), MLflow(), Langfuse(), LangSmith(), TruLens(), *RESULT_FILES)
 }

@@ -74,6 +74,8 @@ class Walk:
     with_calls: bool = False
     cursor: str = ""
     """Where reading of calls goes on; in the system's words."""
+    timezone: str = "UTC"
+    """Of times that have none, by its IANA name."""
 
 
 @dataclass(frozen=True, slots=True)
