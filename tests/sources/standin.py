@@ -159,3 +159,19 @@ class MLflow:
                 **({"next_page_token": str(start + limit)} if len(page) == limit else {}),
             }
         )
+
+
+class LiteLLM:
+    """The rows of LiteLLM's spend logs as recorded, over its API."""
+
+    def __init__(self, at_once: int = 2) -> None:
+        self.rows = loaded("litellm", "spend_logs_rows")["rows"]
+        self.at_once = at_once
+
+    def answer(self, path: str, query: Query, body: Any) -> Answer:
+        assert (path, body) == ("/spend/logs/v2", None)
+        since, until = (query[name][0].replace(" ", "T") for name in ("start_date", "end_date"))
+        rows = [row for row in self.rows if since <= row["startTime"][:19] <= until]
+        page = int(query["page"][0])
+        some = rows[(page - 1) * self.at_once : page * self.at_once]
+        return said({"data": some, "page": page, "total_pages": -(-len(rows) // self.at_once)})

@@ -15,7 +15,7 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "trulens": ("sqlite", "its file, as sqlite:///data/default.sqlite"),
 }
 """System -> how its URL begins and what it is; of all others the address of an API."""
-SYSTEMS_WITH_CALLS = frozenset({"phoenix", "mlflow", "langfuse", "trulens"})
+SYSTEMS_WITH_CALLS = frozenset({"phoenix", "mlflow", "langfuse", "trulens", "litellm"})
 
 
 def token_findings(tokens: list[dict[str, Any]], dimensions: tuple[str, ...]) -> Iterator[Finding]:
@@ -52,6 +52,8 @@ def source_findings(
         if system not in SYSTEMS_WITH_CALLS and item.get("mode") == "calls+scores":
             allowed = f"scores, or one of {', '.join(sorted(SYSTEMS_WITH_CALLS))}"
             yield (*path, "mode"), "calls of a system that has none to read", allowed
+        if system == "litellm" and item.get("mode", "scores") == "scores":
+            yield (*path, "mode"), "scores of a system that has none", "calls+scores"
         yield from _label_findings(path, item.get("labels"), _labels_with(dimensions))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from .langfuse import Langfuse
 from .langsmith import LangSmith
+from .litellm import LiteLLM
 from .mlflow import MLflow
 from .phoenix import Phoenix
 from .results import RESULT_FILES
@@ -14,5 +15,13 @@ from .trulens import TruLens
 
 SYSTEMS: Mapping[str, System] = {
     system.name: system
-    for system in (Phoenix(), MLflow(), Langfuse(), LangSmith(), TruLens(), *RESULT_FILES)
+    for system in (
+        Phoenix(),
+        MLflow(),
+        Langfuse(),
+        LangSmith(),
+        TruLens(),
+        LiteLLM(),
+        *RESULT_FILES,
+    )
 }
