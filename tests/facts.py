@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 _TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 _INPUTS = {"input", "cache_read", "cache_write", "audio_input"}
+_NAME, _VALUE = r"[a-zA-Z_]\w*", r'[^"\\]*(?:\\[\\n"][^"\\]*)*'
+_LABEL = re.compile(rf'({_NAME})="({_VALUE})",?')
+_LINE = re.compile(rf'([a-zA-Z_:][\w:]*)(?:\{{((?:{_NAME}="{_VALUE}",?)*)\}})? (\S+)')
+_ESCAPED = re.compile(r"\\(.)")
+_MEANT = {"n": "\n", "\\": "\\", '"': '"'}
+
+
+@lru_cache(1 << 14)
+def _labels(text: str) -> dict[str, str]:
+    """What stands between the braces; the same from page to page, so nobody may change it."""
+    return {
+        name: _ESCAPED.sub(lambda m: _MEANT[m[1]], value) if "\\" in value else value
+        for name, value in _LABEL.findall(text)
+    }
 
 
 class Samples:
     """The samples of one exposition, summed as queries sum them."""
 
     def __init__(self, exposition: str) -> None:
+        """Read a page of the text format, on which each series stands once.
+
+        prometheus_client's parser takes many times as long, which was most of what replays took;
+        `tests/test_facts.py` compares the two.
+        """
         self.by_name: dict[str, list[Sample]] = defaultdict(list)
-        for family in text_string_to_metric_families(exposition):
-            for sample in family.samples:
-                self.by_name[sample.name].append(sample)
+        seen = set()
+        for line in exposition.split("\n"):
+            if line and line[0] != "#":
+                found = _LINE.fullmatch(line)
+                assert found is not None, line
+                name, labels, value = found.groups()
+                assert (name, labels) not in seen, line
+                seen.add((name, labels))
+                self.by_name[name].append(Sample(name, _labels(labels or ""), float(value)))
 
     def total(self, name: str, **labels: str) -> float:
         """Sum of the samples of a name that have these label values."""

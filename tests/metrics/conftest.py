@@ -21,6 +21,7 @@ from llm_trace_exporter.metrics.recorder import Recorder
 from llm_trace_exporter.metrics.store import Store, StoreOptions
 from llm_trace_exporter.model import Feedback, LlmCall, Origin, Step, Verdict
 from llm_trace_exporter.settled import Agreement, PricedCall
+from tests.facts import Samples
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 UNIX_S = 1_790_000_000.0
@@ -117,9 +118,8 @@ class Meter:
         """Return the samples of a name whose labels include some, by all their labels."""
         return {
             tuple(sorted(sample.labels.items())): sample.value
-            for metric in self.families().values()
-            for sample in metric.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
+            for sample in Samples(self.page()).by_name.get(name, ())
+            if labels.items() <= sample.labels.items()
         }
 
     def total(self, name: str, /, **labels: str) -> float:

@@ -28,6 +28,7 @@ def test_no_name_breaks_the_page(new_meter: Callable[..., Any], text: str) -> No
     meter.step("tool", text, guardrail_action="block")
     meter.verdict("fail", judge=text, origin=replace(origin), model=text)
     meter.feedback("negative", origin=origin, source=text, model=text)
+    assert meter.families()
     assert meter.total("llm_requests_total") == 1
     assert meter.total("llm_tool_calls_total") == 1
     assert meter.total("llm_judge_verdicts_total") == 1
