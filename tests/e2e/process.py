@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, TypeVar
@@ -51,31 +52,27 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "llm_trace_exporter", *arguments]
 
 
-def run(*arguments: str, code: int = 0) -> tuple[str, str]:
-    """Run a command to its end; its standard output and standard error."""
+def run(*arguments: str, code: int = 0, stdin: bytes | None = None) -> tuple[str, str]:
+    """Run a command to its end, with a pipe as its standard input if there is something for it.
+
+    Returns: its standard output and standard error.
+    """
     with TemporaryFile() as out, TemporaryFile() as err:
-        process = Warm(arguments, out, err)
+        reads, writes = os.pipe()
         try:
+            process = Warm(arguments, out, err, None if stdin is None else reads)
+        finally:
+            os.close(reads)
+        try:
+            # Whoever does not read what it is given leaves early.
+            with suppress(BrokenPipeError), os.fdopen(writes, "wb") as pipe:
+                pipe.write(stdin or b"")
             ended = process.wait(LONGEST_S)
         finally:
             process.kill()
         out.seek(0)
         err.seek(0)
         return _told(ended, out.read(), err.read(), code)
-
-
-def run_with(content: bytes, *arguments: str, code: int = 0) -> tuple[str, str]:
-    """The same for one that reads a pipe."""
-    done = subprocess.run(
-        command(*arguments),
-        input=content,
-        capture_output=True,
-        cwd=ROOT,
-        env=environment(),
-        timeout=LONGEST_S,
-        check=False,
-    )
-    return _told(done.returncode, done.stdout, done.stderr, code)
 
 
 def _told(ended: int, out: bytes, err: bytes, code: int) -> tuple[str, str]:

@@ -24,7 +24,6 @@ from tests.e2e.process import (
     Exporter,
     command,
     run,
-    run_with,
     running,
 )
 from tests.e2e.test_privacy import LOGS, PERSON, SCOPES, SPANS, TRACED_CALL, WORD, assert_kept
@@ -86,7 +85,7 @@ def test_the_document_of_a_capture_agrees_with_its_metrics(source: str) -> None:
 def test_one_trace_of_a_capture_as_a_tree_from_standard_input() -> None:
     body = traces(Span(chat((10, 5)), name="outer"), Span(chat((10, 5)), name="inner", parent=0))
     (trace_id,) = traces_in(body)
-    output, errors = run_with(body, "explain", "--trace", trace_id.upper(), "-")
+    output, errors = run("explain", "--trace", trace_id.upper(), "-", stdin=body)
     head, rest, outer, inner = output.splitlines()
     assert errors == ""
     assert head == f"trace {trace_id}  2 records  1 call  15 of 30 reported tokens  $0.000075"
@@ -132,7 +131,7 @@ def test_colours_are_for_terminals() -> None:
 
 def test_names_from_outside_do_not_command_the_terminal() -> None:
     name = "\x1b[2J[red]chat\x9b\u202e"
-    output, _ = run_with(traces(Span(chat(), name=name)), "explain", "-")
+    output, _ = run("explain", "-", stdin=traces(Span(chat(), name=name)))
     assert "[2J[red]chat" in output
     assert not set("\x1b\x9b\u202e") & set(output)
 
@@ -148,13 +147,13 @@ def test_names_from_outside_do_not_command_the_terminal() -> None:
     ],
 )
 def test_what_cannot_be_explained_is_told(arguments: tuple[str, ...], code: int, told: str) -> None:
-    output, errors = run_with(traces(call()), "explain", *arguments, code=code)
+    output, errors = run("explain", *arguments, code=code, stdin=traces(call()))
     assert output == ""
     assert told in errors
 
 
 def test_what_holds_no_otlp_is_told() -> None:
-    _, errors = run_with(b"\x00\x01", "explain", "-", code=1)
+    _, errors = run("explain", "-", code=1, stdin=b"\x00\x01")
     assert errors.startswith("llm-trace-exporter: -: not OTLP")
 
 

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.e2e.process import DEADLINE_S, ROOT, command, run, run_with, running
+from tests.e2e.process import DEADLINE_S, ROOT, command, run, running
 from tests.e2e.warm import environment
 from tests.e2e.wire import Log, call, logs, to_otlp_json, traces
 from tests.facts import Samples
@@ -114,7 +114,7 @@ def test_packed_files_one_by_one(one_replayed: str, tmp_path: Path) -> None:
 def test_a_stream_of_requests_on_standard_input() -> None:
     bodies = [traces(call((7, 3))), traces(call((7, 3)), call((7, 3))), traces()]
     stream = b"".join(_varint(len(body)) + body for body in bodies)
-    at = Samples(run_with(stream, "replay", "-")[0])
+    at = Samples(run("replay", "-", stdin=stream)[0])
     assert at.total("llm_requests_total", outcome="ok") == 3
     assert at.by("llm_tokens_total", "type") == {"input": 21, "output": 9}
 
@@ -126,7 +126,7 @@ def test_json_lines_as_the_collector_writes_them(one_replayed: str, tmp_path: Pa
     packed = tmp_path / "otel.jsonl.gz"
     packed.write_bytes(gzip.compress(lines))
     expected = numbers(one_replayed)
-    assert_same(numbers(run_with(gzip.compress(lines), "replay", "-")[0]), expected)
+    assert_same(numbers(run("replay", "-", stdin=gzip.compress(lines))[0]), expected)
     # The same spans and log records again count for nothing.
     assert_same(numbers(run("replay", str(file), str(packed))[0]), expected)
 

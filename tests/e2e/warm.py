@@ -43,14 +43,23 @@ def environment() -> dict[str, str]:
 class Warm:
     """A started command, with what tests use of a `subprocess.Popen`."""
 
-    def __init__(self, arguments: Sequence[str], out: IO[bytes], err: IO[bytes]) -> None:
-        """Start it; there is nothing on its standard input."""
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        out: IO[bytes],
+        err: IO[bytes],
+        stdin: int | None = None,
+    ) -> None:
+        """Start it; there is nothing on its standard input unless a descriptor is given."""
         self.returncode: int | None = None
         self._status, status = os.pipe()
+        nothing = os.open(os.devnull, os.O_RDONLY)
         try:
             message = json.dumps([list(arguments), environment()]).encode()
-            socket.send_fds(_source(), [message], [out.fileno(), err.fileno(), status])
+            files = [nothing if stdin is None else stdin, out.fileno(), err.fileno()]
+            socket.send_fds(_source(), [message], [*files, status])
         finally:
+            os.close(nothing)
             os.close(status)
         self.pid = int(self._read())
 
@@ -124,7 +133,7 @@ def _become() -> list[str]:
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as asks:
         while True:
-            message, fds, _, _ = socket.recv_fds(asks, _LARGEST, 3)
+            message, fds, _, _ = socket.recv_fds(asks, _LARGEST, 4)
             _reap()
             if not message:
                 os._exit(0)
@@ -135,7 +144,7 @@ def _become() -> list[str]:
     *files, status = fds
     _wait_for_a_fork(files, status)
     os.close(status)
-    for number, fd in enumerate(files, 1):
+    for number, fd in enumerate(files):
         os.dup2(fd, number)
         os.close(fd)
     arguments, env = json.loads(message)
