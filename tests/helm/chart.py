@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
+from kubernetes_validate import utils
 
 from helm.values import CHART
 
@@ -22,6 +23,8 @@ CUSTOM: dict[str, Any] = yaml.load(
     Path(__file__).with_name("crds.yml").read_bytes(), yaml.CSafeLoader
 )["kinds"]
 OLDEST, NEWEST = "1.25", "1.37"
+# It reads megabytes of definitions for each object.
+utils.schema_contents = cache(utils.schema_contents)
 KUSTOMIZATIONS = ("base", "overlays/example")
 
 Manifest = dict[str, Any]
