@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..board import Board, Row
 from ..measures import ranged
-from ..panels import ANY_IS_BAD, Query, bars, series, stat, table, up_to
+from ..panels import Query, bars, series, stat, table
 from ..promql import increase, rate, select, summed
+from ..units import ANY_IS_BAD, up_to
 
 _P = "llm_exporter_source_"
 
@@ -34,10 +35,10 @@ READ = Row(
              "only.", "increase of llm_exporter_source_overlap_total", "short",
              increase(_P + "overlap_total"), ANY_IS_BAD, decimals=0, no_value="none"),
         series("Rows a second", "Those that were read before among them.",
-               "rate of llm_exporter_source_rows_total", "records/s",
+               "rate of llm_exporter_source_rows_total", "rec/s",
                Query(rate(_P + "rows_total", by="source"), "{{source}}"), width=8),
         series("Requests by status", "failed: no whole answer.",
-               "rate of llm_exporter_source_requests_total", "requests/s",
+               "rate of llm_exporter_source_requests_total", "req/s",
                Query(rate(_P + "requests_total", by="source, status"), "{{source}} {{status}}"),
                width=8, stacked=True),
         series("Age of the newest row", "The store's own delay, and how long nobody asked.",
