@@ -84,17 +84,14 @@ class Ingester:
             journal: Where requests are written before they are acknowledged.
             clock: Monotonic seconds.
         """
-        self._lock = store.lock
-        self._engine = engine
+        self._lock, self._engine = store.lock, engine
         self._writing = threading.RLock()
-        self._metrics = metrics
-        is_kept = journal is not None
+        self._metrics, is_kept = metrics, journal is not None
         self._traces = WholeTraces(trace_limits or TraceLimits(), tracks=is_kept)
         self._aggregator = Aggregator(recorder, metrics, pricing, self._traces)
         self._use_context(ParserPool(context))
         self._correlator = Correlator(limits, human_names, tracks=is_kept)
-        self._clock = clock
-        self._wall_clock_ns = wall_clock_ns
+        self._clock, self._wall_clock_ns = clock, wall_clock_ns
         self._journal = journal
         self._evicted: Counter[str] = Counter()
         self.arrivals = Arrivals(metrics, lateness_s)
@@ -355,11 +352,10 @@ class Ingester:
 
     def _use_context(self, readers: ParserPool) -> None:
         """Read under a configuration from now on."""
-        context, with_texts = readers.context, self._aggregator.dispatcher is not None
-        self._span_keys, self._log_keys = filters(
-            context, with_texts=with_texts, engine=self._engine
-        )
-        self._extractor = ContentExtractor(wanted_keys(context), WANTED_PATTERN)
+        with_texts = self._aggregator.dispatcher is not None
+        keys = filters(readers.context, with_texts=with_texts, engine=self._engine)
+        self._span_keys, self._log_keys = keys
+        self._extractor = ContentExtractor(wanted_keys(readers.context), WANTED_PATTERN)
         self._readers = readers
 
     def _commit_and_apply(self, entry: Entry) -> None:
