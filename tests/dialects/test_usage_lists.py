@@ -57,6 +57,8 @@ def call_of(attrs: dict[str, Any], provider: str = "openai") -> LlmCall:
         (MODALITIES, Tokens(60, output=20, audio_input=40)),
         (KINDS, Tokens(60, cache_read=40, output=30)),
         ([{"name": "prompt_tokens", "value": 9}], Tokens(9)),
+        ([json.dumps(step) for step in STEPS], Tokens(22, cache_read=8, output=12)),
+        (["{", "x", json.dumps(STEPS[0])], Tokens(10, output=5)),
     ],
 )
 def test_lists_of_usage_add_up(usage: Any, expected: Tokens, encode: Any) -> None:

@@ -7,10 +7,10 @@ that are the usage of one step each. Sources: Gemini's `promptTokensDetails` (`m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from ..otlp.records import Value
-from .coerce import parse_object
 
 Path = tuple[str, ...]
 
@@ -18,6 +18,8 @@ MAX_ROWS = 16
 _MAX_DEPTH = 6
 _MAX_LEAVES = 128
 _MAX_LABEL = 32
+_MAX_ROW_CHARS = 4_096
+"""Longest text of a row that is parsed, as JSON only: there may be many."""
 _LABELS = {
     "modality": "{}_{}",
     # It is about what was written.
@@ -67,7 +69,7 @@ def steps_in(value: Value) -> Iterator[list[Value]]:
         if isinstance(found, dict) and depth < _MAX_DEPTH:
             stack.extend((depth + 1, member) for member in found.values())
         elif isinstance(found, list):
-            rows = [parse_object(row) for row in found[:_MAX_LEAVES]]
+            rows = [_row(row) for row in found[:_MAX_LEAVES]]
             rows = [row for row in rows if isinstance(row, dict) and _labelled(row) is None]
             if rows:
                 yield rows
@@ -75,7 +77,7 @@ def steps_in(value: Value) -> Iterator[list[Value]]:
 
 def _labelled(row: Value) -> Value:
     """A row of a list with what it says of itself in the name of its number; else None."""
-    row = parse_object(row) if isinstance(row, str) else row
+    row = _row(row)
     if not isinstance(row, dict):
         return None
     numbers = [
@@ -86,6 +88,16 @@ def _labelled(row: Value) -> Value:
         return None
     key, label = numbers[0], labels[0]
     return {_LABELS[label.lower()].format(str(row[label])[:_MAX_LABEL], key): row[key]}
+
+
+def _row(written: Value) -> Value:
+    if not isinstance(written, str) or written[:1] != "{" or len(written) > _MAX_ROW_CHARS:
+        return written
+    try:
+        row: Value = json.loads(written)
+    except (ValueError, RecursionError):
+        return None
+    return row
 
 
 def _sum_of(rows: list[Value]) -> Value:
