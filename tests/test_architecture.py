@@ -29,7 +29,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "consumer": {"dialects", "model", "otlp.records", "pulled"},
     "sources": {"consumer", "dialects", "errors", "model", "otlp", "pulled", "score_items"},
     "correlation": {"model", "operations", "otlp.records", "pulled", "settled"},
-    "pricing": {"errors", "model", "operations", "remembered", "service_tiers", "settled"},
+    "pricing": {"errors", "model", "operations", "service_tiers", "settled"},
     "metrics": {"errors", "model", "pulled", "remembered", "settled"},
     "explain": {"correlation", "model", "settled"},
     "objectives": {"model", "settled"},

@@ -158,6 +158,11 @@ def test_a_plan_keeps_no_long_text_and_no_id() -> None:
         parser.span(raw_span(chat(), name=secret))
     assert hits_of(parser) == 0
     assert secret not in held(parser)
+    for n in range(9):
+        attrs = chat() | {"gen_ai.response.id": f"resp-{n}", "team": "blue", "user.id": "ann"}
+        parser.span(raw_span(attrs, trace=b"traced-by-id-no-"))
+    assert hits_of(parser) > 0
+    assert not [word for word in ("resp-", "blue", "ann", "traced-by") if word in held(parser)]
 
 
 def test_a_flood_of_shapes_is_bounded_and_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ..model import LlmCall, ParsedRecord, Step
+from ..model import LlmCall, Origin, ParsedRecord, Record, Step
 from ..otlp.records import STATUS_ERROR, Attributes, RawSpan, Value
 from ..remembered import Remembered
 from .coerce import MAX_TOKENS, REMEMBERED_CHARS
@@ -54,8 +55,8 @@ class Plan(Struct, frozen=True, gc=False, eq=False):
     """What spans of one shape say, but for what differs between them."""
 
     readings: tuple[ParsedRecord | None, ...]
-    """The first one for each class of usage (`class_of`), None where there was none yet; empty
-    where spans of this shape are read in full."""
+    """The first one for each class of usage (`class_of`), without what differs; None where none
+    came yet; empty where spans of this shape are read in full."""
     places: FactPlaces
     """Where their facts stand."""
     operation: str
@@ -253,7 +254,7 @@ class Plans:
         readings: list[ParsedRecord | None] = [None, None, None]
         if known is not None and known.readings:
             readings[:] = known.readings
-        readings[class_of(usage)] = reading
+        readings[class_of(usage)] = _common(reading)
         places = view.places
         told = places.locations.keys()
         self._known.keep(
@@ -299,6 +300,29 @@ def _can_be_planned(reading: ParsedRecord, kind: Kind, usage: Usage) -> bool:
             and not (isinstance(record, Step) and record.kind == "retrieval")
             for record in reading.records
         )
+    )
+
+
+def _common(reading: ParsedRecord) -> ParsedRecord:
+    """A reading without ids, times, numbers and what is told of who sends it."""
+    nobody = Origin(b"", b"", b"", "span", reading.dialect, "", "", "", ())
+    records: list[Record] = []
+    for record in reading.records:
+        if isinstance(record, LlmCall):
+            bare = replace(record, tokens=None, ttft_s=None, reported_cost=None, response_id="")
+            records.append(replace(bare, origin=nobody, start_ns=0, end_ns=0, weight=1.0))
+        else:
+            records.append(replace(record, origin=nobody))
+    return ParsedRecord(
+        trace_id=b"",
+        span_id=b"",
+        parent_span_id=b"",
+        signal="span",
+        dialect=reading.dialect,
+        records=tuple(records),
+        role=reading.role,
+        precedence=reading.precedence,
+        drop=reading.drop,
     )
 
 

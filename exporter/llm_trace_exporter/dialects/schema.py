@@ -166,7 +166,9 @@ class Dialect:
     """Log events are known by the last part of their name: what comes before names the fork."""
     first_token_events: tuple[str, ...] = ()
     refine: Callable[[RecordView, Kind], Kind] | None = None
-    """Last word on what a span is, where the kind attribute alone misleads."""
+    """Last word on what a span is, where the kind attribute alone misleads. It asks the view for
+    facts, whose values then decide (`plans.py`); of counts and response ids only whether there are
+    any."""
     logs: Mapping[str, Kind] = field(default_factory=dict)
     """Event name of a log record -> what it is."""
     refine_log: Callable[[RecordView, Kind], Kind] | None = None
