@@ -25,7 +25,7 @@ EXPORTERS_OWN: Mapping[str, Scene] = {
 """They tell no service, so all of them happen to one exporter, which nothing else thins out."""
 
 ALONE: Mapping[str, Scene] = {
-    "no-traffic": Scene({"LLMExporterNoData critical": "platform-pager"}),
+    "no-traffic": Scene({"LLMExporterNoData critical": "platform-pager"}, needs_yesterday=True),
     "unknown-convention": Scene(
         {"LLMExporterNothingRecognised warning": "slack-platform"}, also="LLMEvaluationsUnmatched"
     ),
