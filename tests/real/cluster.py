@@ -84,8 +84,8 @@ def cluster(folder: Path, kubectl: str, helm: str) -> Iterator[Cluster]:
         )
         found = Cluster(_kubeconfig(folder, port), kubectl, helm)
         wait_for(lambda: _is_ready(port), "the API server", 120)
-        for definitions in _definitions():
-            found.do("kubectl", "apply", "--server-side", "-f", str(definitions))
+        files = (f"--filename={path}" for path in _definitions())
+        found.do("kubectl", "apply", "--server-side", *files)
         yield found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore:Unverified HT
 
 ROUNDS = 2
 NAMESPACES = (NAMESPACE, "grafana", "gateways")
+PRIORITIES = ("high",)
+"""What objects of the use cases name."""
 MAY_CHANGE = {
     *("replicas", "template", "updateStrategy", "minReadySeconds", "ordinals"),
     "persistentVolumeClaimRetentionPolicy",
@@ -46,7 +48,15 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(tmp_path_factory.mktemp("cluster"), kubectl, helm) as found:
         for name in NAMESPACES:
             found.do("kubectl", "create", "namespace", name)
+        for name in PRIORITIES:
+            found.do("kubectl", "create", "priorityclass", name, "--value=1000")
         yield found
+
+
+@pytest.fixture(autouse=True)
+def _no_release(real: Cluster) -> Iterator[None]:
+    yield
+    real.do("helm", *_in("uninstall", RELEASE, "--ignore-not-found"))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +78,14 @@ def _upgrade(real: Cluster, case: str) -> str:
     return done.stderr if done.returncode else ""
 
 
+def _orphan(real: Cluster, deletion: Sequence[str]) -> None:
+    """Delete a StatefulSet and leave its pods; does the part of the controller that is not here."""
+    real.do("kubectl", *deletion, "--wait=false")
+    (name,) = real.do("kubectl", *_in("get", "statefulsets", "-o", "name")).split()
+    freed = json.dumps({"metadata": {"finalizers": None}})
+    real.do("kubectl", *_in("patch", name, "--type=merge", "--patch", freed))
+
+
 def _fixed(objects: list[Manifest]) -> dict[str, Any]:
     """What no upgrade can change of a StatefulSet, by its name."""
     return {
@@ -81,7 +99,7 @@ def test_the_server_takes_every_object_strictly(real: Cluster, helm: Helm, case:
     objects = [_placed(o) for o in helm.case(case)]
     given = yaml.safe_dump_all(objects)
     arguments = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
-    told = real.do("kubectl", *_in(*arguments), given=given)
+    told = real.do("kubectl", *arguments, given=given)
     assert told.count("serverside-applied") == len(objects)
 
 
@@ -128,7 +146,7 @@ def test_upgrades_between_use_cases(real: Cluster, helm: Helm) -> None:
         assert "updates to statefulset spec" in wrong, (before, after)
         refused.append((before, after))
         for name in changed:
-            real.do("kubectl", *_in("delete", "statefulset", name, "--cascade=orphan"))
+            _orphan(real, _in("delete", "statefulset", name, "--cascade=orphan"))
         assert _upgrade(real, after) == "", (before, after)
     assert {"persistence"} < {name for pair in refused for name in pair}
     _nothing_is_left(real)
@@ -158,7 +176,9 @@ def test_what_notes_advise_works_on_the_release_that_they_are_of(real: Cluster) 
         ).stderr
     )
     (line,) = [line.strip() for line in note.splitlines() if line.strip().startswith("kubectl")]
-    real.do(*line.split())
+    tool, *arguments = line.split()
+    assert tool == "kubectl"
+    _orphan(real, arguments)
     real.do("helm", *_in("upgrade", RELEASE, chart, "--set", "persistence.enabled=true"))
     claims = real.do(
         "kubectl", *_in("get", "statefulset", "-o", "jsonpath={..volumeClaimTemplates[*].kind}")
