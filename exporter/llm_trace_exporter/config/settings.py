@@ -1,8 +1,7 @@
 """Everything an operator can choose, as frozen records with defaults.
 
-Field names are the keys of the file, with the unit added where the file writes it into the value:
-`settle: 10s` is `decision_wait_s`. `schema.json` describes the same keys; where a name differs, the
-schema names the field in `x-attribute`.
+Field names are the keys of the file, with the unit that the file writes into the value; where a
+name differs, `schema.json`, which describes the same keys, has the field's in `x-attribute`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from .source_settings import SourceSettings
 DetailsLogs = Literal["ignore", "count"]
 NameProfile = Literal["semconv", "openlit"]
 LogFormat = Literal["text", "json"]
-EngineChoice = Literal["auto", "python", "native"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 ReportedCost = Literal["trust", "ignore"]
 
@@ -341,8 +339,7 @@ class Settings:
     """Seconds for which a new series is rendered as 0; 0 shows values at once."""
     lateness_s: float = 3_600.0
     """Seconds after which a record that comes in counts as late."""
-    engine: EngineChoice = "auto"
-    """Who reads requests: `auto` is the native engine where it is installed, else Python."""
+    engine: Literal["auto", "python", "native"] = "auto"
     state: StateSettings = StateSettings()
     dimensions: tuple[DimensionSettings, ...] = DEFAULT_DIMENSIONS
     labels: LabelSettings = field(default_factory=LabelSettings)

@@ -11,7 +11,7 @@ from .extract import MESSAGE_EVENTS, TEXT_KEYS, TEXT_PATTERN, is_text_key
 
 
 def filters(
-    context: Context, *, with_texts: bool, engine: EngineName = "python"
+    context: Context, engine: EngineName = "python", *, with_texts: bool
 ) -> tuple[KeyFilter, KeyFilter]:
     """For spans, and for log records."""
     for_spans = span_filter(context, with_texts=with_texts, engine=engine)

@@ -39,11 +39,9 @@ from ..metrics.recorder import Recorder
 from ..metrics.store import Store
 from ..model import ParsedRecord, Verdict
 from ..objectives import Budgets
-from ..otlp import wire
-from ..otlp.attributes import parse
 from ..otlp.decode import logs_of, spans_of
-from ..otlp.json_text import document, members_of
 from ..otlp.native import EngineName
+from ..otlp.outer_form import check_request
 from ..otlp.records import Encoding, RawLog, RawSpan, SignalName
 from ..pricing import Pricing
 from ..storage import Entry, Journal, Memory
@@ -119,7 +117,7 @@ class Ingester:
         Raises: DecodeError where `body` is not the message; nothing is counted then.
         """
         if signal == "metrics":
-            parse(wire.Request, body) if encoding == "protobuf" else members_of(document(body))
+            check_request(body, encoding)
             return self.arrivals.metrics(source, tenant)
         started_s, readers = time.perf_counter(), self._readers
         reasons: list[str] = []
@@ -352,10 +350,9 @@ class Ingester:
 
     def _use_context(self, readers: ParserPool) -> None:
         """Read under a configuration from now on."""
-        with_texts = self._aggregator.dispatcher is not None
-        keys = filters(readers.context, with_texts=with_texts, engine=self._engine)
-        self._span_keys, self._log_keys = keys
-        self._extractor = ContentExtractor(wanted_keys(readers.context), WANTED_PATTERN)
+        context, with_texts = readers.context, self._aggregator.dispatcher is not None
+        self._span_keys, self._log_keys = filters(context, self._engine, with_texts=with_texts)
+        self._extractor = ContentExtractor(wanted_keys(context), WANTED_PATTERN)
         self._readers = readers
 
     def _commit_and_apply(self, entry: Entry) -> None:
