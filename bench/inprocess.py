@@ -106,7 +106,9 @@ def _backlog(effort: Effort) -> Iterator[Row]:
 
 
 def _works(in_memory: Engine, in_file: Engine) -> dict[str, Work]:
-    keys = KeyFilter(wanted_keys(context(in_memory.settings)), WANTED_PATTERN)
+    keys = KeyFilter(
+        wanted_keys(context(in_memory.settings)), WANTED_PATTERN, engine=in_memory.reads_with
+    )
 
     def decode(bodies: Sequence[bytes]) -> None:
         for body in bodies:

@@ -51,5 +51,5 @@ def test_without_the_native_engine_asking_for_it_is_a_configuration_error(
         Engine(Settings(engine="native"))
     file = tmp_path / "config.yml"
     file.write_text("engine: native\n")
-    assert main(["check", str(file)]) == 1
+    assert main(["check", str(file)]) == 2
     assert "engine: native is not installed" in capsys.readouterr().err

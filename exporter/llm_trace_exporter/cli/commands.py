@@ -23,7 +23,7 @@ from ..engine.content_consumers import replaying
 from ..engine.engine import Engine
 from ..engine.file_descriptors import raise_limit
 from ..engine.readings import Readings
-from ..engine.wiring import in_memory, pricing_policy, uncapped
+from ..engine.wiring import in_memory, pricing_policy, reads_with, uncapped
 from ..errors import ExporterError
 from ..explain import DecisionLog
 from ..pricing import Pricing, render, tokens_from_totals
@@ -277,11 +277,12 @@ def _has_defaults(settings: Settings, options: argparse.Namespace) -> bool:
 
 
 def _checked(settings: Settings) -> Settings:
-    """The same, whose files with secrets can be used.
+    """The same, whose files with secrets can be used, and whose engine is there.
 
     Raises: ConfigError with a line for each problem.
     """
     check_files(settings)
+    reads_with(settings)
     return settings
 
 

@@ -66,7 +66,7 @@ def engine_options(settings: Settings, catalogue: Catalogue | None = None) -> En
     by_name, by_dialect = settings.judges.by_name, settings.judges.by_dialect
     return EngineOptions(
         settings=settings,
-        engine=chosen(settings.engine),
+        engine=reads_with(settings),
         store=store_options(settings),
         readers=ParserPool(context(settings)),
         pricing=Pricing(pricing_policy(settings), catalogue),
@@ -84,6 +84,14 @@ def engine_options(settings: Settings, catalogue: Catalogue | None = None) -> En
             if j.baseline_failure_ratio is not None
         },
     )
+
+
+def reads_with(settings: Settings) -> EngineName:
+    """Who reads requests.
+
+    Raises: ConfigError where that is not installed.
+    """
+    return chosen(settings.engine)
 
 
 def store_options(settings: Settings) -> StoreOptions:
