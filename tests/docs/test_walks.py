@@ -78,7 +78,7 @@ def functions_in(text: str) -> list[tuple[str, str]]:
 
 def walks(text: str) -> list[Step]:
     """The lines at the margin of the section about walks, with all beneath them."""
-    section = text.partition("## Three walks")[2].partition("\n## ")[0]
+    section = text.partition("## Four walks")[2].partition("\n## ")[0]
     roots: list[Step] = []
     path: list[Step] = []
     for line in section.splitlines():
@@ -129,7 +129,7 @@ def test_the_walks_are_found() -> None:
 
 
 def _lines_of_walks() -> list[str]:
-    section = PAGE.partition("## Three walks")[2].partition("\n## ")[0]
+    section = PAGE.partition("## Four walks")[2].partition("\n## ")[0]
     return [line for line in section.splitlines() if line.lstrip().startswith("- ")]
 
 
