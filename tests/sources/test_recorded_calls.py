@@ -72,17 +72,34 @@ def test_a_late_span_is_found_by_the_order_in_which_rows_came(watching: Watching
                               ("gpt-4o-mini", "output"): 7}  # fmt: skip
 
 
-def test_what_was_sent_as_well_counts_once(watching: Watching) -> None:
+def test_what_was_sent_as_well_counts_once(
+    watching: Watching, caplog: pytest.LogCaptureFixture
+) -> None:
     source = watched(watching, "mlflow")
     call = loaded("mlflow", "expected")["calls"][0]
     source.engine.ingester.ingest_records([_sent(call)], [], "otlp_http")
     source.engine.ingester.settle_all()
     # Long after the trace table has forgotten it.
     source.now_s += 7200
-    source.poll(MLflow(0))
+    for _ in range(2):
+        source.poll(MLflow(0))
     at = source.samples()
     assert counted(at) == truth("mlflow")
     assert at.total("llm_exporter_source_overlap_total") == 1
+    assert caplog.text.count("its calls are sent as well") == 1
+
+
+def test_a_store_that_was_emptied_begins_its_rows_anew(watching: Watching) -> None:
+    source = watched(watching, "phoenix")
+    source.poll(Phoenix(2))
+    empty = Phoenix(2)
+    empty.spans = []
+    source.poll(empty)
+    anew = Phoenix(3)
+    anew.spans = anew.spans[-1:]
+    anew.spans[0]["id"] = "U3BhbjoxCg=="
+    source.poll(anew)
+    assert source.samples().total("llm_requests_total") == 10
 
 
 def _sent(call: Mapping[str, Any]) -> RawSpan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..pulled import Progress, PulledPage
 from ..storage import Entry, Memory
 from .explaining import NotingParser, arrivals_of
 from .ingest import Ingester
+
+_logger = logging.getLogger(__name__)
 
 
 class PullingIngester(Ingester):
@@ -36,6 +39,7 @@ class PullingIngester(Ingester):
         super().__init__(*rooms, **options)
         self._sources = sources
         self._ledger = ScoreLedger(max_pulled, tracks=self._journal is not None)
+        self._overlapping: set[str] = set()
 
     def progress(self, book: str) -> Progress | None:
         """How far a source came in a project."""
@@ -68,7 +72,11 @@ class PullingIngester(Ingester):
         reader = readers.of(tenant.labels)
         noting = NotingParser(reader, log) if log is not None else None
         spans = self.arrivals.read(fresh, (noting or reader).span, reasons)
-        pull = replace(decided.pull, overlap=len(decided.spans) - len(fresh))
+        overlap = len(decided.spans) - len(fresh)
+        if overlap and page.source not in self._overlapping:
+            self._overlapping.add(page.source)
+            _logger.warning("source %s: its calls are sent as well; read `scores`", page.source)
+        pull = replace(decided.pull, overlap=overlap)
         entry = Entry(
             self._clock(), "pull", tuple(spans), tuple(decided.records),
             invalid=len(reasons), wall_ns=now_ns, pull=pull,

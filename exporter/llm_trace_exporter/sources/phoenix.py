@@ -215,7 +215,7 @@ def _called(ask: Ask, body: bytes) -> Page:
     newest = max(map(_row_of, rows), default=0)
     spans = tuple(map(_stored, rows))
     # Row ids begin anew in an emptied table: with nothing at the cursor, from the start.
-    cursor = str(newest) if rows else ("0" if not ask.seen else None)
+    cursor = str(newest) if rows else None if unread else "0"
     asks = (_next(ask, after),) if after else ()
     return Page(len(rows), spans=spans, asks=asks, cursor=cursor, unread=unread)
 
