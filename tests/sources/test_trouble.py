@@ -31,6 +31,8 @@ AT_T1 = {
     ("toxicity", "code", "unscored"): 1,
 }
 
+DEEP = b'{"data": [' + b"[" * 100_000
+
 
 def up(source: Watched) -> float:
     return source.samples().total("llm_exporter_source_up", source="it")
@@ -95,7 +97,7 @@ class TestAnswers:
         assert source.poll() == 1
         assert source.samples().total("llm_exporter_source_requests_total", status="failed") == 1
 
-    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": 7}', b'{"data": [7'])
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": 7}', b'{"data": [7', DEEP])
     def test_what_is_no_answer(self, source: Watched, body: bytes) -> None:
         source.stand_in.trouble = [(200, body, {})]
         source.poll()

@@ -16,6 +16,7 @@ _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BARE = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b')
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 NOTHING = msgspec.Raw(b"null")
 
 
@@ -51,7 +52,7 @@ class Rows(Generic[_T]):
             body = b'{"rows":' + body + b"}"
         try:
             found = self._whole.decode(body)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, RecursionError):
             pass
         except msgspec.DecodeError:
             body = without_nan(body)
@@ -59,7 +60,7 @@ class Rows(Generic[_T]):
             return found.rows, getattr(found, "after", None), 0
         try:
             parts = self._parts.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise SourceError("the answer is not what this system writes") from error
         rows = [row for row in map(self._one, parts.rows) if row is not None]
         return rows, getattr(parts, "after", None), len(parts.rows) - len(rows)
@@ -67,7 +68,7 @@ class Rows(Generic[_T]):
     def _one(self, raw: msgspec.Raw) -> _T | None:
         try:
             return self._row.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except _UNREADABLE:
             return None
 
 
