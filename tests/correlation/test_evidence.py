@@ -221,7 +221,7 @@ def test_thousands_in_one_trace_take_no_time(fails: bool) -> None:
         spans = (failed(), failed(scope="sdk")) if fails else (evidence((number, 1)), named((9, 9)))
         for span in spans:
             correlator.add(read(span), 0.0)
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     correlator.settle_all()
-    assert time.perf_counter() - started_s < 15
+    assert time.process_time() - started_s < 15
     assert len(calls(correlator.drain())) == (2_000 if fails else 4_000)
