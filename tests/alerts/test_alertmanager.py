@@ -161,6 +161,8 @@ def pointed_at(base: str) -> dict[str, Any]:
     config["global"] = {"slack_api_url": f"{base}/slack", "pagerduty_url": f"{base}/pager"}
     config["templates"] = [str(FOLDER / "templates" / "*.tmpl")]
     config["route"]["group_wait"] = "200ms"
+    for route in config["route"]["routes"]:
+        route.pop("group_wait", None)
     for receiver in config["receivers"]:
         for pager in receiver.get("pagerduty_configs", ()):
             pager.pop("routing_key_file")
@@ -209,6 +211,50 @@ def told(name: str, severity: str, **labels: str) -> dict[str, Any]:
             "dashboard_url": f"/d/llm-cost?var-service={labels.get('service', '')}",
         },
     }  # fmt: skip
+
+
+def everywhere(name: str, **labels: str) -> list[dict[str, Any]]:
+    """A critical alert of sixty services."""
+    return [told(name, "critical", service=f"app-{n}", **labels) for n in range(60)]
+
+
+OUT = everywhere("LLMTotalOutage", provider="openai") + everywhere("LLMErrorBudgetBurn")
+DISK = {"instance": "llm-0:9891"}
+INCIDENTS = {
+    "provider": [
+        told("LLMProviderErrorsHigh", "critical", provider="openai"),
+        told("LLMModelErrorsHigh", "critical", provider="openai", model="gpt-4o"),
+        *OUT,
+    ],
+    "model": [
+        told("LLMModelErrorsHigh", "critical", provider="openai", model="gpt-4o"),
+        told("LLMProviderErrorsHigh", "warning", provider="openai"),
+        *OUT,
+    ],
+    "region": OUT,
+    "key": [*everywhere("LLMAuthenticationFailing", provider="openai"), *OUT],
+    "disk": [
+        told("LLMExporterStateNotWritable", "critical", **DISK),
+        told("LLMExporterStateErrors", "critical", reason="commit", **DISK),
+        told("LLMExporterBackgroundFailing", "critical", task="expire", **DISK),
+        told("LLMExporterNoData", "critical"),
+    ],
+}
+
+
+@needs_server
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_one_incident_is_one_page(tmp_path: Path, name: str) -> None:
+    """Whatever comes of it in sixty services."""
+    sent = INCIDENTS[name]
+    with listening() as (base, heard), alertmanager(pointed_at(base), tmp_path) as address:
+        answer = requests.post(f"{address}/api/v2/alerts", json=sent, timeout=DEADLINE_S)
+        assert answer.ok, answer.text
+        wait_for(lambda: bool(heard.under("/pager")), "a page")
+        time.sleep(1.0)
+    pages = {body["dedup_key"]: body["payload"]["class"] for body in heard.under("/pager")}
+    cause = sent[0]["labels"]["alertname"]
+    assert [*pages.values()] == [cause]
 
 
 def first_query(text: str) -> str:
