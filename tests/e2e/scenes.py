@@ -201,12 +201,13 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
     "token-bloat": Scene(
         services=BOT,
         rings={
+            "LLMSpendSpike warning": "finops",
             "LLMUnitCostRegression warning": "finops",
             "LLMCostPerRequestHigh warning": "finops",
             "LLMCostPerTraceHigh warning": "finops",
         },
-        also="LLMSpendSpike LLMTeamSpendSpike LLMLatencyRegression",
-        needs_yesterday=True,
+        also="LLMTeamSpendSpike LLMLatencyRegression",
+        needs_week=True,
         config={
             "slos": [
                 {
@@ -316,11 +317,10 @@ BY_ENVIRONMENT: Mapping[str, Scene] = {
         services=BOT + SHOP,
         rings={
             "LLMTrafficSpike warning": "slack-llm slack-payments",
-            "LLMSpendSpike warning": "finops",
             "LLMTeamSpendSpike warning": "finops",
         },
         needs_week=True,
-        also="LLMPromptInjectionSpike",
+        also="LLMPromptInjectionSpike LLMSpendSpike",
     ),
     "agent-loop": Scene(
         services=AGENT,
