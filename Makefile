@@ -122,6 +122,7 @@ $(VENV)/constraints.txt: requirements/image.txt | $(BIN)/python
 	sed -e '/--hash/d' -e 's/ *\\$$//' $< > $@
 
 $(VENV)/installed: pyproject.toml $(VENV)/constraints.txt | $(BIN)/python
+	@echo "installing what it needs into $(VENV): a minute or so, this once" >&2
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt -e .
 	@touch $@
 

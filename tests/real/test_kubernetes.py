@@ -12,7 +12,16 @@ import yaml
 
 from helm.binary import find
 from helm.values import CHART
-from tests.helm.chart import CASES, NAMESPACE, RELEASE, Helm, Manifest, of_kind, pod_specs
+from tests.helm.chart import (
+    CASES,
+    NAMESPACE,
+    RELEASE,
+    Helm,
+    Manifest,
+    containers,
+    of_kind,
+    pod_specs,
+)
 from tests.real.cluster import Cluster, cluster
 from tests.real.walk import every_pair, sampled, steps
 
@@ -126,9 +135,17 @@ def test_pods_keep_to_the_restricted_standard(real: Cluster, helm: Helm) -> None
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": f"p{number}"},
-            "spec": json.loads(spec),
+            "spec": _with_claims(json.loads(spec)),
         }
         real.do("kubectl", *into, given=json.dumps(pod))
+
+
+def _with_claims(spec: Manifest) -> Manifest:
+    """A StatefulSet's pod with its volumes, which the claims' controller adds in life."""
+    volumes = spec.get("volumes", [])
+    mounted = {m["name"] for c in containers(spec) for m in c.get("volumeMounts", [])}
+    lacking = sorted(mounted - {volume["name"] for volume in volumes})
+    return {**spec, "volumes": [*volumes, *({"name": n, "emptyDir": {}} for n in lacking)]}
 
 
 def test_upgrades_between_use_cases(real: Cluster, helm: Helm) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,10 @@ class World:
     trace_ids: list[str]
 
 
+def _wait_for(server: Prometheus, query: str, value: float) -> None:
+    wait_for(lambda: server.value(query) == value, query)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     server, folder = program(PROMETHEUS_3), tmp_path_factory.mktemp("prometheus-3")
@@ -65,19 +68,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
         plain, converting, keeping = watching("a"), watching("b", **NHCB), watching("c", **KEPT)
         for one in (plain, converting, keeping):
-            wait_for(partial(shows, one, 'up{job="llm"}', 1), "the first scrape")
+            _wait_for(one, 'up{job="llm"}', 1)
         calls = [call((1200, 300), seconds=seconds) for seconds in SECONDS]
         trace_ids = send_by_python(exporter, "grpc", "shop", calls)
         send_by_python(exporter, "http", "shop", [failed_call("brand-new-model", "429")])
         shown = 'sum(llm_requests_total{service="shop"} > 0)'
         for one in (plain, converting, keeping):
-            wait_for(partial(shows, one, shown, 4), "values after their zero hold")
+            _wait_for(one, shown, 4)
             settle(one)
         yield World(exporter, plain, converting, keeping, trace_ids)
-
-
-def shows(server: Prometheus, query: str, wanted: float) -> bool:
-    return server.value(query) == wanted
 
 
 def test_its_version_is_that_of_the_module(world: World) -> None:
