@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -101,3 +102,29 @@ def test_requests_of_the_judge_are_logged_at_debug(
         assert capsys.readouterr().err.count("http://judge") == 2 * is_shown
     finally:
         root.handlers, root.level = before
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on PATH")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("", ["serve", "replay", "check"]),
+        ("he", ["healthcheck"]),
+        ("serve --otlp.h", ["--otlp.http.listen-address", "--otlp.http.config.file"]),
+        ("check --con", ["--config.file"]),
+        ("replay exam", []),
+    ],
+)
+def test_bash_completes(
+    capsys: pytest.CaptureFixture[str], words: str, completed: list[str]
+) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    given = " ".join(f"'{word}'" for word in ["llm-trace-exporter", *words.split(" ")])
+    asked = f"COMP_WORDS=({given}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _llm_trace_exporter"
+    shown = 'printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(
+        ["bash", "-c", f"{script}\n{asked}\n{shown}"], capture_output=True, text=True, check=True
+    )
+    found = done.stdout.split()
+    assert set(completed) <= set(found) and bool(found) == bool(completed)

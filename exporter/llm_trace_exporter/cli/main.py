@@ -160,6 +160,25 @@ def _doctor(command: argparse.ArgumentParser) -> Run:
     return run
 
 
+def _completion(command: argparse.ArgumentParser) -> Run:
+    from .completion import bash
+
+    command.add_argument("shell", choices=("bash",), help="zsh takes it with bashcompinit")
+
+    def run(_: argparse.Namespace) -> int:
+        print(bash({name: _options(declare) for name, (declare, _) in _COMMANDS.items()}))
+        return 0
+
+    return run
+
+
+def _options(declare: Callable[[argparse.ArgumentParser], Run]) -> list[str]:
+    parser = argparse.ArgumentParser()
+    declare(parser)
+    # argparse tells them nowhere else.
+    return [name for name in parser._option_string_actions if name.startswith("--")]
+
+
 def _version(_: argparse.ArgumentParser) -> Run:
     def run(_: argparse.Namespace) -> int:
         print(f"llm-trace-exporter {__version__} (python {sys.version.split()[0]})")
@@ -179,6 +198,7 @@ _COMMANDS: Mapping[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = 
     "price": (_price, "explain the price of one call"),
     "simulate": (_simulate, "send made-up traffic, or write its history"),
     "doctor": (_doctor, "ask a Prometheus what keeps metrics, rules and panels from working"),
+    "completion": (_completion, "print what completes commands and options in a shell"),
     "version": (_version, "print the version"),
 }
 """Name -> what declares its options and returns what runs it, and what is said of it."""
