@@ -95,11 +95,13 @@ def mimir(path: str, parameters: dict[str, list[str]], headers: Any) -> Answer:
 
 def test_a_server_that_lacks_half_of_the_api() -> None:
     with serving(mimir) as url:
-        told = ask(f"{url}/prometheus/", "--header=X-Scope-OrgID=ml", code=0)
+        told = ask(f"{url}/prometheus/", "--header=X-Scope-OrgID=ml", code=1)
     assert "Grafana Mimir 2.14.0" in told.one("server", "ok", "")["what"]
     assert "not available here" in told.one("scraped", "note", "")["what"]
     assert told.one("loaded", "warning", "none of the exporter's rules")
     assert told.one("scraped", "ok", "1 exporter seen")
+    # The dashboard of targets reads what rules record.
+    assert all("recordings of" in problem for problem in told.problems), told.problems
 
 
 @pytest.mark.parametrize(
