@@ -168,3 +168,19 @@ def test_spans_of_a_resource_whose_wanted_value_is_damaged_are_rejected() -> Non
     batch = decode_traces(damaged + field(1, good), keys())
     assert len(batch.spans) == 2
     assert batch.rejected == [f"resourceSpans[0].resource: {MALFORMED}"] * 2
+
+
+@pytest.mark.parametrize(
+    "swarm",
+    [
+        lambda n: field(1, b"\0") * n,
+        lambda n: field(1, field(2, b"\0") * n),
+        lambda n: field(1, field(2, field(2, b"\0") * n)),
+    ],
+    ids=["groups", "scopes", "spans"],
+)
+def test_of_very_many_malformed_members_the_first_are_told(swarm: Any) -> None:
+    """A text of its own for each of a million would take a hundred times the request."""
+    batch = decode_traces(swarm(5_000), keys())
+    assert len(batch.rejected) == 5_000
+    assert len(set(batch.rejected)) == 101

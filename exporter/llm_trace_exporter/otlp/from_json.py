@@ -191,6 +191,9 @@ def _number_of_records(scopes: list[Raw], outline: Outline) -> int:
 
 
 def _reject(rejected: list[str], wrong: Malformed, where: str, times: int = 1) -> None:
-    # Each has a text of its own: of very many, the first are enough.
-    told = str(wrong.within(where)) if len(rejected) < _MAX_TEXTS else "a malformed member"
-    rejected += [told] * times
+    rejected += [told(rejected, str(wrong.within(where)))] * times
+
+
+def told(rejected: list[str], text: str) -> str:
+    """What is added to `rejected`: of very many texts of their own, the first are enough."""
+    return text if len(rejected) < _MAX_TEXTS else "a malformed member"
