@@ -81,20 +81,22 @@ def done(answer: requests.Response) -> Any:
     return answer.json() if answer.content else None
 
 
-class TestMLflow:
-    @pytest.fixture(scope="class")
-    def url(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-        folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
-        mlflow = command("mlflow", "3.17.2", "mlflow")
-        arguments: list[str | Path] = [mlflow, "server", f"--backend-store-uri=sqlite:///{folder}/db.sqlite",
-                     f"--default-artifact-root={folder}/artifacts", f"--port={port}",
-                     "--workers=1"]  # fmt: skip
-        url = f"http://127.0.0.1:{port}"
-        path = f"{mlflow.parent}:/usr/bin:/bin"
-        with started(arguments, f"{url}/health", folder, PATH=path):
-            yield url
+@pytest.fixture(scope="module")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    mlflow = command("mlflow", "3.17.2", "mlflow")
+    arguments: list[str | Path] = [mlflow, "server", f"--backend-store-uri=sqlite:///{folder}/db.sqlite",
+                 f"--default-artifact-root={folder}/artifacts", f"--port={port}",
+                 "--workers=1"]  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    path = f"{mlflow.parent}:/usr/bin:/bin"
+    with started(arguments, f"{url}/health", folder, PATH=path):
+        yield url
 
-    def test_its_scores_as_they_change(self, url: str) -> None:
+
+class TestMLflow:
+    def test_its_scores_as_they_change(self, mlflow_url: str) -> None:
+        url = mlflow_url
         api = f"{url}/api/3.0/mlflow/traces"
         made = requests.post(
             f"{url}/api/2.0/mlflow/experiments/create", json={"name": "shop"}, timeout=60
@@ -148,20 +150,22 @@ class TestMLflow:
         assert at.total("llm_requests_total") == 4
 
 
-class TestPhoenix:
-    @pytest.fixture(scope="class")
-    def url(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-        folder, port = tmp_path_factory.mktemp("phoenix"), free_port()
-        phoenix = command("arize-phoenix", "20.26.1", "phoenix")
-        url = f"http://127.0.0.1:{port}"
-        environment = {
-            "PHOENIX_PORT": str(port), "PHOENIX_HOST": "127.0.0.1",
-            "PHOENIX_GRPC_PORT": str(free_port()), "PHOENIX_WORKING_DIR": str(folder),
-        }  # fmt: skip
-        with started([phoenix, "serve"], f"{url}/healthz", folder, **environment):
-            yield url
+@pytest.fixture(scope="module")
+def phoenix_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, port = tmp_path_factory.mktemp("phoenix"), free_port()
+    phoenix = command("arize-phoenix", "20.26.1", "phoenix")
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "PHOENIX_PORT": str(port), "PHOENIX_HOST": "127.0.0.1",
+        "PHOENIX_GRPC_PORT": str(free_port()), "PHOENIX_WORKING_DIR": str(folder),
+    }  # fmt: skip
+    with started([phoenix, "serve"], f"{url}/healthz", folder, **environment):
+        yield url
 
-    def test_its_scores_as_they_change(self, url: str) -> None:
+
+class TestPhoenix:
+    def test_its_scores_as_they_change(self, phoenix_url: str) -> None:
+        url = phoenix_url
         headers = {"Content-Type": "application/x-protobuf"}
         sent = requests.post(f"{url}/v1/traces", exported(), headers=headers, timeout=60)
         assert sent.ok, sent.text
