@@ -215,19 +215,19 @@ def _quality(of: _Of) -> Told:
         yield board + key, value
 
 
+def _is_empty(step: Step) -> bool:
+    return not step.found
+
+
 def _agents(of: _Of) -> Told:
     board, place = "llm-agents / ", ("service", "name")
-
-    def is_empty(step: Step) -> bool:
-        return not step.found
-
     for key, value in (
         ("Failed tool calls / A", share(of.tools, (), _failed)),
-        ("Empty retrievals / A", share(of.retrievals, (), is_empty)),
+        ("Empty retrievals / A", share(of.retrievals, (), _is_empty)),
         ("Failed calls by tool / A", _named(share(of.tools, ("name",), _failed), "tool")),
         ("Tools / Calls", _named(total(of.tools, place, _one), "tool")),
         ("Tools / Failed", _named(share(of.tools, place, _failed), "tool")),
-        ("Empty retrievals by name / A", share(of.retrievals, place, is_empty)),
+        ("Empty retrievals by name / A", share(of.retrievals, place, _is_empty)),
         ("Documents a retrieval / A", mean(of.retrievals, place, lambda s: s.found)),
     ):
         yield board + key, value
@@ -289,11 +289,23 @@ def _slos(of: _Of) -> Told:
         for key, value in _errors(of, _PLACE).values.items()
     }
     usd = {key: v / 0.02 for key, v in mean(of.calls, _PLACE, lambda c: c.usd).values.items()}
+    # Targets that are not configured are the exporter's defaults (objectives/slos.py).
+    judges = each_over(share(of.by_models, _PLACE, _failed), 0.1)
     board, table = "llm-slos / ", "Value as a multiple of its target / "
     for key, value in (
         (f"{table}Errors", Expected(_PLACE, errors)),
         (f"{table}$ a request", Expected(_PLACE, usd)),
         (f"{table}p95", each_over(_p95(of.calls, _PLACE), 30)),
+        (f"{table}First token", each_over(_first_p95(of.calls, _PLACE), 5)),
+        (f"{table}Judges fail", judges),
+        (f"{table}Unhappy users", each_over(share(of.ratings, _PLACE, _failed), 0.3)),
+        (f"{table}Tools fail", each_over(share(of.tools, _PLACE, _failed), 0.2)),
+        (f"{table}Empty retrievals", each_over(share(of.retrievals, _PLACE, _is_empty), 0.3)),
+        (f"{table}Blocked", each_over(share(of.guards, _PLACE, _failed), 0.2)),
+        (
+            "Quality allowance left / A",
+            Expected(_PLACE, {k: 1 - v for k, v in judges.values.items()}),
+        ),
         ("Error allowance left / A", Expected(_PLACE, {k: 1 - v for k, v in errors.items()})),
     ):
         yield board + key, value
