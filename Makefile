@@ -22,9 +22,10 @@ native: $(VENV)/installed ## build the native engine, which needs cargo, and ins
 	$(BIN)/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps ./$(NATIVE)
 	$(BIN)/python -c 'from llm_trace_exporter.otlp.native import chosen; chosen("native")'
 
-test-native: ## test the native engine where cargo is
+test-native: $(VENV)/installed-test ## test the native engine where cargo is, also that it reads as Python does
 	@if command -v cargo >/dev/null; then cd $(NATIVE) && \
-	  cargo test -q --locked --release && cargo clippy -q --locked --release --all-targets -- -D warnings && cargo fmt --check; \
+	  cargo test -q --locked --release && cargo clippy -q --locked --release --all-targets -- -D warnings && cargo fmt --check && \
+	  cd $(CURDIR) && $(PYTEST) -n auto tests/otlp tests/test_engines.py; \
 	else echo "cargo is not on PATH: the tests of the native engine are skipped"; fi
 
 # The exporter is started a hundred times: where nothing compiled is kept, each start compiles it.
