@@ -185,7 +185,8 @@ def _query_variable(name: str, query: str, *, is_shown: bool) -> Json:
         "name": name, "label": name.capitalize(), "type": "query", "datasource": DATASOURCE,
         "definition": query, "query": {"query": query, "refId": name}, "regex": "",
         "refresh": 2, "sort": 1, "hide": 0 if is_shown else 2, "multi": True,
-        "includeAll": True, "allValue": ".*", "options": [], "skipUrlSync": False,
+        "includeAll": True, "allValue": ".+" if name == "instance" else ".*", "options": [],
+        "skipUrlSync": False,
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
     }  # fmt: skip
 
