@@ -162,13 +162,19 @@ def unpriced(by: str = "", window: str = RATE) -> str:
 
 def budget(measure: str) -> str:
     """Of each budget: every replica counts what it receives, so dollars are summed over them."""
-    operator = "sum" if measure in ("spent_usd", "forecast_usd") else "max"
+    if measure == "forecast_usd":
+        # A replica that has not seen a week adds what it counted, as in LLMBudgetForecastExceeded.
+        return (
+            "sum by (budget, period) (llm_budget_forecast_usd or llm_budget_spent_usd)"
+            " and on (budget, period) max by (budget, period) (llm_budget_forecast_usd)"
+        )
+    operator = "sum" if measure == "spent_usd" else "max"
     return f"{operator} by (budget, period) (llm_budget_{measure})"
 
 
 def budget_share(measure: str) -> str:
     """Dollars of each budget as a share of its limit."""
-    return f"{budget(measure)} / {budget('limit_usd')}"
+    return f"({budget(measure)}) / {budget('limit_usd')}"
 
 
 def wilson(part: str, count: str, side: int) -> str:

@@ -134,7 +134,7 @@ def test_a_file_or_a_capture_is_needed(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit) as caught:
         main(["check"])
     assert caught.value.code == 2
-    assert "FILE or --explain is needed" in capsys.readouterr().err
+    assert "FILE, --config.file or --explain is needed" in capsys.readouterr().err
 
 
 def test_a_capture_without_calls_says_so(

@@ -31,6 +31,13 @@ RESTART_S = START_S + 4_500
 Late, as Prometheus takes a series that is no more to have risen for half an interval after its last
 sample: of one that was short that is a part that can be seen.
 """
+_HOUR = START_S // 3_600
+WEEK_BEFORE = {
+    "since_s": START_S - 8 * 86_400.0,
+    "hours": [(hour, 0.25) for hour in range(_HOUR - 8 * 24, _HOUR)],
+}
+"""What each replica knows of its budgets at first, but the one that starts anew: without a week
+nothing is forecast."""
 _PROFILE = replace(PROFILES["steady"], environments=(("production", 0.75), ("staging", 0.25)))
 _INCIDENTS = ("provider-errors@-70m+20m", "tool-failure@-60m+30m", "retrieval-empty@-50m+30m")
 
@@ -96,7 +103,10 @@ def _labels(number: int) -> dict[str, str]:
 
 def _started(settings: Settings, archive: Archive, share: Sequence[Sent]) -> Replica:
     clock = VirtualClock(float(START_S))
-    return Replica(clock.engine(settings), clock, archive, list(share))
+    engine = clock.engine(settings)
+    budgets = engine.ingester.budgets
+    budgets.restore([one | WEEK_BEFORE for one in budgets.saved()])
+    return Replica(engine, clock, archive, list(share))
 
 
 def _start_anew(replica: Replica, settings: Settings) -> None:

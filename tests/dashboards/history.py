@@ -10,6 +10,7 @@ from dashboards.draw import rules
 from dashboards.promql import RECORDED
 from llm_trace_exporter.metrics.exporter_metrics import ExporterMetrics
 from llm_trace_exporter.metrics.judge_metrics import JudgeMetrics
+from llm_trace_exporter.metrics.objectives import ObjectiveMetrics
 from llm_trace_exporter.metrics.source_metrics import SourceMetrics
 from llm_trace_exporter.metrics.store import Store
 from llm_trace_exporter.pulled import Progress, Pull, Revision
@@ -131,6 +132,9 @@ def _write_listening(path: Path) -> None:
                        detector="secrets", category="aws_key", direction=direction)  # fmt: skip
             _count(store, "llm_exporter_label_overflow_total", label="feature")
             own.security_loaded("tokens", is_success=True)
+            # A day of traffic is no week, without which nothing is forecast.
+            forecast = {"forecast_usd": 7_000.0, "usual_ratio": 0.1}
+            ObjectiveMetrics(store).budgets([("everything", "monthly", forecast)])
             sources.pulled(page)
             sources.requested("phoenix", "2xx")
             sources.split("phoenix")

@@ -58,7 +58,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield Fleet(
             prometheus,
             facts(sent),
-            _summed(pages, "llm_budget_forecast_usd"),
+            _forecasts(pages),
             {"everything": 400.0, "support": 3.0},
             {
                 "everything": sum(call.usd or 0 for call in known),
@@ -67,9 +67,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         )
 
 
-def _summed(pages: list[Samples], name: str) -> dict[str, float]:
-    by_page = [page.by(name, "budget") for page in pages]
-    return {budget: sum(page[budget] for page in by_page) for budget in by_page[0]}
+def _forecasts(pages: list[Samples]) -> dict[str, float]:
+    """Summed over replicas; one that has not seen a week adds what it counted."""
+    spent = [page.by("llm_budget_spent_usd", "budget") for page in pages]
+    told = [{**spent[at], **page.by("llm_budget_forecast_usd", "budget")}
+            for at, page in enumerate(pages)]  # fmt: skip
+    return {budget: sum(page[budget] for page in told) for budget in told[0]}
 
 
 def queries() -> Iterator[tuple[str, str]]:

@@ -53,7 +53,7 @@ def test_a_rule_in_two_places(told: Told) -> None:
 
 
 def test_recordings_that_are_missing(told: Told) -> None:
-    found = told.one("loaded", "problem", "missing that 10 loaded rules need")
+    found = told.one("loaded", "problem", "missing that 13 loaded rules need")
     assert "recording.yml" in found["do"]
     assert "service:llm_slo_target:effective" in found["where"]
     dead = told.one("series", "problem", "recordings of recording.yml are missing")

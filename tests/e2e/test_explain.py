@@ -142,7 +142,7 @@ def test_names_from_outside_do_not_command_the_terminal() -> None:
         (("--trace", "xyz", "-"), 2, "a trace id has 32 hexadecimal digits, not 'xyz'"),
         (("--trace", "ab" * 16, "-"), 1, f"no span or log record of trace {'ab' * 16} in -"),
         (("--trace", "none", "-"), 1, "no span or log record outside of a trace in -"),
-        (("no/such/file",), 1, "No such file or directory: 'no/such/file'"),
+        (("no/such/file",), 1, "no/such/file: no such file or folder"),
         ((), 2, "the following arguments are required: PATH"),
     ],
 )

@@ -57,6 +57,13 @@ SEEN: dict[str, tuple[Measure, float]] = {
     "provider-outage": (errors("server_error", "openai"), 0.9),
     "provider-errors": (errors("server_error", "anthropic"), 0.2),
     "rate-limit": (errors("rate_limited", "openai"), 0.3),
+    "model-outage": (
+        share(
+            total("llm_requests_total", provider="openai", service="support-bot", outcome="error"),
+            total("llm_requests_total", provider="openai", service="support-bot"),
+        ),
+        0.9,
+    ),
     "auth": (errors("auth", "anthropic"), 0.9),
     "auth-quota": (errors("quota", "openai"), 0.9),
     "timeouts": (errors("timeout", "aws.bedrock"), 0.3),

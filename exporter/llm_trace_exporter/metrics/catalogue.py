@@ -341,7 +341,7 @@ FAMILIES: tuple[Family, ...] = (
         "longer periods at the pace of the last seven days.",
         "sum by (budget) (llm_budget_forecast_usd) > max by (budget) (llm_budget_limit_usd)",
         expires=False,
-        absent_when="no budgets are configured (`budgets`), or none for seven days yet",
+        absent_when="no budget has been counted for seven days (`budgets`)",
     ),
     Family(
         "llm_budget_elapsed_ratio", "gauge", "Targets", "ratio", ("budget", "period"),
