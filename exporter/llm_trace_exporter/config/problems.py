@@ -26,6 +26,8 @@ Suggest = Callable[[], str]
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:?[-?+=].*)?\}|\$[A-Z_][A-Z0-9_]*\Z")
 _SIMPLE_KEY = re.compile("[A-Za-z0-9_-]+")
+_IN_URL = re.compile(r"(?<=://)[^/\s]+(?=@)|(?<=\?).+", re.DOTALL)
+"""Where a URL has a password or a key."""
 
 
 NO_VARIABLES = "environment variables are not read here"
@@ -69,9 +71,11 @@ def show_path(path: Path) -> str:
 
 
 def display(text: str) -> str:
-    """A text in quotes, on one line; its length only when it is long."""
+    """A text in quotes, on one line; its length only when it is long, and no secret of a URL."""
     if len(text) > MAX_SHOWN:
         return f"a text of {len(text)} characters"
+    if "://" in text:
+        text = _IN_URL.sub("***", text)
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
