@@ -94,6 +94,36 @@ def test_notes_beneath_a_call_that_knows_no_usage_are_the_calls() -> None:
     assert in_any_order(outer, evidence((10, 5), outer), evidence((7, 3), outer)) == [10, 15]
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_of_a_note_and_two_calls_around_it_one_counts_whichever_comes_first(first: int) -> None:
+    outer = named(duration_s=5)
+    wrapper = named(beneath=outer, start_s=0.5, duration_s=4)
+    note = evidence(beneath=wrapper, start_s=1, duration_s=0.1)
+    spans = [outer, wrapper, note]
+    found = once(spans.pop(first), *spans, apart_s=10)
+    assert tokens(found) == [15]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_call_that_comes_late_around_notes_of_which_one_was_counted_is_late(n: int) -> None:
+    outer = named(duration_s=5)
+    around = evidence(beneath=outer, start_s=0.5, duration_s=4)
+    note = evidence(beneath=around, start_s=1, duration_s=0.1)
+    correlator = Correlator(Limits(decision_wait_s=1))
+    spans = (note, around, outer)
+    for now_s, told in ((0.0, spans[:n]), (10.0, spans[n:])):
+        for span in told:
+            correlator.add(read(span), now_s)
+        correlator.settle(now_s + 2)
+    assert tokens(correlator.drain()) == [15]
+
+
+def test_a_note_that_comes_late_beneath_a_call_is_late() -> None:
+    call = named(duration_s=5)
+    note = evidence(beneath=call, start_s=1, duration_s=0.1)
+    assert by_reason(once(call, note, apart_s=10)) == {"late": (1, 15)}
+
+
 def test_a_note_beside_a_call_is_none_whatever_the_clock_says() -> None:
     assert in_any_order(named((10, 5)), evidence((10, 5), start_s=7)) == [15]
     assert in_any_order(named((10, 5)), evidence((10, 6), start_s=7)) == [15, 16]
@@ -225,3 +255,15 @@ def test_thousands_in_one_trace_take_no_time(fails: bool) -> None:
     correlator.settle_all()
     assert time.process_time() - started_s < 15
     assert len(calls(correlator.drain())) == (2_000 if fails else 4_000)
+
+
+def test_failures_that_come_late_around_one_that_was_counted_are_late() -> None:
+    outer = failed(scope="sdk", duration_s=5)
+    around = failed(outer, start_s=0.5, duration_s=4)
+    note = failed(around, start_s=1, duration_s=0.1)
+    correlator = Correlator(Limits(decision_wait_s=1))
+    for now_s, told in ((0.0, (note,)), (10.0, (around, outer))):
+        for span in told:
+            correlator.add(read(span), now_s)
+        correlator.settle(now_s + 2)
+    assert tokens(correlator.drain()) == [-1]

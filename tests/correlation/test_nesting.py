@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from llm_trace_exporter.correlation import Correlator, Limits, Output
+from llm_trace_exporter.correlation.nesting import with_same_span
+from llm_trace_exporter.correlation.trace import Report, Trace
 from llm_trace_exporter.otlp.records import RawSpan
 from tests.correlation.test_pipeline import add, by_reason, calls, fed
 from tests.spans import chat, raw_log, raw_span
@@ -49,6 +51,31 @@ def test_what_a_judge_called_is_a_call_of_its_own() -> None:
     outer = raw_span(chat((10, 5)), scope="sdk")
     judge = beneath(outer, {"openinference.span.kind": "EVALUATOR"})
     assert usage(fed(outer, judge, beneath(judge, chat((7, 3))))) == [10, 15]
+
+
+def test_what_a_judge_called_beneath_a_call_of_equal_usage_is_its_own_too() -> None:
+    outer = raw_span(chat((10, 5)), scope="sdk")
+    judge = beneath(outer, {"openinference.span.kind": "EVALUATOR"})
+    assert usage(fed(outer, judge, beneath(judge, chat((10, 5))))) == [15, 15]
+
+
+def test_a_call_that_tells_the_sum_of_those_that_no_tool_called_is_no_call_of_its_own() -> None:
+    outer = raw_span(chat((10, 5)), duration_s=9)
+    own = beneath(outer, chat((4, 2))), beneath(outer, chat((6, 3)), start_s=2)
+    step = beneath(outer, TOOL)
+    assert usage(fed(outer, *own, step, beneath(step, chat((7, 3))))) == [6, 9, 10]
+
+
+def test_only_what_waits_at_the_same_span_settles_with_a_call() -> None:
+    trace = Trace(b"t" * 16)
+    (record,) = calls(fed(raw_span(chat())))
+    one, told_again, done, other = (
+        Report(record, trace, span_id, "span", "primary", "", 0.0, settled=is_settled)
+        for span_id, is_settled in ((b"a", False), (b"a", False), (b"a", True), (b"b", False))
+    )
+    trace.calls = [one, told_again, done, other]
+    found = with_same_span(trace, [one])
+    assert {id(report) for report in found} == {id(one), id(told_again)}
 
 
 def test_a_wrapper_of_other_numbers_is_known_through_the_spans_between() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llm_trace_exporter.dialects import Context
@@ -10,6 +12,7 @@ from tests.spans import chat, raw_log, raw_span, read_log, read_span
 
 READ = "gen_ai.usage.cache_read.input_tokens"
 WRITE = "gen_ai.usage.cache_write.input_tokens"
+INPUT, OUTPUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 THOUGHT = "gen_ai.usage.reasoning.output_tokens"
 HEARD = "gen_ai.usage.audio.input_tokens"
 SPOKEN = "gen_ai.usage.audio.output_tokens"
@@ -49,14 +52,37 @@ TOTAL = "gen_ai.usage.total_tokens"
         ((100, 50), {SPOKEN: 40, THOUGHT: 20}, Tokens(100, reasoning=20, audio_output=30)),
         ((100, 0), {READ: 30}, Tokens(70, cache_read=30)),
         ((0, 50), {SPOKEN: 20}, Tokens(0, output=30, audio_output=20)),
+        # The direction that is not told is the rest of the total, and nothing is unexplained.
+        ((10, None), {TOTAL: 15}, Tokens(10, output=5)),
+        ((None, 5), {TOTAL: 15}, Tokens(10, output=5)),
     ],
 )  # fmt: skip
 def test_every_token_is_one(
-    told: tuple[int, int], more: dict[str, int], expected: Tokens
+    told: tuple[int | None, int | None], more: dict[str, int], expected: Tokens
 ) -> None:  # fmt: skip
-    reading = read_span(raw_span(chat(told) | more), Context())
+    assert tokens_of(told, more) == expected
+
+
+def tokens_of(
+    told: tuple[int | None, int | None], more: dict[str, Any], **span: Any
+) -> Tokens | None:
+    usage = dict(zip((INPUT, OUTPUT), told, strict=True))
+    attrs = chat(None) | {key: n for key, n in usage.items() if n is not None} | more
+    reading = read_span(raw_span(attrs, **span), Context())
     (call,) = [r for r in reading.records if isinstance(r, LlmCall)]
-    assert call.tokens == expected
+    return call.tokens
+
+
+def test_the_total_of_embeddings_is_input_but_for_what_was_answered() -> None:
+    embeds = {"gen_ai.operation.name": "embeddings", TOTAL: 20}
+    assert tokens_of((None, None), embeds) == Tokens(20)
+    assert tokens_of((None, 5), embeds) == Tokens(15, output=5)
+
+
+def test_who_leaves_the_cached_tokens_out_of_the_input() -> None:
+    """OpenLIT hands on what Anthropic says, also where it could be a part."""
+    openlit = {"gen_ai.provider.name": "anthropic", READ: 30}
+    assert tokens_of((100, 5), openlit, scope="openlit") == Tokens(100, 30, output=5)
 
 
 @pytest.mark.parametrize(("total", "read"), [(112, 107), (105, 100), (None, 100), (111, 100)])
