@@ -72,3 +72,9 @@ def test_other_emitters_logs_repeat_the_span() -> None:
     assert usages(told(span, log(span, (10, 5), "lib"), log(span, (20, 5), "lib"))) == [25]
     # None of them is what is on the span: nobody knows which of them are calls.
     assert usages(told(span, log(span, (1, 5)), log(span, (2, 5)))) == [25]
+
+
+def test_log_records_of_a_call_that_is_no_loop_repeat_it() -> None:
+    for usage in ((20, 5), (20, 1)):
+        span = raw_span(chat((20, 5)), scope=SCOPE, name="chat gpt-4o")
+        assert usages(told(span, log(span, usage, SCOPE), log(span, (20, 5), SCOPE))) == [25]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,40 @@ def read(parser: RecordParser, span: RawSpan, *, in_full: bool = False) -> Parse
         return error.reason
 
 
+def flat(parts: Iterable[Any]) -> Iterator[Any]:
+    for part in parts:
+        yield from flat(part) if isinstance(part, tuple) else (part,)
+
+
 def hits_of(parser: RecordParser) -> int:
     return sum(layout.deciding.hits for layout in parser._layouts._known.values())
+
+
+def test_each_span_of_a_request_has_the_service_that_it_tells() -> None:
+    sender, parser = Resource({}), RecordParser(CONTEXT)
+    for name in "abab":
+        span = replace(raw_span(chat(service__name=name, team="x")), resource=sender)
+        assert call_of(parser.span(span)).origin.service == name
+
+
+@pytest.mark.parametrize(
+    "value", [b"x" * 90_000, 1 << 70_000, "x" * 90_000], ids=["bytes", "number", "text"]
+)
+def test_nothing_large_is_kept_in_a_plan(value: Any) -> None:
+    parser = RecordParser(CONTEXT)
+    for _ in range(8):
+        parser.span(raw_span(chat(gen_ai__response__model=value)))
+    assert sys.getsizeof(parser._plans._known) < 20_000
+    parts = [part for shape in parser._plans._known for part in flat(shape)]
+    assert max((sys.getsizeof(part) for part in parts), default=0) < 1_000
+
+
+def test_zeros_of_either_sign_are_read_as_they_are() -> None:
+    parser = RecordParser(CONTEXT)
+    told = {"openai.response.service_tier": 0.0}
+    for value in (0.0, 0.0, 0.0, -0.0):
+        span = raw_span(chat() | told | {"openai.response.service_tier": value})
+        assert parser.span(span) == parser.in_full(span)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)

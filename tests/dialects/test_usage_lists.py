@@ -132,3 +132,52 @@ def test_xai_counts_reasoning_beside_the_output_unless_the_total_says_otherwise(
 def test_sources_that_live_search_used_are_searches() -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "num_sources_used": 4}
     assert call_of({"acme.usage": json.dumps(usage)}, "xai").web_searches == 4
+
+
+@pytest.mark.parametrize("name", ["session", "history", "limits", "cumulative", "attempts"])
+def test_a_list_beside_a_usage_that_is_not_of_its_steps_says_nothing_of_it(name: str) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 50, name: STEPS * 9}
+    assert call_of({"acme.usage": json.dumps(usage)}).tokens == Tokens(100, output=50)
+
+
+def test_what_is_told_beside_the_steps_alone_is_not_lost() -> None:
+    usage = ITERATIONS | {
+        "cache_read_input_tokens": 500,
+        "server_tool_use": {"web_search_requests": 2},
+    }
+    call = call_of({"acme.usage": json.dumps(usage)}, "anthropic")
+    assert call.web_searches == 2
+    assert call.tokens is not None and call.tokens.cache_read == 500
+    assert call.tokens.output == 47
+
+
+@pytest.mark.parametrize("number", [float, int])
+@pytest.mark.parametrize("encode", [json.dumps, lambda row: row])
+def test_rows_that_split_a_count_add_up_however_they_are_written(number: Any, encode: Any) -> None:
+    rows = [{"modality": m, "tokenCount": number(n)} for m, n in (("TEXT", 80), ("IMAGE", 20))]
+    usage = {"promptTokensDetails": [encode(row) for row in rows], "candidatesTokenCount": 5}
+    assert call_of({"acme.usage": json.dumps(usage)}, "gcp.gemini").tokens == Tokens(100, output=5)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "is_inside"),
+    [
+        ("relaxai", "deepseek-r1", True),
+        ("", "sonarqube-helper", True),
+        ("xai", "grok-4", False),
+        ("x_ai", "grok-4", False),
+        ("", "grok-4-fast", False),
+        ("", "sonar-pro", False),
+        ("openrouter", "x-ai/grok-4", True),
+    ],
+)
+def test_only_whole_names_say_where_reasoning_is(
+    provider: str, model: str, is_inside: bool
+) -> None:
+    told = {"gen_ai.request.model": model, "acme.usage": json.dumps(THINKING)}
+    call = call_of(told, provider)
+    assert call.tokens is not None
+    assert (call.tokens.output == 30) == is_inside
+
+
+THINKING = {"prompt_tokens": 100, "completion_tokens": 50, "reasoning_tokens": 20}

@@ -44,7 +44,8 @@ MEMBERS = {
         completion_time cost is_byok file_search_calls search_context_size
         cost_details.upstream_inference_cost invocationLatency prompt_audio_seconds
         completion_tokens_details.accepted_prediction_tokens billed_units.search_units
-        server_tool_use.web_fetch_requests""",
+        server_tool_use.web_fetch_requests rag_sources_used knowledge_search_count
+        code_search_calls""",
 }
 
 NO_USAGE_NAMES = """

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ..model import LlmCall
 from .call_groups import CallGroup, absorb, group_of
 from .evidence import around, join_note, mark_told, notes_among
-from .late_enclosers import sum_around, sums_in
+from .late_enclosers import Sum, sum_around, sums_in
 from .merge import fill_missing, same_usage
 from .overwritten import calls_of_their_own
 from .trace import Report, Trace
@@ -53,7 +53,7 @@ def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
     return [leaf for leaf in leaves if leaf.waits]
 
 
-def _encloser(trace: Trace, pending: Report, sums: Sequence[Report]) -> tuple[Report, bool] | None:
+def _encloser(trace: Trace, pending: Report, sums: Sequence[Sum]) -> tuple[Report, bool] | None:
     if pending.signal == "log":
         return None
     crossed = judged = False
@@ -66,7 +66,7 @@ def _encloser(trace: Trace, pending: Report, sums: Sequence[Report]) -> tuple[Re
             return call, crossed
         judged = judged or node.role == "evaluator"
         crossed = crossed or node.role in ("tool", "agent", "evaluator")
-    likely = sum_around(trace, pending, sums) if sums else None
+    likely = sum_around(pending, sums) if sums else None
     return None if likely is None else (likely, True)
 
 

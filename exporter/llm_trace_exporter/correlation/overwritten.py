@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from .call_groups import CallGroup, caller_only
 from .merge import fill_missing, same_usage
+from .trace import Report
 
 
 def calls_of_their_own(
@@ -48,11 +49,17 @@ def _logs_of(
         target = by_span.get(teller.span_id) if teller.signal == "log" else None
         if (
             target is not None
+            and _is_loop(teller)
             and leaf.call.tokens is not None
             and leaf.call.origin.scope == target.call.origin.scope
         ):
             found.setdefault(teller.span_id, []).append(leaf)
     return found
+
+
+def _is_loop(teller: Report) -> bool:
+    node = teller.trace.nodes.get(teller.span_id)
+    return node is not None and node.role == "loop"
 
 
 def _stand_alone(log: CallGroup, target: CallGroup) -> None:
@@ -70,11 +77,8 @@ def _stand_alone(log: CallGroup, target: CallGroup) -> None:
 
 def untold_calls(leaf: CallGroup) -> int:
     """How many calls at least nobody tells, as later ones were written over them."""
-    if leaf.is_whole:
-        return 0
     teller = leaf.reporters[0]
-    node = teller.trace.nodes.get(teller.span_id)
-    if node is None or node.role != "loop":
+    if leaf.is_whole or not _is_loop(teller):
         return 0
     nodes = teller.trace.nodes.values()
     # A tool's result goes to the model once more.

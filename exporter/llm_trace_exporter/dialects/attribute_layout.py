@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..otlp.records import RawLog, RawSpan
 from ..remembered import Remembered
-from .context import ENVIRONMENT, Context
+from .context import ENVIRONMENT, SERVICE, Context
 from .kinds import KINDS
 from .not_understood import may_be_call, may_be_llm
 from .open_names import kind_keys_of, places_of
@@ -99,7 +99,8 @@ class AttributeLayouts:
         dimensions = [_places(attrs, d.keys) for d in self._context.dimensions]
         environment = _places(attrs, ENVIRONMENT)
         has_results = any(mark in name for name in attrs for mark in _RESULTS)
-        told = (*environment, *(place for places in dimensions for place in places))
+        service = _places(attrs, SERVICE)
+        told = (*service, *environment, *(place for places in dimensions for place in places))
         kind_keys = kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else ()
         return AttributeLayout(
             dialect=dialect,

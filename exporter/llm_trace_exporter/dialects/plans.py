@@ -45,6 +45,7 @@ VARYING: frozenset[str] = LEFT_OPEN.union(USAGE_FACTS, ("usage_object", "respons
 
 MAX_PLANS = 8_192
 _MAX_DECIDING = 48
+_MAX_BITS = 64
 _TRIES = 1_024
 """Spans of a layout that are noted before one that hardly repeats is read in full for good."""
 
@@ -164,7 +165,8 @@ class Choice:
             if type(listed[0]) is not str:
                 return None
             values = (*values[:at], listed[0], *values[at + 1 :])
-        return None if dict in types else (values, types)
+        # Of two floats that are equal, one may be -0.0.
+        return None if dict in types or float in types else (values, types)
 
     def with_asked(self, view: NotingView) -> Choice:
         """The choice with what was asked for while a span was read; itself where that is in it."""
@@ -340,4 +342,8 @@ def _is_short(part: object) -> bool:
     """Whether a part of a shape is no text that anybody wrote at length."""
     if isinstance(part, tuple):
         return all(map(_is_short, part))
-    return not isinstance(part, str) or len(part) <= REMEMBERED_CHARS
+    if isinstance(part, int):
+        return part.bit_length() <= _MAX_BITS
+    return not isinstance(part, bytes) and (
+        not isinstance(part, str) or len(part) <= REMEMBERED_CHARS
+    )

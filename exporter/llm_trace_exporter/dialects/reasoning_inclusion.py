@@ -6,18 +6,19 @@ completions count them beside the output and in the total, while its Responses A
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Literal
 
 Place = Literal["inside", "beside", "beside_all"]
 """Of reasoning: in the output; beside it, in the total; beside it and the total."""
 
-_PLACES: tuple[tuple[tuple[str, ...], Place], ...] = (
-    (("perplexity", "sonar"), "beside_all"),
-    (("xai", "x-ai", "x_ai", "grok"), "beside"),
+_PLACES: tuple[tuple[re.Pattern[str], Place], ...] = (
+    (re.compile(r"(?<![a-z0-9])perplexity(?![a-z0-9])|(?:^|\s)sonar(?![a-z0-9])"), "beside_all"),
+    (re.compile(r"(?<![a-z0-9])(?:x[-_.]?ai|grok\d*)(?![a-z0-9])"), "beside"),
 )
-"""Words in the names of who answers. Sources: `usage` in Perplexity's Sonar API reference and in
-xAI's guide to reasoning, both read in November 2026."""
+"""Whole words in the names of who answers. Sources: `usage` in Perplexity's Sonar API reference
+and in xAI's guide to reasoning, both read in November 2026."""
 
 
 @lru_cache(maxsize=1_024)
@@ -28,6 +29,6 @@ def place_of_reasoning(names: str) -> Place:
         names: The provider's name, or the model's, lower case.
     """
     for words, place in _PLACES:
-        if any(word in names for word in words):
+        if words.search(names):
             return place
     return "inside"

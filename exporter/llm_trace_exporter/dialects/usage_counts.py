@@ -6,7 +6,7 @@ writes it, or as an OTLP map. What each is about is told by the dialect's table 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -81,11 +81,34 @@ def _of_object(view: RecordView, where: AttributeKey) -> Counts:
     value = view.object_at(where)
     whole = _of_members(view, where, value)
     for rows in steps_in(value):
-        steps = _added([_of_members(view, where, row) for row in rows])
+        steps = [_of_members(view, where, row) for row in rows]
         # What is beside its steps is their sum, or else what the last of them told.
-        if _size(steps) > _size(whole):
-            whole = steps
+        if _size(_added(steps)) > _size(whole) and _tells_last(whole, rows, steps):
+            whole = _with_others(_added(steps), whole)
     return whole
+
+
+def _tells_last(whole: Counts, rows: Sequence[Value], steps: Sequence[Counts]) -> bool:
+    """Whether a usage is that of the last of some steps, or of all that are of its type."""
+    if not _size(whole):
+        return True
+    kinds = [row.get("type") if isinstance(row, dict) else None for row in rows]
+    alike = [step for kind, step in zip(kinds, steps, strict=True) if kind == kinds[-1]]
+    told = [_both(steps[-1]), _both(_added(alike))]
+    return _both(whole) in told
+
+
+def _both(counts: Counts) -> tuple[int, int]:
+    return counts.of("input"), counts.of("output")
+
+
+def _with_others(steps: Counts, whole: Counts) -> Counts:
+    """The counts of all steps, with what is told beside them alone."""
+    beside = {fact: told for fact, told in whole.by_fact.items() if fact != "total"}
+    steps.by_fact = {**beside, **steps.by_fact}
+    steps.apart |= whole.apart
+    steps.tier = steps.tier or whole.tier
+    return steps
 
 
 def _of_members(view: RecordView, where: AttributeKey, value: Value) -> Counts:
@@ -125,7 +148,7 @@ def _added(steps: Iterable[Counts]) -> Counts:
 
 
 def _size(counts: Counts) -> int:
-    return counts.of("input") + counts.of("output")
+    return sum(_both(counts))
 
 
 def _take(found: Counts, bucket: Bucket, told: int, *, apart: bool) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 
 from ..otlp.records import Value
+from .vocabulary import is_of_other_calls
 
 Path = tuple[str, ...]
 
@@ -67,7 +68,8 @@ def steps_in(value: Value) -> Iterator[list[Value]]:
         depth, found = stack.pop()
         looked_at += 1
         if isinstance(found, dict) and depth < _MAX_DEPTH:
-            stack.extend((depth + 1, member) for member in found.values())
+            inner = [member for key, member in found.items() if not is_of_other_calls(key)]
+            stack.extend((depth + 1, member) for member in inner)
         elif isinstance(found, list):
             rows = [_row(row) for row in found[:_MAX_LEAVES]]
             rows = [row for row in rows if isinstance(row, dict) and _labelled(row) is None]
@@ -103,13 +105,17 @@ def _row(written: Value) -> Value:
 def _sum_of(rows: list[Value]) -> Value:
     """What rows that split a count add up to; None where they do not."""
     total = 0
-    for row in rows:
+    for row in map(_row, rows):
         if not isinstance(row, dict) or not any(key.lower() in _SPLITS for key in row):
             return None
-        numbers = [member for member in row.values() if type(member) is int]
-        if len(numbers) != 1:
+        numbers = [
+            member
+            for member in row.values()
+            if isinstance(member, int | float) and not isinstance(member, bool)
+        ]
+        if len(numbers) != 1 or not float(numbers[0]).is_integer():
             return None
-        total += numbers[0]
+        total += int(numbers[0])
     return total or None
 
 

@@ -65,10 +65,18 @@ _WEAK_DIRECTIONS: dict[str, Direction] = {"request": "input", "response": "outpu
 """Say a direction only right before `token(s)`: elsewhere they say of which message this is."""
 
 _SEARCH = frozenset(("search", "searches"))
-_OTHER_SEARCHES = word_set("file storage vector memory tool rerank latency context cost units")
-"""Words of searches that are of no web, or that say something else than how many there were."""
-_SOURCES = frozenset(("sources", "used"))
-"""xAI's Live Search is paid by the source (`num_sources_used`)."""
+_FEES = tuple(
+    map(word_set, ("num sources used", "sources used", "num search queries", "search queries"))
+)
+"""Names, by their words, of what is paid by the search without saying that it is of the web: xAI's
+Live Search is paid by the source (`num_sources_used`), Perplexity's by the query."""
+_OTHER_CALLS = word_set(
+    """history previous earlier past prior snapshot snapshots session sessions conversation
+    cumulative accumulated limit limits quota quotas budget budgets window daily weekly monthly
+    lifetime running remaining expected projected predicted average avg mean max maximum min
+    minimum rate rates estimate estimated estimates"""
+)
+"""Words of lists whose usages are not those of one call."""
 _UNCACHED = word_set("miss missed uncached noncached nocache")
 _NOT = frozenset(("no", "non", "not"))
 _SEARCH_COUNTS = word_set("searches requests count calls queries")
@@ -166,13 +174,14 @@ def _bucket(segments: Sequence[str]) -> Bucket | None:
 
 
 def _counts_searches(everything: frozenset[str], last: Sequence[str]) -> bool:
-    if frozenset(last) >= _SOURCES:
+    if frozenset(last) in _FEES:
         return True
-    return (
-        bool(_SEARCH & everything)
-        and last[-1] in _SEARCH_COUNTS
-        and not (_OTHER_SEARCHES & everything and "web" not in everything)
-    )
+    return "web" in everything and bool(_SEARCH & everything) and last[-1] in _SEARCH_COUNTS
+
+
+def is_of_other_calls(name: str) -> bool:
+    """Whether what a member of a usage holds is, by its name, not of this call alone."""
+    return len(name) <= _MAX_CHARS and not _OTHER_CALLS.isdisjoint(words_of(name))
 
 
 def _is_uncached(everything: frozenset[str]) -> bool:
