@@ -129,7 +129,8 @@ class Load:
 
     def check_monotone(self, at: Samples, *, relabelled: bool = False) -> None:
         """No counter of what was received goes backwards, over restarts too."""
-        assert self._scrapes.look(at, relabelled=relabelled) == []
+        fallen = self._scrapes.look(at, relabelled=relabelled)
+        assert not fallen, fallen
 
     def check_counted(self, exporter: Exporter) -> None:
         """What was acknowledged is counted once; call it after `finish`."""

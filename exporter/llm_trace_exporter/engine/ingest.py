@@ -159,7 +159,7 @@ class Ingester:
                 now_s=self._clock(), source=source, spans=tuple(spans), logs=tuple(logs),
                 invalid=len(reasons), wall_ns=self._wall_clock_ns(),
             )  # fmt: skip
-            if spans or logs:
+            if spans or logs or reasons:
                 self._commit(entry)
             with self._lock:
                 if dispatcher is not None:

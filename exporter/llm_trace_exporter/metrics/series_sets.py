@@ -14,9 +14,8 @@ from .catalogue import QUALITY, REQUEST, ROUTE, STEP, TRACE
 from .series import Counter, Gauge, Histogram
 from .store import FamilySeries, Store
 
-MAX_BUNDLES = 32_768
-"""Label sets remembered per kind of record, more than a family holds by default; a flood of new
-ones costs time, not memory."""
+MAX_BUNDLES = 16_384
+"""Label sets remembered per kind of record; a flood of new ones costs time, not memory."""
 
 MAX_KEY_CHARS = 2048
 """Longer label sets (before cleaning) are served but not remembered."""

@@ -30,6 +30,8 @@ _CHUNK_BYTES = 64 * 1024
 _TOO_LARGE = frozenset({413, 414, 422, 431})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _MAX_WORDS = 200
+_MIN_SECRET = 7
+"""Characters: `Bearer` and `Basic` are no secrets."""
 
 Credentials = Callable[[str], Mapping[str, str]]
 """From what the file holds to the headers that prove it."""
@@ -60,7 +62,7 @@ class Client:
             self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=2))
         self._session.headers["User-Agent"] = "llm-trace-exporter"
         # An own `auth` keeps requests from taking credentials from ~/.netrc instead.
-        self._session.auth = _FromFile(place)
+        self._session.auth = self._auth = _FromFile(place)
 
     def fetch(self, ask: Ask) -> bytes:
         """The body of a successful answer; empty where there is nothing and that may be.
@@ -82,13 +84,17 @@ class Client:
             ) as response:
                 body = self._read(response)
                 status = _class_of(response.status_code)
+        except requests.ConnectTimeout as error:
+            raise Busy("no connection in time") from error
         except requests.Timeout as error:
             raise TooLarge("no whole answer in time") from error
         except (requests.RequestException, UnicodeError) as error:
             raise Busy(f"no answer: {type(error).__name__}") from error
+        except OSError as error:
+            raise Refused("ca_file cannot be read") from error
         finally:
             self._requested(status)
-        return _judged(response, body, ask)
+        return _judged(response, _First(body, self._auth.secrets), ask)
 
     def close(self) -> None:
         """Close the connections."""
@@ -111,9 +117,13 @@ class _FromFile(AuthBase):
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self.secrets: tuple[str, ...] = ()
+        """What was sent last, by its words."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(headers_of(self._place))
+        headers = headers_of(self._place)
+        self.secrets = tuple(word for value in headers.values() for word in value.split())
+        request.headers.update(headers)
         return request
 
 
@@ -129,15 +139,17 @@ def headers_of(place: Place) -> Mapping[str, str]:
             told = file.read(MAX_CREDENTIALS_BYTES).decode("ascii").strip()
     except (OSError, ValueError) as error:
         raise Refused(f"the credentials cannot be read: {type(error).__name__}") from error
+    if not told.isprintable():
+        raise Refused("the credentials are not one line")
     return place.headers_of(told)
 
 
-def _judged(response: requests.Response, body: bytes, ask: Ask) -> bytes:
+def _judged(response: requests.Response, answer: _First, ask: Ask) -> bytes:
     status = response.status_code
     if status == 200:
-        return body
+        return answer.body
     if status in (401, 403):
-        raise Refused(f"HTTP status {status}: {_first_line(body)}")
+        raise Refused(f"HTTP status {status}: {answer.line}")
     if status == 404 and ask.may_be_absent:
         return b""
     if status in _BUSY:
@@ -146,24 +158,36 @@ def _judged(response: requests.Response, body: bytes, ask: Ask) -> bytes:
         raise TooLarge(f"HTTP status {status}")
     if 300 <= status < 400:
         raise SourceError(f"HTTP status {status}: redirects are not followed, give the final url")
-    raise SourceError(f"HTTP status {status}: {_first_line(body)}")
+    raise SourceError(f"HTTP status {status}: {answer.line}")
 
 
 def _class_of(status: int) -> str:
     return "429" if status == 429 else f"{status // 100}xx"
 
 
-def _first_line(body: bytes) -> str:
-    """What a store says of its refusal, in a line; of JSON its message."""
-    text = body[:4096].decode("utf-8", "replace")
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if isinstance(found, dict):
-        text = str(found.get("message") or found.get("detail") or found.get("error") or "")
-    line = next(iter(text.strip().splitlines()), "")
-    return "".join(c for c in line if c.isprintable())[:_MAX_WORDS]
+@dataclass(frozen=True, slots=True)
+class _First:
+    """An answer, and what its first line says without what was sent to prove who asks."""
+
+    body: bytes
+    secrets: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """What a store says of its refusal; of JSON its message."""
+        text = self.body[:4096].decode("utf-8", "replace")
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and isinstance(found.get("error"), dict):
+            found = found["error"]
+        if isinstance(found, dict):
+            text = str(found.get("message") or found.get("detail") or found.get("error") or "")
+        line = next(iter(text.strip().splitlines()), "")
+        for secret in self.secrets:
+            line = line.replace(secret, "***") if len(secret) >= _MIN_SECRET else line
+        return "".join(c for c in line if c.isprintable())[:_MAX_WORDS]
 
 
 def _retry_after_s(headers: Mapping[str, Any]) -> float:

@@ -13,6 +13,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import extract_tb
 from typing import Protocol
 
 from msgspec.structs import replace as replace_progress
@@ -174,13 +176,13 @@ class Poller:
         options = self.options
         is_slow = self._polls % SLOW_EVERY == 0 if is_slow is None else is_slow
         try:
-            newest_ns = max(self._project(project, is_slow) for project in options.projects)
+            newest_ns = self._projects(is_slow)
         except Overloaded as error:
             return max(float(error.retry_after_s), 1.0)
         except _Stopped:
             return 0.0
         except SourceError as error:
-            return self._failed(error)
+            return 0.0 if self._stop.is_set() else self._failed(error)
         self._polls += 1
         self._failures = 0
         now_s = self._wall_clock_ns() / _SECOND
@@ -189,14 +191,28 @@ class Poller:
         self._report.succeeded(options.name, now_s, lag_s)
         return options.interval_s
 
+    def _projects(self, is_slow: bool) -> int:
+        """Read all projects, also after one that cannot be read; when the newest row began."""
+        newest_ns, failure = 0, None
+        for project in self.options.projects:
+            try:
+                newest_ns = max(newest_ns, self._project(project, is_slow))
+            except SourceError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return newest_ns
+
     def _run(self) -> None:
         wait_s = 0.0
         while not self._stop.wait(wait_s):
             try:
                 wait_s = self.poll()
-            except Exception:  # a bug of ours in one source ends neither it nor the others
-                _logger.exception("source %s: a poll failed", self.options.name)
-                wait_s = self._failed(SourceError("internal error"))
+            except Exception as error:  # noqa: BLE001 - it ends neither this source nor others
+                # What it says may be of a row, or of the credentials.
+                at = extract_tb(error.__traceback__)[-1]
+                where = f"{type(error).__name__} at {Path(at.filename).name}:{at.lineno}"
+                wait_s = self._failed(SourceError(f"internal error: {where}"))
         self._ended()
 
     def _failed(self, error: SourceError) -> float:

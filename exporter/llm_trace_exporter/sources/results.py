@@ -8,13 +8,13 @@ Source: promptfoo 0.121.20 (`--output`), deepeval 4.3.1 (`DEEPEVAL_RESULTS_FOLDE
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
-from zlib import MAX_WBITS, decompressobj
 
 import msgspec
 from msgspec import Raw, Struct
@@ -150,7 +150,7 @@ class ResultFiles:
         try:
             run = self.parse(body, ask.path, ask.known["mtime_ns"])
             told = tuple(_told(run, at, result) for at, result in enumerate(run.results))
-        except (msgspec.MsgspecError, UnicodeDecodeError, SourceError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, SourceError, RecursionError):
             return Page(1, unread=1)
         return Page(len(told), run.time_ns, told)
 
@@ -234,7 +234,7 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
             raise SourceError("the run has not ended")
         for info in found:
             yield info.filename, _member(content, info)
-    except (BadZipFile, ZstdError, struct.error) as error:
+    except (BadZipFile, ZstdError, zlib.error, NotImplementedError, struct.error) as error:
         raise SourceError("not an archive of this kind") from error
 
 
@@ -248,12 +248,21 @@ def _member(content: bytes, info: ZipInfo) -> bytes:
         raise SourceError("a member is too large")
     if info.compress_type == _ZSTD:
         with ZstdDecompressor().stream_reader(packed) as reader:
-            return reader.read(info.file_size)
+            return _whole(reader.read(info.file_size + 1), info)
     if info.compress_type == _DEFLATED:
-        return decompressobj(-MAX_WBITS).decompress(packed, info.file_size)
+        return _whole(
+            zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, info.file_size + 1), info
+        )
     if info.compress_type == _STORED:
         return packed
     raise SourceError("a member's compression is not known")
+
+
+def _whole(content: bytes, info: ZipInfo) -> bytes:
+    """A member that is as long as the archive says: 0 is no limit for who decompresses it."""
+    if len(content) != info.file_size:
+        raise SourceError("a member is not as long as its archive says")
+    return content
 
 
 RESULT_FILES = (

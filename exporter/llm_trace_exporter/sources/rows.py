@@ -15,7 +15,8 @@ from .errors import SourceError
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_BARE = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b')
+# Without backtracking: what could be tried again is remembered, a hundred bytes for each.
+_BARE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 NOTHING = msgspec.Raw(b"null")
 
