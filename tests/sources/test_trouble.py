@@ -189,6 +189,31 @@ class TestCredentials:
         assert source.poll() == MAX_WAIT_S
         assert up(source) == 0
 
+    @pytest.mark.parametrize("told", ["sk-live-abcdef\n# rotated", "sk-live-abcdef\x01"])
+    def test_more_than_a_line_is_none_and_is_not_shown(
+        self, source: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture, told: str
+    ) -> None:
+        file = tmp_path / "key"
+        file.write_text(told)
+        source.settings = replace(source.settings, credentials_file=str(file))
+        source.begin()
+        assert source.poll() == MAX_WAIT_S
+        assert "the credentials are not one line" in caplog.text
+        assert "abcdef" not in caplog.text
+
+    def test_a_store_that_repeats_them_is_not(
+        self, source: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        file = tmp_path / "key"
+        file.write_text("sk-live-abcdef")
+        source.settings = replace(source.settings, credentials_file=str(file))
+        source.begin()
+        words = {"error": {"message": "Invalid key: Bearer sk-live-abcdef"}}
+        source.stand_in.trouble = [(401, json.dumps(words).encode(), {})]
+        source.poll()
+        assert "Invalid key: Bearer ***" in caplog.text
+        assert "abcdef" not in caplog.text
+
     def test_none_are_looked_for_elsewhere(
         self, source: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
