@@ -52,10 +52,10 @@ def _trouble(own: ExporterMetrics, judge: JudgeMetrics) -> None:
     own.background_failed("expire")
     own.clock_jumped("back")
     own.discarded("unknown_kind", 500, 75_000)
-    own.state_writable(False)
     own.security_loaded("tokens", is_success=False)
-    judge.ran(_JUDGE, "timeout", 30.0)
-    judge.ran(_JUDGE, "skipped", None)
+    for _ in range(4):
+        judge.ran(_JUDGE, "timeout", 30.0)
+        judge.ran(_JUDGE, "skipped", None)
     judge.cost(_JUDGE, 10.0)
     judge.cost(_JUDGE, None)
     judge.show(queue_length=900, is_open=True, spent_usd=10.0, limit_usd=10.0)
