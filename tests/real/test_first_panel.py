@@ -90,7 +90,7 @@ def test_the_first_panel_has_data_within_five_minutes(tmp_path: Path) -> None:
             rate = [word for word in shlex.split(simulate) if not word.startswith("--incident")]
             run("simulate", endpoint, "--duration=5s", *rate)
             board = _board(objects, "llm-overview")
-            (panel,) = [one for one in panels(board) if one["title"] == "Requests"]
+            (panel,) = [one for one in panels(board) if one["title"] == "Requests now"]
             query = substituted(panel["targets"][0]["expr"])
             wait_for(lambda: (watch.value(query) or 0) > 0, "data on the panel", LONGEST_S)
         assert time.monotonic() - begun_s < LONGEST_S
