@@ -9,22 +9,19 @@ as much time again, and cloud machines do not tell which of their cores are such
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import quantiles
 
 from bench.effort import BUDGET_BYTES, Effort
 from bench.payloads import Shape, requests
-from bench.processes import Process, baseline, exporter
-from bench.senders import SENDERS, drive
+from bench.processes import Process, baseline, exporter, in_turn, on_cores
+from bench.senders import CONNECTIONS, SENDERS, send_all
 from bench.table import Row
 
 BUDGET_SPANS_PER_S = 25_000.0
 """Over OTLP/HTTP with state in a file, on one core."""
-CONNECTIONS = 4
 
 _POLL_S = 0.1  # asking costs the process that is measured
 _DEADLINE_S = 120.0
@@ -36,7 +33,7 @@ def measure(effort: Effort, folder: Path) -> list[Row]:
     """Rows for each protocol, with the state in a file."""
     config = f"decision_wait: 100ms\nstate: {{path: '{folder / 'e2e.db'}'}}\nlog: {{level: info}}\n"
     rows: list[Row] = []
-    with _one_core(), exporter(folder, config) as ours, baseline(folder) as theirs:
+    with on_cores(1), exporter(folder, config) as ours, baseline(folder) as theirs:
         for number, protocol in enumerate(SENDERS):
             seed = number * (effort.rounds + 1) * effort.sent
             rows += _protocol(effort, protocol, ours, theirs, first_seed=seed)
@@ -60,32 +57,6 @@ def p99(took_s: Sequence[float]) -> float:
     return quantiles(took_s, n=100, method="inclusive")[98]
 
 
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep this process, and those it starts, on one core where the system can."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def _sent(protocol: str, process: Process, bodies: Sequence[bytes]) -> list[float]:
-    with ExitStack() as open_ones:
-        address = process.address(protocol)
-        senders = [open_ones.enter_context(SENDERS[protocol](address)) for _ in range(CONNECTIONS)]
-        return drive(senders, bodies)
-
-
-def _in_turn(processes: Sequence[Process], number: int) -> list[tuple[int, Process]]:
-    """The processes, and which each is; every other round the other one is first."""
-    return list(enumerate(processes))[:: -1 if number % 2 else 1]
-
-
 def _protocol(
     effort: Effort, protocol: str, ours: Process, theirs: Process, first_seed: int
 ) -> list[Row]:
@@ -97,9 +68,9 @@ def _protocol(
         count = effort.sent if number else math.ceil(effort.sent / 5)
         seed = first_seed + number * effort.sent
         bodies = requests(count, shape, now_ns=time.time_ns(), first_seed=seed)
-        for which, process in _in_turn(processes, number):
+        for which, process in in_turn(processes, number):
             before_s = process.cpu_s
-            took_s = _sent(protocol, process, bodies)
+            took_s = send_all(protocol, process.address, bodies)
             if process is ours:
                 wait_until_counted(process)
             spent_s = process.cpu_s - before_s

@@ -6,18 +6,13 @@ requests that neither has seen.
 
 from __future__ import annotations
 
-import base64
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from google.protobuf import json_format
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from bench.effort import Effort
 from bench.inprocess import relaxed_collector
-from bench.payloads import Shape, requests
+from bench.payloads import Shape, as_json, requests
 from bench.table import Row
 from llm_trace_exporter.config import Settings
 from llm_trace_exporter.dialects import WANTED_PATTERN, wanted_keys
@@ -30,7 +25,6 @@ from llm_trace_exporter.otlp.records import Encoding
 
 _ENGINES: tuple[EngineName, ...] = ("native", "python")
 _MILLION = 1e6
-_IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 _Took = Mapping[tuple[EngineName, Encoding, str], float]
 
 
@@ -72,7 +66,7 @@ def _size(effort: Effort, shape: Shape) -> _Took:
         other = requests(effort.requests, shape, now_ns=time.time_ns(), first_seed=10_000 + first)
         bodies: dict[Encoding, Sequence[bytes]] = {
             "protobuf": sent,
-            "json": list(map(_as_json, other)),
+            "json": list(map(as_json, other)),
         }
         for encoding, each in bodies.items():
             for engine in _ENGINES[:: -1 if number % 2 else 1]:
@@ -103,14 +97,3 @@ def _count(engine: Engine, bodies: Sequence[bytes], encoding: Encoding) -> float
         engine.ingester.ingest_request("traces", encoding, body, "otlp_http")
     engine.ingester.settle_all()
     return time.process_time() - started_s
-
-
-def _as_json(body: bytes) -> bytes:
-    """A request in OTLP/JSON: protobuf's own mapping, with ids in hexadecimal digits."""
-    message = ExportTraceServiceRequest.FromString(body)
-    plain = json_format.MessageToDict(message, use_integers_for_enums=True)
-    for group in plain["resourceSpans"]:
-        for scope in group["scopeSpans"]:
-            for span in scope["spans"]:
-                span.update({k: base64.b64decode(v).hex() for k, v in span.items() if k in _IDS})
-    return json.dumps(plain).encode()

@@ -135,8 +135,9 @@ def request(seed: int, shape: Shape, *, now_ns: int) -> bytes:
     return message.SerializeToString()
 
 
-def as_json(message: ExportTraceServiceRequest) -> bytes:
-    """The same request as OTLP/JSON, whose ids are in hexadecimal."""
+def as_json(body: bytes) -> bytes:
+    """The same serialised request as OTLP/JSON, whose ids are in hexadecimal."""
+    message = ExportTraceServiceRequest.FromString(body)
 
     def with_hex(node: object) -> object:
         if isinstance(node, list):

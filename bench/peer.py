@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import re
 import sys
 import tempfile
@@ -20,15 +19,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
 
 from bench.collector import CALLS, VERSION, CannotBuild, collector
-from bench.endtoend import CONNECTIONS, wait_until_counted
+from bench.endtoend import wait_until_counted
 from bench.payloads import Shape, as_json, label_sets, requests
-from bench.processes import Process, exporter
+from bench.processes import Process, exporter, in_turn, on_cores
 from bench.scrapes import samples_in
-from bench.senders import JSON, PROTOCOLS, connect, drive
+from bench.senders import JSON, PROTOCOLS, connect, send_all
 from bench.table import Row, machine, records, render
 
 _RECEIVED = "llm_exporter_spans_received_total"
@@ -112,26 +110,20 @@ def _measured(effort: Effort) -> Iterator[Row]:
 
 @contextmanager
 def _servers(cores: int) -> Iterator[tuple[Server, Server]]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _on(cores), ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        on_cores(cores),
+        ExitStack() as stack,
+    ):
         config = (
             "decision_wait: 100ms\n"
+            "zero_hold: 0s\n"
             "labels: {caps: {service: 100000}}\n"
             "series: {max_per_family: 1000000}\n"
         )
         ours = stack.enter_context(exporter(Path(folder), config))
         theirs = stack.enter_context(collector(Path(folder), cores))
         yield Server(ours, _received), Server(theirs, _calls)
-
-
-@contextmanager
-def _on(cores: int) -> Iterator[None]:
-    """Keep this process and those it starts on so many cores."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[-cores:])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _sent(
@@ -148,9 +140,11 @@ def _sent(
     for number in range(effort.rounds + 1):
         many = effort.requests if number else math.ceil(effort.requests / 5)
         seed = first_seed + number * effort.requests
-        bodies = _in(protocol, requests(many, shape, now_ns=time.time_ns(), first_seed=seed))
+        bodies = requests(many, shape, now_ns=time.time_ns(), first_seed=seed)
+        if protocol == JSON:
+            bodies = list(map(as_json, bodies))
         spans = many * shape.spans
-        for which, server in list(enumerate(servers))[:: -1 if number % 2 else 1]:
+        for which, server in in_turn(servers, number):
             used_s, took_s = _one_round(server, protocol, bodies, spans)
             if number:  # the first round fills caches
                 cpu_s[which].append(used_s / spans * _PER)
@@ -164,12 +158,6 @@ def _sent(
         yield Row(group, f"{what}, by the clock", "spans/s", "higher", fast, slow)
 
 
-def _in(protocol: str, bodies: list[bytes]) -> list[bytes]:
-    if protocol != JSON:
-        return bodies
-    return [as_json(ExportTraceServiceRequest.FromString(body)) for body in bodies]
-
-
 def _one_round(
     server: Server, protocol: str, bodies: Sequence[bytes], spans: int
 ) -> tuple[float, float]:
@@ -177,11 +165,7 @@ def _one_round(
     process = server.process
     wanted = server.counted(process) + spans
     before_s, started_s = process.cpu_s, time.perf_counter()
-    with ExitStack() as stack:
-        senders = [
-            stack.enter_context(connect(protocol, process.address)) for _ in range(CONNECTIONS)
-        ]
-        drive(senders, bodies)
+    send_all(protocol, process.address, bodies)
     took_s = time.perf_counter() - started_s
     end_s = time.monotonic() + _DEADLINE_S
     while (found := server.counted(process)) != wanted:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).parents[1]
 EXPORTER = (
@@ -20,6 +21,8 @@ EXPORTER = (
     "--otlp.grpc.listen-address=127.0.0.1:0",
 )  # fmt: skip
 BASELINE = (sys.executable, "-m", "bench.baseline")
+
+T = TypeVar("T")
 
 _DEADLINE_S = 120.0
 _POLL_S = 0.005
@@ -130,6 +133,25 @@ def baseline(folder: Path) -> Iterator[Process]:
     """The baseline."""
     with running(Process(BASELINE, folder / "baseline.log", "/metrics")) as process:
         yield process
+
+
+@contextmanager
+def on_cores(number: int) -> Iterator[None]:
+    """Keep this process, and those it starts, on so many cores where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-number:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def in_turn(servers: Sequence[T], number: int) -> list[tuple[int, T]]:
+    """Servers, and which each is; every other round the last one is first."""
+    return list(enumerate(servers))[:: -1 if number % 2 else 1]
 
 
 def get(address: str, path: str) -> bytes:

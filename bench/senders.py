@@ -7,12 +7,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 
 import grpc
 
 Send = Callable[[bytes], None]
 """Sends one request and waits for its success."""
+
+CONNECTIONS = 4
+"""Requests under way at once."""
 
 _TIMEOUT_S = 120.0
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -109,3 +112,12 @@ def drive(senders: Sequence[Send], bodies: Sequence[bytes]) -> list[float]:
     if failures:
         raise failures[0]
     return took_s
+
+
+def send_all(
+    protocol: str, address_of: Callable[[str], str], bodies: Sequence[bytes]
+) -> list[float]:
+    """Send all bodies over CONNECTIONS connections; seconds that each request took."""
+    with ExitStack() as stack:
+        senders = [stack.enter_context(connect(protocol, address_of)) for _ in range(CONNECTIONS)]
+        return drive(senders, bodies)

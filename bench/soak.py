@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from bench.effort import Effort
 from bench.payloads import SERVICES, Shape, as_json, request
 from bench.processes import Process, exporter
-from bench.senders import JSON, PROTOCOLS, connect, drive
+from bench.senders import JSON, PROTOCOLS, send_all
 from bench.table import Row
 
 SPANS = 2_000_000
@@ -34,7 +34,6 @@ TIMES_LIVE = 2.0
 _BATCH = 40
 _NAMED_ALIKE = 8
 """Requests whose new names are the same."""
-_CONNECTIONS = 4
 _SETTLE_S = 120.0
 _RECEIVED = "llm_exporter_spans_received_total"
 _MARK = b"\xf1MARKED\xf2"
@@ -145,11 +144,7 @@ def _round(process: Process, templates: Templates, number: int) -> int:
         templates.body(protocol, number * _BATCH + at, (number * _BATCH + at) // _NAMED_ALIKE)
         for at in range(_BATCH)
     ]
-    with ExitStack() as stack:
-        senders = [
-            stack.enter_context(connect(protocol, process.address)) for _ in range(_CONNECTIONS)
-        ]
-        drive(senders, bodies)
+    send_all(protocol, process.address, bodies)
     return _BATCH * SPANS_AT_ONCE
 
 
@@ -161,7 +156,7 @@ class Templates:
         messages = [_marked(seed) for seed in range(len(SERVICES))]
         binary = [message.SerializeToString() for message in messages]
         self._bodies = dict.fromkeys(PROTOCOLS, binary)
-        self._bodies[JSON] = [as_json(message) for message in messages]
+        self._bodies[JSON] = [as_json(body) for body in binary]
 
     def body(self, protocol: str, number: int, name: int) -> bytes:
         """A request with trace ids that no other number has, and a name of its own."""

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from llm_trace_exporter.model import LlmCall, Origin
 from llm_trace_exporter.objectives import Budget, Budgets
+from llm_trace_exporter.objectives.slos import DEFAULTS
 from llm_trace_exporter.settled import CostLine, PricedCall
 
 ZONE = "Europe/Berlin"
@@ -126,20 +127,12 @@ SHARES: Mapping[str, float] = {
 _WHOLE = {name for name in SHARES if "duration" in name or "retrieved" in name or "tokens" in name}
 """In proportion to the calls, as parts of one histogram may not contradict each other."""
 
+_SHOWN = """latency_p95_seconds judge_failure_ratio judge_error_ratio tool_failure_ratio
+negative_feedback_ratio refusal_ratio guardrail_block_ratio truncated_ratio retrieval_empty_ratio
+unpriced_ratio trace_error_ratio"""
 TARGETS: Mapping[str, float] = {
-    "error_ratio": 0.02,
-    "latency_p95_seconds": 30.0,
-    "judge_failure_ratio": 0.1,
-    "judge_error_ratio": 0.2,
-    "tool_failure_ratio": 0.2,
-    "negative_feedback_ratio": 0.3,
-    "refusal_ratio": 0.1,
-    "guardrail_block_ratio": 0.2,
-    "truncated_ratio": 0.1,
-    "retrieval_empty_ratio": 0.3,
-    "unpriced_ratio": 0.05,
-    "trace_error_ratio": 0.1,
-}
+    "error_ratio": 0.02, **{slo: DEFAULTS[slo] for slo in _SHOWN.split()},
+}  # fmt: skip
 
 BUDGETS = (
     Budget("support-daily", 190.0, "daily", ZONE, (("service", "support"),)),

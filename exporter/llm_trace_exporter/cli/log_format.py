@@ -21,11 +21,9 @@ def set_up_logging(level: str, log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
-    for name in ("uvicorn", *_REQUEST_LOGS):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    if level == "debug":
-        for name in _REQUEST_LOGS:
-            logging.getLogger(name).setLevel(logging.DEBUG)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in _REQUEST_LOGS:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
 
 
 class _Formatter(logging.Formatter):

@@ -83,8 +83,9 @@ def _of_object(view: RecordView, where: AttributeKey) -> Counts:
     for rows in steps_in(value):
         steps = [_of_members(view, where, row) for row in rows]
         # What is beside its steps is their sum, or else what the last of them told.
-        if _size(_added(steps)) > _size(whole) and _tells_last(whole, rows, steps):
-            whole = _with_others(_added(steps), whole)
+        summed = _added(steps)
+        if _size(summed) > _size(whole) and _tells_last(whole, rows, steps):
+            whole = _with_others(summed, whole)
     return whole
 
 

@@ -31,6 +31,7 @@ from ..correlation import (
     relabelled,
     relabelled_record,
 )
+from ..correlation import Memory as Usage
 from ..dialects import WANTED_PATTERN, Context, ParserPool, labels_of, moved_to, wanted_keys
 from ..errors import Overloaded
 from ..explain import DecisionLog
@@ -340,13 +341,15 @@ class Ingester:
         correlator = self._correlator
         with self._lock:
             self._metrics.pending_calls(correlator.waiting, correlator.limits.max_pending)
-            memories = {**correlator.memories.usage, "open_traces": self._traces.memory}
-            if self._aggregator.dispatcher is not None:
-                memories["content"] = self._aggregator.dispatcher.usage
-            for table, memory in memories.items():
+            for table, memory in self._memories().items():
                 self._metrics.table_entries(table, memory.held, memory.limit)
                 self._metrics.table_evicted(table, memory.evicted - self._evicted[table])
                 self._evicted[table] = memory.evicted
+
+    def _memories(self) -> dict[str, Usage]:
+        found = {**self._correlator.memories.usage, "open_traces": self._traces.memory}
+        content = self._aggregator.dispatcher
+        return found if content is None else found | {"content": content.usage}
 
     def _use_context(self, readers: ParserPool) -> None:
         """Read under a configuration from now on."""

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..consumer import ANYONE, PageReader, Tenant
+from ..correlation import Memory as Usage
 from ..correlation import Part, Saved, merged
 from ..correlation.score_ledger import ScoreLedger
 from ..dialects import ParserPool
@@ -109,11 +110,6 @@ class PullingIngester(Ingester):
         if not self._ledger.restore(Part(part.name, part.entries, part.value)):
             super().remember(part, ahead_s)
 
-    def refresh_gauges(self) -> None:
-        """Show how full the memories are."""
-        super().refresh_gauges()
-        with self._lock:
-            ledger = self._ledger
-            self._metrics.table_entries("pulled", len(ledger), ledger.limit)
-            self._metrics.table_evicted("pulled", ledger.evicted - self._evicted["pulled"])
-            self._evicted["pulled"] = ledger.evicted
+    def _memories(self) -> dict[str, Usage]:
+        ledger = self._ledger
+        return super()._memories() | {"pulled": Usage(len(ledger), ledger.limit, ledger.evicted)}

@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
 
 import httpx2
 
+from .. import retry_after
 from ..errors import ExporterError
 from .parse import Completion, parse_completion
 from .prompt import ANSWER_SCHEMA, Message
@@ -240,13 +240,7 @@ def _complaint(body: bytes) -> str:
 
 def _retry_after_s(headers: httpx2.Headers) -> float:
     """Seconds that the server asks to wait; 0 where it does not say so in a form that is known."""
-    milliseconds = headers.get("retry-after-ms", "")
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", milliseconds):
-        return float(milliseconds) / 1000
-    value = headers.get("retry-after", "")
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value):
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
+    milliseconds = retry_after.number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    return retry_after.seconds(headers.get("retry-after", ""))

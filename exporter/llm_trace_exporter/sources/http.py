@@ -7,18 +7,16 @@ MLflow says of a Host that it does not allow is what its operator needs to read.
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from .. import retry_after
 from .errors import Busy, Refused, SourceError, TooLarge
 from .system import Ask
 
@@ -94,7 +92,7 @@ class Client:
             raise Refused("ca_file cannot be read") from error
         finally:
             self._requested(status)
-        return _judged(response, _First(body, self._auth.secrets), ask)
+        return _judged(response, _Answer(body, self._auth.secrets), ask)
 
     def close(self) -> None:
         """Close the connections."""
@@ -144,7 +142,7 @@ def headers_of(place: Place) -> Mapping[str, str]:
     return place.headers_of(told)
 
 
-def _judged(response: requests.Response, answer: _First, ask: Ask) -> bytes:
+def _judged(response: requests.Response, answer: _Answer, ask: Ask) -> bytes:
     status = response.status_code
     if status == 200:
         return answer.body
@@ -153,7 +151,9 @@ def _judged(response: requests.Response, answer: _First, ask: Ask) -> bytes:
     if status == 404 and ask.may_be_absent:
         return b""
     if status in _BUSY:
-        raise Busy(f"HTTP status {status}", _retry_after_s(response.headers))
+        raise Busy(
+            f"HTTP status {status}", retry_after.seconds(response.headers.get("Retry-After", ""))
+        )
     if status in _TOO_LARGE:
         raise TooLarge(f"HTTP status {status}")
     if 300 <= status < 400:
@@ -166,7 +166,7 @@ def _class_of(status: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _First:
+class _Answer:
     """An answer, and what its first line says without what was sent to prove who asks."""
 
     body: bytes
@@ -188,14 +188,3 @@ class _First:
         for secret in self.secrets:
             line = line.replace(secret, "***") if len(secret) >= _MIN_SECRET else line
         return "".join(c for c in line if c.isprintable())[:_MAX_WORDS]
-
-
-def _retry_after_s(headers: Mapping[str, Any]) -> float:
-    """Seconds that a store asks to wait; 0 where it does not say."""
-    told = str(headers.get("Retry-After", ""))
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", told):
-        return float(told)
-    try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
