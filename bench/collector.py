@@ -1,19 +1,15 @@
-"""The OpenTelemetry Collector with its spanmetrics connector, built from pinned Go modules.
-
-Built once for each version and machine, into a cache folder outside the checkout.
-"""
+"""The OpenTelemetry Collector with its spanmetrics connector, built from pinned Go modules."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bench.built import Server, built
 from bench.processes import Process, running
 
 VERSION = "0.165.0"
@@ -63,50 +59,26 @@ service:
 """As many labels a call, and as many buckets, as the exporter has."""
 
 
-class CannotBuild(RuntimeError):
-    """There is no Collector and none can be built."""
+def _build(program: Path, work: Path) -> None:
+    manifest = work / "builder.yaml"
+    manifest.write_text(
+        f"dist: {{name: otelcol, version: {VERSION}, output_path: {work}/out}}\n"
+        "conf_resolver: {default_uri_scheme: file}\n"
+        + "".join(f"{kind}: [{{gomod: {module}}}]\n" for kind, module in MODULES.items())
+    )
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
+    command = ["go", "run", _BUILDER, "--config", str(manifest)]
+    subprocess.run(command, check=True, env=environment)  # noqa: S603 - our own command
+    (work / "out" / "otelcol").replace(program)
 
 
-def binary() -> Path:
-    """The program; built where it is not there yet, which takes minutes.
-
-    Raises: CannotBuild, which says why.
-    """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    wanted = home / "llm-trace-exporter" / "servers" / f"otelcol-spanmetrics-{_CONTRIB}" / "otelcol"
-    if wanted.exists():
-        return wanted
-    if not shutil.which("go"):
-        raise CannotBuild("the Collector is built with Go, and there is no go on the path")
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=wanted.parent) as folder:
-        manifest = Path(folder, "builder.yaml")
-        manifest.write_text(
-            f"dist: {{name: otelcol, version: {VERSION}, output_path: {folder}/out}}\n"
-            "conf_resolver: {default_uri_scheme: file}\n"
-            + "".join(f"{kind}: [{{gomod: {module}}}]\n" for kind, module in MODULES.items())
-        )
-        environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
-        command = ["go", "run", _BUILDER, "--config", str(manifest)]
-        done = subprocess.run(  # noqa: S603 - our own command
-            command,
-            check=False,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise CannotBuild(f"the Collector was not built:\n{done.stderr[-2_000:]}")
-        # Another run may have been faster: a rename is whole or not at all.
-        Path(folder, "out", "otelcol").replace(wanted)
-    return wanted
+_SERVER = Server("otelcol-spanmetrics", _CONTRIB, _build)
 
 
 @contextmanager
 def collector(folder: Path, cores: int) -> Iterator[Process]:
     """The Collector as a process that uses so many cores."""
-    program = binary()
+    program = built(_SERVER)
     with _free_addresses(3) as (http, grpc, metrics):
         config = folder / "collector.yaml"
         config.write_text(_CONFIG.format(http=http, grpc=grpc, metrics=metrics))

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.collector import CALLS, VERSION, CannotBuild, collector
+from bench.built import CannotBuild
+from bench.collector import CALLS, VERSION, collector
 from bench.endtoend import wait_until_counted
 from bench.payloads import Shape, as_json, label_sets, requests
 from bench.processes import Process, exporter, in_turn, on_cores

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import warnings
@@ -19,6 +18,7 @@ import requests
 import yaml
 
 from helm.values import CHART
+from tests.e2e.prometheus import free_port
 from tests.e2e.warm import environment
 from tests.helm.chart import Helm, Manifest, config, exporter, of_kind, pod_specs
 from tests.server.certs import Authority, server_pair
@@ -27,12 +27,6 @@ USER = 10001
 TOKEN = "f" * 32
 LATER = ("config", "tokens")
 """Use cases that `make test-long` starts."""
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 READ_ANYTHING = "-all,+dac_read_search"

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from bench.built import CannotBuild, Server, built
 
 PROMETHEUS = "3.16.0"
 """Its Go module is v0.316.0."""
@@ -25,37 +25,12 @@ JOBS = "2"
 _LOCAL: Mapping[str, str] = {"GOTOOLCHAIN": "local"}
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A program that is built here."""
-
-    name: str
-    version: str
-    build: Callable[[Path, Path], None]
-    """Told where the program goes, and a folder to work in."""
-
-
-def cache() -> Path:
-    """Where built programs lie, each in a folder NAME-VERSION."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "llm-trace-exporter" / "servers"
-
-
 def program(server: Server) -> Path:
     """The program, built where this machine has not yet; skips the test where it cannot be."""
-    path = cache() / f"{server.name}-{server.version}" / server.name
-    if path.is_file():
-        return path
-    if shutil.which("go") is None:
-        pytest.skip(f"no Go, and no {path}")
-    work = path.parent / f"building-{os.getpid()}"
-    work.mkdir(parents=True)
     try:
-        server.build(work / server.name, work)
-        (work / server.name).replace(path)
-    finally:
-        shutil.rmtree(work)
-    return path
+        return built(server)
+    except CannotBuild as error:
+        pytest.skip(str(error))
 
 
 def go(*arguments: str, folder: Path, **environment: str) -> None:

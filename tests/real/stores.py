@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from bench.built import cache
 from tests.e2e.process import wait_for
 
 START_S = 180.0
@@ -22,8 +22,7 @@ START_S = 180.0
 
 def command(package: str, version: str, name: str) -> Path:
     """A package's command, installed where this machine has not yet; skips where it cannot be."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "llm-trace-exporter" / "servers" / f"{package}-{version}"
+    folder = cache() / f"{package}-{version}"
     path = folder / "bin" / name
     if path.exists():
         return path
@@ -35,12 +34,6 @@ def command(package: str, version: str, name: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"{package} cannot be installed: {error}")
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

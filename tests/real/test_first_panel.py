@@ -23,10 +23,10 @@ from helm.values import CHART
 from tests.dashboards.written import panels, substituted
 from tests.docs.pages import examples
 from tests.e2e.process import run, wait_for
-from tests.e2e.prometheus import Prometheus
+from tests.e2e.prometheus import Prometheus, free_port
 from tests.e2e.prometheus import started as prometheus
 from tests.helm.chart import NAMESPACE, Manifest, of_kind
-from tests.helm.test_started import free_port, started
+from tests.helm.test_started import started
 from tests.real.cluster import Cluster, cluster
 from tests.real.servers import PROMETHEUS_3, program
 

@@ -19,8 +19,9 @@ from llm_trace_exporter.engine.engine import Engine
 from llm_trace_exporter.sources.poller import Poller
 from llm_trace_exporter.sources.registry import SYSTEMS
 from tests.e2e.process import wait_for
+from tests.e2e.prometheus import free_port
 from tests.facts import Samples
-from tests.real.stores import command, free_port, started
+from tests.real.stores import command, started
 from tests.sources.test_recorded_scores import revisions, verdicts
 
 pytestmark = pytest.mark.real
