@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import signal
 import sys
@@ -35,6 +34,7 @@ from .connect import connect
 from .evaluate import evaluate as evaluated
 from .explain import explain as explained
 from .log_format import set_up_logging
+from .memory import relax_collector, return_large_blocks
 from .notes import note
 from .readings import show_readings
 from .summary import render_summary, summarise
@@ -67,13 +67,14 @@ def _run_server(options: argparse.Namespace) -> int:
         return _say_valid(options.config_file, settings, has_defaults=has_defaults)
     set_up_logging(settings.log.level, settings.log.format)
     raise_limit()
+    return_large_blocks()
     exporter = Exporter(settings, lambda: _reloaded(options, exporter.engine.settings))
     _logger.info("starting llm-trace-exporter %s", __version__)
     if options.config_file and _has_defaults(settings, options):
         _logger.warning("%s: nothing but defaults", options.config_file)
     try:
         exporter.start()
-        _relax_collector()
+        relax_collector()
         _replay_and_wait(exporter, options)
     finally:
         exporter.stop()
@@ -89,13 +90,6 @@ def _replay_and_wait(exporter: Exporter, options: argparse.Namespace) -> None:
     while (number := signal.sigwait(_SIGNALS)) not in _ENDS:
         _reload(exporter)
     _logger.info("%s: draining", signal.Signals(number).name)
-
-
-def _relax_collector() -> None:
-    """Records die by reference count; looking for cycles among many of them costs a quarter."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _reload(exporter: Exporter) -> None:
