@@ -61,6 +61,14 @@ def varint(number: int) -> bytes:
     return out + bytes([number])
 
 
+def padded(number: int, padding: int) -> bytes:
+    """A varint of so many bytes more than it needs."""
+    short = varint(number)
+    if not padding:
+        return short
+    return short[:-1] + bytes([short[-1] | 0x80]) + b"\x80" * (padding - 1) + b"\x00"
+
+
 def field(number: int, content: bytes) -> bytes:
     return varint(number << 3 | 2) + varint(len(content)) + content
 

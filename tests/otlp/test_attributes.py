@@ -27,6 +27,7 @@ from tests.otlp.decoding import (
     good_span,
     keys,
     nested,
+    padded,
 )
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -98,7 +99,12 @@ def test_of_equal_keys_the_last_wins() -> None:
     assert attributes_of(two, A_IS_1) == {"a": 1}
 
 
-@pytest.mark.parametrize("part", [b"\x0a", b"\x0a\x05a", field(1, b"a") + b"\x12\x7f", b"\x0b"])
+LONG_LENGTH = field(1, b"a") + field(2, b"\x0a" + padded(1, 5) + b"x")
+
+
+@pytest.mark.parametrize(
+    "part", [b"\x0a", b"\x0a\x05a", field(1, b"a") + b"\x12\x7f", b"\x0b", LONG_LENGTH]
+)
 def test_attribute_that_is_no_message_rejects_its_span(part: bytes) -> None:
     batch = decode_traces(body_with_attributes(part), keys())
     where = "resourceSpans[0].scopeSpans[0].spans[0]"

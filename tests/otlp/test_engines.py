@@ -19,7 +19,7 @@ from llm_trace_exporter.otlp.records import Encoding, SignalName
 from tests.draws import draws
 from tests.e2e.wire import to_otlp_json
 from tests.every import every
-from tests.otlp.decoding import field, good_span, trace_json, varint
+from tests.otlp.decoding import field, good_span, padded, trace_json, varint
 from tests.otlp.engines import FILTERS, Pair, needs_native, read
 from tests.otlp.test_decode_properties import json_values, log_requests, trace_requests
 
@@ -96,11 +96,7 @@ _wire_numbers = st.integers(0, 300) | st.integers(0, 2**64 - 1)
 @st.composite
 def _varints(draw: st.DrawFn, numbers: st.SearchStrategy[int] = _wire_numbers) -> bytes:
     """A varint, now and then of more bytes than it needs."""
-    short = varint(draw(numbers))
-    padding = draw(st.sampled_from([0, 0, 0, 1, 5, 9]))
-    if not padding:
-        return short
-    return short[:-1] + bytes([short[-1] | 0x80]) + b"\x80" * (padding - 1) + b"\x00"
+    return padded(draw(numbers), draw(st.sampled_from([0, 0, 0, 1, 5, 9])))
 
 
 @st.composite
@@ -113,7 +109,8 @@ def _messages(draw: st.DrawFn, depth: int = 0) -> bytes:
             case 0:
                 content = draw(_varints())
             case 2:
-                content = field(0, _content(draw, depth))[1:]
+                inner = _content(draw, depth)
+                content = draw(_varints(st.just(len(inner)))) + inner
             case 3:
                 content = draw(_messages(3)) + varint(tag | 4)
             case _:
@@ -141,6 +138,28 @@ def test_any_fields(more: bytes, where: int, value: bytes) -> None:
     agree(inner + (more if where == 3 else b""), "protobuf")
 
 
+@pytest.mark.parametrize("padding", range(10))
+@pytest.mark.parametrize("at", range(5))
+def test_lengths_of_more_bytes_than_they_need(at: int, padding: int) -> None:
+    """Of a text, its value, the attribute, the record or its scope."""
+    raw = b"text"
+    for place, head in enumerate((b"\x0a", b"\x0a\x05llm.x\x12", b"\x4a", b"\x12", b"\x12")):
+        raw = head + padded(len(raw), padding if place == at else 0) + raw
+        raw = good_span().SerializeToString() + raw if place == 2 else raw
+    agree(field(1, raw), "protobuf")
+
+
+@pytest.mark.parametrize("part", [b"\x0a\x00", b"\x0a\x02\x12\x00", b"\x12\x00"])
+@pytest.mark.parametrize("count", [4_000, 5_000, 200_000])
+def test_very_many_parts_without_a_record(part: bytes, count: int) -> None:
+    """They would take many times their size: the native engine reads no more than anybody sends."""
+    good = field(1, field(2, field(2, good_span().SerializeToString())))
+    body = good + (part * count if part[0] == 0x0A else field(1, part * count))
+    pair = PAIRS["few keys", "traces"]
+    pair.agree(body, "protobuf")
+    assert pair.is_plain(body, "protobuf") == (count == 4_000 and len(part) == 2)
+
+
 @given(document=json_values)
 def test_any_json(document: object) -> None:
     agree(json.dumps(document).encode(), "json")
@@ -155,6 +174,12 @@ def test_any_json(document: object) -> None:
         '"attributes":[{"key":"a","value":{"intValue":-9223372036854775808}}]',
         '"attributes":[{"key":"a","value":{"intValue":9223372036854775808}}]',
         '"attributes":[{"key":"a","value":{"intValue":"+07"}}]',
+        '"attributes":[{"key":"a","value":{"intValue":"+-5"}}]',
+        '"attributes":[{"key":"a","value":{"intValue":"-+5"}}]',
+        '"attributes":[{"key":"a","value":{"intValue":"++5"}}]',
+        '"attributes":[{"key":"a","value":{"intValue":"+"}}]',
+        '"startTimeUnixNano":"+-5"',
+        '"kind":"+-3"',
         '"attributes":[{"key":"a","value":{"intValue":7.0}}]',
         '"attributes":[{"value":{"stringValue":"\\u00e9\\ud83d\\ude00"},"key":"a"}]',
         '"attributes":[{"key":"a","value":{"stringValue":"x","intValue":1,"stringValue":"y"}}]',

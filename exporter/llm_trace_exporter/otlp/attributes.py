@@ -35,6 +35,8 @@ _COLUMN_KEYS = 512
 _REMEMBERED_COLUMNS_BYTES = 8_000_000
 # What a column and one wanted key take beside the column's text, roughly.
 _COLUMN_BYTES, _WANTED_BYTES = 500, 100
+# A tag and a length, of which protobuf's C and C++ parsers take no more bytes, needed or not.
+_LENGTH_ENDS = 1 + 5
 _double = Struct("<d").unpack_from
 
 
@@ -300,7 +302,7 @@ def _scalar(part: bytes, size: int) -> str | int | float | Literal[_Mark.ODD] | 
         return _Mark.ODD
     at, number = _varint(part, 1, size)
     if tag == _STRING:
-        return text(part[at:]) if at + number == size else _Mark.ODD
+        return text(part[at:]) if at + number == size and at <= _LENGTH_ENDS else _Mark.ODD
     if at != size:
         return _Mark.ODD
     return number if tag == _INT else bool(number)

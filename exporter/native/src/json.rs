@@ -32,7 +32,7 @@ pub fn convert(text: &[u8], signal: Signal, max_parts: usize) -> Result<(Vec<u8>
     };
     let limit = MAX_MARKS.min(FREE_MARKS + text.len() / MARK_BYTES);
     let lexer = Lexer::new(std::str::from_utf8(text).map_err(|_| Odd)?, limit);
-    let mut writer = Writer { lexer, out: Vec::new(), outline: Outline::new(max_parts) };
+    let mut writer = Writer { lexer, out: Vec::new(), outline: Outline::new(text.len(), max_parts) };
     writer.request(levels).map_err(|_| Odd)?;
     Ok((writer.out, writer.outline))
 }
@@ -53,10 +53,12 @@ impl Writer<'_> {
                 let head = this.level(scope, &mut |this| this.record(scope.record))?;
                 let records = first..this.outline.records.len();
                 this.outline.scopes.push(Scope { scope: head, records });
+                this.outline.parts()?;
                 Ok(())
             })?;
             let scopes = first..this.outline.scopes.len();
             this.outline.groups.push(Group { resource, scopes });
+            this.outline.parts()?;
             Ok(())
         })?;
         self.lexer.end()
@@ -283,7 +285,7 @@ impl Writer<'_> {
             Token::String(text) => {
                 let text = text.plain()?;
                 let named = names.iter().find(|(name, _)| name.as_bytes() == text);
-                named.map_or_else(|| decimal(text.strip_prefix(b"+").unwrap_or(text)), |n| Some(n.1.into()))
+                named.map_or_else(|| signed(text), |n| Some(n.1.into()))
             }
         };
         number.filter(|number| (least..=most).contains(number)).ok_or(Fault::Member)
@@ -296,6 +298,15 @@ impl Writer<'_> {
         }
         let text = std::str::from_utf8(text).map_err(|_| Fault::Member)?;
         text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or(Fault::Member)
+    }
+}
+
+/// A [`decimal`] that may have either sign.
+fn signed(text: &[u8]) -> Option<i128> {
+    match text.strip_prefix(b"+") {
+        Some(digits) if digits.starts_with(b"-") => None,
+        Some(digits) => decimal(digits),
+        None => decimal(text),
     }
 }
 

@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use crate::wire::{Content, Fields, Odd, Part};
 
+/// Bytes for each group, scope and record, at least, and how many there may be in the smallest body.
+/// What is sent in earnest has more of them; a body of little else would take many times its size.
+const PART_BYTES: usize = 16;
+const FREE_PARTS: usize = 4_096;
+
 /// `ResourceSpans` or `ResourceLogs`.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Group {
@@ -35,23 +40,27 @@ pub struct Outline {
     pub records: Vec<Slot>,
     /// How many groups, scopes, records, events and attributes there may be.
     pub max_parts: usize,
+    /// The same of groups, scopes and records only.
+    most: usize,
 }
 
 impl Outline {
-    /// The outline of a request of which nothing is read.
+    /// The outline of a request of so many bytes, of which nothing is read.
     #[must_use]
-    pub fn new(max_parts: usize) -> Outline {
-        Outline { groups: Vec::new(), scopes: Vec::new(), records: Vec::new(), max_parts }
+    pub fn new(size: usize, max_parts: usize) -> Outline {
+        let most = max_parts.min(FREE_PARTS + size / PART_BYTES);
+        Outline { groups: Vec::new(), scopes: Vec::new(), records: Vec::new(), max_parts, most }
     }
 
     /// The outline of an `Export...ServiceRequest` in protobuf.
     pub fn of(body: &[u8], max_parts: usize) -> Result<Outline, Odd> {
-        let mut outline = Outline::new(max_parts);
+        let mut outline = Outline::new(body.len(), max_parts);
         let mut groups = Fields::new(body, Part::new(0, body.len())?);
         while let Some(field) = groups.read()? {
             if let (1, Content::Bytes(part)) = (field.number, field.content) {
                 let group = outline.group(body, part)?;
                 outline.groups.push(group);
+                outline.parts()?;
             }
         }
         Ok(outline)
@@ -60,7 +69,7 @@ impl Outline {
     /// How many parts there are so far; [`Odd`] where there are too many.
     pub fn parts(&self) -> Result<usize, Odd> {
         let parts = self.groups.len() + self.scopes.len() + self.records.len();
-        if parts > self.max_parts {
+        if parts > self.most {
             Err(Odd)
         } else {
             Ok(parts)
@@ -77,11 +86,11 @@ impl Outline {
                 (2, Content::Bytes(part)) => {
                     let scope = self.scope(body, part)?;
                     self.scopes.push(scope);
+                    self.parts()?;
                 }
                 _ => (),
             }
         }
-        self.parts()?;
         Ok(Group { resource, scopes: first..self.scopes.len() })
     }
 

@@ -311,7 +311,7 @@ impl Records {
 
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         while let Some(group) = self.scan.groups.get(self.at.group) {
-            let Some(scope) = group.scopes.get(self.at.scope) else {
+            let Some(scope) = self.scan.scope(group, self.at.scope) else {
                 self.at = Place { group: self.at.group + 1, ..Place::default() };
                 self.senders = None;
                 continue;
@@ -358,8 +358,8 @@ impl<'py> Maker<'_, 'py> {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, at, scan) = (self.py, &self.records.at, &self.records.scan);
         let Some(group) = scan.groups.get(at.group) else { return Ok(None) };
-        let Some(scope) = group.scopes.get(at.scope) else { return Ok(None) };
-        let Some(found) = scan.records.get(scope.records.start + at.record) else { return Ok(None) };
+        let Some(scope) = scan.scope(group, at.scope) else { return Ok(None) };
+        let Some(found) = scan.records.get(scope.records.start as usize + at.record) else { return Ok(None) };
         let (resource, sender) = if let Some(made) = senders {
             made
         } else {

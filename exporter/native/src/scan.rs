@@ -98,7 +98,8 @@ pub struct Scope {
     pub name: Part,
     pub version: Part,
     pub pairs: Pairs,
-    pub records: Range<usize>,
+    /// Places in [`Scan::records`].
+    pub records: Range<u32>,
     /// What resource and name are known by together; of logs only.
     pub identity: [u8; 32],
 }
@@ -106,13 +107,15 @@ pub struct Scope {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Group {
     pub pairs: Pairs,
-    pub scopes: Vec<Scope>,
+    /// Places in [`Scan::scopes`].
+    pub scopes: Range<u32>,
 }
 
 /// A request, read but for Python's objects.
 #[derive(Debug, Default)]
 pub struct Scan {
     pub groups: Vec<Group>,
+    pub scopes: Vec<Scope>,
     pub records: Vec<Found>,
     pub spans: Vec<Span>,
     pub logs: Vec<Log>,
@@ -121,6 +124,14 @@ pub struct Scan {
     pub new_keys: Vec<Part>,
     /// How many parts were counted; of odd records themselves only.
     pub parts: usize,
+}
+
+impl Scan {
+    /// A scope by its place in its group.
+    #[must_use]
+    pub fn scope(&self, group: &Group, at: usize) -> Option<&Scope> {
+        self.scopes.get(group.scopes.start as usize..group.scopes.end as usize)?.get(at)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,13 +155,13 @@ pub fn scan(body: &[u8], outline: &Outline, signal: Signal, names: &Names) -> Re
         if let (Signal::Logs, Some(part)) = (signal, resource) {
             hash.update(&resource_as_written(body, part)?);
         }
-        let mut scopes = Vec::new();
+        let first_scope = place(scanner.out.scopes.len())?;
         for scope in outline.scopes.get(group.scopes.clone()).unwrap_or_default() {
             let mut found = scanner.scope(scope.scope)?;
             let mut named = hash.clone();
             named.update(found.name.of(body));
             named.finalize().as_bytes().iter().zip(&mut found.identity).for_each(|(from, to)| *to = *from);
-            let first = scanner.out.records.len();
+            let first = place(scanner.out.records.len())?;
             for slot in outline.records.get(scope.records.clone()).unwrap_or_default() {
                 let record = match *slot {
                     Slot::Text(part) => Found::OddText(part),
@@ -158,9 +169,10 @@ pub fn scan(body: &[u8], outline: &Outline, signal: Signal, names: &Names) -> Re
                 };
                 scanner.out.records.push(record);
             }
-            found.records = first..scanner.out.records.len();
-            scopes.push(found);
+            found.records = first..place(scanner.out.records.len())?;
+            scanner.out.scopes.push(found);
         }
+        let scopes = first_scope..place(scanner.out.scopes.len())?;
         scanner.out.groups.push(Group { pairs, scopes });
     }
     Ok(scanner.out)

@@ -4,6 +4,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Odd;
 
+/// Of a tag and of a length, however many zeros they hold: protobuf's own parsers take no more.
+const MAX_SIZE_BYTES: usize = 5;
+
 /// A place in a body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Part {
@@ -73,15 +76,18 @@ impl<'a> Fields<'a> {
         }
         let start = self.at;
         let tag = u32::try_from(self.varint()?).map_err(|_| Odd)?;
-        // A tag has five bytes at most, however many zeros they hold.
-        if self.at - start > 5 || tag >> 3 == 0 {
+        if self.at - start > MAX_SIZE_BYTES || tag >> 3 == 0 {
             return Err(Odd);
         }
         let content = match tag & 7 {
             0 => Content::Varint(self.varint()?),
             1 => Content::Fixed64(self.fixed64()?),
             2 => {
+                let before = self.at;
                 let size = usize::try_from(self.varint()?).map_err(|_| Odd)?;
+                if self.at - before > MAX_SIZE_BYTES {
+                    return Err(Odd);
+                }
                 Content::Bytes(self.take(size)?)
             }
             5 => {
@@ -176,11 +182,12 @@ mod tests {
 
     #[test]
     fn odd_tags_lengths_and_varints() {
-        let odd: [&[u8]; 6] = [
+        let odd: [&[u8]; 7] = [
             &[0x00, 0x00],
             &[0x0B, 0x0C],
             &[0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
             &[0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02],
+            &[0x0A, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00, b'a'],
             &[0x88, 0x80, 0x80, 0x80, 0x80, 0x00, 0x00],
             &[0x0F],
         ];
