@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from .members import definitions, reference
 from .values import Value, described, values_file
 
 EXPORTER_SCHEMA = (
@@ -36,7 +37,8 @@ def exporter_schema() -> dict[str, Any]:
 def values_schema(text: str) -> dict[str, Any]:
     """The schema of the values that a `values.yaml` describes.
 
-    A map that is described as a whole is the user's to fill; one whose members are described takes
+    A map that is described as a whole is the user's to fill, unless its comment names a definition
+    (`{"of": "Affinity"}`, `[]` behind the name for a list); one whose members are described takes
     these and no others.
     """
     known = {value.path: value for value in described(text)}
@@ -47,6 +49,11 @@ def values_schema(text: str) -> dict[str, Any]:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Values of the chart llm-trace-exporter",
         **schema,
+        "definitions": definitions(
+            value.schema["of"].removesuffix("[]")
+            for value in known.values()
+            if "of" in value.schema
+        ),
     }
 
 
@@ -71,7 +78,9 @@ def _leaf(value: Value) -> dict[str, Any]:
     about = {"description": value.description}
     if value.schema.get("exporter"):
         return {**exporter_schema(), **about}
-    return {"type": _TYPES[type(value.default)], **about, **value.schema}
+    told = {"type": _TYPES[type(value.default)], **about, **value.schema}
+    # Draft-07 reads nothing that stands beside a reference.
+    return {**told, "allOf": [reference(told.pop("of"))]} if "of" in told else told
 
 
 def default_text() -> str:

@@ -8,14 +8,19 @@ from typing import Any
 import jsonschema
 import yaml
 
-from helm import carried, readme, schema
+from helm import carried, members, readme, schema
 from helm.values import CHART, described, values_file
 from llm_trace_exporter import __version__
+from tests.helm import definitions
 
 
 def test_schema_and_readme_are_current() -> None:
     assert (CHART / "values.schema.json").read_text() == schema.default_text(), "make chart"
     assert (CHART / "README.md").read_text() == readme.default_text(), "make chart"
+
+
+def test_parts_of_kubernetes_objects_are_as_its_versions_know_them() -> None:
+    assert members.KUBERNETES.read_text() == definitions.text(), "python -m tests.helm.definitions"
 
 
 def test_config_is_checked_by_the_exporters_schema() -> None:

@@ -68,6 +68,20 @@ REFUSED = [
     (["prometheusRule.severities.page=critical"], "page"),
     (["tokens[0].name=a"], "existingSecret"),
     (["image.digest=latest"], "digest"),
+    (["resources.request.cpu=1"], "request"),
+    (["livenessProbe.periodSecond=1"], "periodSecond"),
+    (["readinessProbe.httpGet.path=/"], "httpGet"),
+    (["affinity.podAntiAfinity.a=b"], "podAntiAfinity"),
+    (["affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].wait=1"], "wait"),
+    (["containerSecurityContext.capabilities.drops={ALL}"], "drops"),
+    (["tolerations[0].effects=NoSchedule"], "effects"),
+    (["topologySpreadConstraints[0].maxSkew=1"], "topologyKey"),
+    (["extraEnv[0].valueForm.secretKeyRef.name=a"], "valueForm"),
+    (["updateStrategy.rollingUpdate.maxSurges=1"], "maxSurges"),
+    (["serviceMonitor.tlsConfig.ca.secrets.name=a"], "secrets"),
+    (["serviceMonitor.metricRelabelings[0].sourceLabel=a"], "sourceLabel"),
+    (["networkPolicy.metricsFrom[0].namespaceSelecter.matchLabels.a=b"], "namespaceSelecter"),
+    (["autoscaling.behavior.scaledown.a=b"], "scaledown"),
 ]
 
 

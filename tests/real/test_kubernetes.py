@@ -28,6 +28,7 @@ from tests.real.walk import every_pair, sampled, steps
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore:Unverified HTTPS")]
 
 ROUNDS = 2
+MONITORS = "servicemonitors.monitoring.coreos.com"
 NAMESPACES = (NAMESPACE, "grafana", "gateways")
 PRIORITIES = ("high",)
 """What objects of the use cases name."""
@@ -120,6 +121,27 @@ def _placed(o: Manifest) -> Manifest:
 def test_no_object_is_too_large(helm: Helm, case: str) -> None:
     sizes = {o["metadata"]["name"]: len(json.dumps(o)) for o in helm.case(case)}
     assert {name: size for name, size in sizes.items() if size > APPLIED_BYTES} == {}
+
+
+def test_the_operators_endpoints_have_the_members_that_values_take(real: Cluster) -> None:
+    told = json.loads(real.do("kubectl", "get", "crd", MONITORS, "-o", "json"))
+    spec = told["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    endpoint = spec["properties"]["endpoints"]["items"]["properties"]
+    taken = json.loads((CHART / "values.schema.json").read_text())
+    values = taken["properties"]["serviceMonitor"]["properties"]
+    for name in ("authorization", "basicAuth", "metricRelabelings", "relabelings", "tlsConfig"):
+        assert _names(values[name], taken) == _names(endpoint[name], taken), name
+
+
+def _names(schema: dict[str, Any], document: dict[str, Any]) -> Any:
+    """Members of a schema, and theirs."""
+    (place,) = schema.get("allOf", [schema])
+    if "$ref" in place:
+        return _names(document["definitions"][place["$ref"].rpartition("/")[2]], document)
+    if "items" in place:
+        return _names(place["items"], document)
+    properties = place.get("properties", {})
+    return {name: _names(member, document) for name, member in properties.items()}
 
 
 def test_pods_keep_to_the_restricted_standard(real: Cluster, helm: Helm) -> None:
