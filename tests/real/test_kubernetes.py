@@ -84,7 +84,9 @@ def _in(*arguments: str) -> tuple[str, ...]:
 
 def _upgrade(real: Cluster, case: str) -> str:
     """What is wrong with it; empty where nothing is."""
-    done = real.run("helm", *_in("upgrade", "--install", RELEASE, str(CHART), *_values(case)))
+    # Without, Helm gives no values, as of `default`, the meaning of those of the last release.
+    given = ("--install", "--reset-values", RELEASE, str(CHART), *_values(case))
+    done = real.run("helm", *_in("upgrade", *given))
     return done.stderr if done.returncode else ""
 
 
@@ -188,6 +190,15 @@ def test_upgrades_between_use_cases(real: Cluster, helm: Helm) -> None:
             _orphan(real, _in("delete", "statefulset", name, "--cascade=orphan"))
         assert _upgrade(real, after) == "", (before, after)
     assert {"persistence"} < {name for pair in refused for name in pair}
+    _nothing_is_left(real)
+
+
+def test_values_that_are_all_gone_stay_in_force_as_upgrading_tells(real: Cluster) -> None:
+    assert _upgrade(real, "deployment") == ""
+    real.do("helm", *_in("upgrade", RELEASE, str(CHART), *_values("default")))
+    assert _kinds(real) == {"Deployment"}
+    assert _upgrade(real, "default") == ""
+    assert _kinds(real) == {"StatefulSet"}
     _nothing_is_left(real)
 
 
