@@ -8,9 +8,12 @@ from typing import Any
 import jsonschema
 import yaml
 
-from helm import carried, members, readme, schema
+from helm import carried, members, native, readme, schema
 from helm.values import CHART, described, values_file
 from llm_trace_exporter import __version__
+from llm_trace_exporter.metrics.catalogue import FAMILIES
+from tests.alerts.queries import grouping, parse, selectors
+from tests.alerts.rules import RULE_FILES
 from tests.helm import definitions
 
 
@@ -59,6 +62,19 @@ def test_rules_and_dashboards_are_the_same_bytes() -> None:
     wanted, present = carried.wanted(), carried.present()
     assert present.keys() == wanted.keys(), "make chart"
     assert present == wanted, "make chart"
+
+
+def test_rules_for_native_histograms_are_current_and_read_no_part_of_a_classic_one() -> None:
+    wanted = native.wanted()
+    assert {path: path.read_text() for path in wanted} == wanted, "make chart"
+    assert {path.name for path in native.FOLDER.iterdir()} == {path.name for path in RULE_FILES}
+    parts = {n for f in FAMILIES if f.type == "histogram" for n in f.sample_names}
+    for path in native.FOLDER.iterdir():
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                tree = parse(rule["expr"])
+                assert not parts & {found.name for found in selectors(tree)}, rule
+                assert "le" not in grouping(tree), rule
 
 
 def test_dashboards_fit_what_kubectl_applies() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from helm import carried
+from helm import carried, native
 from helm.values import CHART
 from tests.helm.chart import NAMESPACE, NEWEST, Helm, Manifest, of_kind, validate
 
@@ -58,6 +58,12 @@ def test_an_alert_can_be_left_out_whole_or_in_part(helm: Helm) -> None:
     back = {"LLMSpendSpike": off, "LLMSpendSpike/critical": {"enabled": True}}
     kept = [a for a in alerts(changed(helm, alerts=back)) if a["alert"] == "LLMSpendSpike"]
     assert [a["labels"]["severity"] for a in kept] == ["critical"]
+
+
+def test_histograms_may_be_native(helm: Helm) -> None:
+    files = sorted(native.FOLDER.glob("*.yml"))
+    wanted = [g for path in files for g in yaml.safe_load(path.read_text())["groups"]]
+    assert changed(helm, histograms="native") == wanted != SOURCES
 
 
 def test_a_group_without_rules_is_left_out(helm: Helm) -> None:

@@ -14,7 +14,8 @@ from .findings import Finding, count, ok
 
 KEEP = (
     "always_scrape_classic_histograms: true in the scrape job (scrapeClassicHistograms: true of a "
-    "ServiceMonitor), or convert_classic_histograms_to_nhcb: false"
+    "ServiceMonitor), or convert_classic_histograms_to_nhcb: false; for the rules alone, load "
+    "alerts/native/*.yml (prometheusRule.histograms: native)"
 )
 """What keeps the buckets."""
 
