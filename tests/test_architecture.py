@@ -73,6 +73,9 @@ MAY_KNOW: dict[str, set[str]] = {
         *("config", "engine", "errors", "explain", "metrics", "model", "pricing", "receivers"),
         *("server", "sources", "__version__"),
     },
+    "inprocess": {
+        *("config", "consumer", "content", "engine", "errors", "metrics", "otlp", "remembered"),
+    },
     "simulate": {"config", "engine", "errors", "metrics", "otlp.records"},
     "cli": {
         *("app", "config", "content", "dialects", "doctor", "engine", "errors", "evaluation"),

@@ -15,7 +15,7 @@ from .model import ParsedRecord, Verdict
 from .otlp.records import Encoding, RawLog, RawSpan, SignalName
 from .pulled import Progress, PulledPage
 
-Source = Literal["otlp_http", "otlp_grpc", "scores", "file", "pull"]
+Source = Literal["otlp_http", "otlp_grpc", "scores", "file", "pull", "in_process"]
 """What brought a request: the label `source`."""
 
 RejectionReason = Literal[
