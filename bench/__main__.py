@@ -12,13 +12,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import endtoend, engines, inprocess, judged, restarts, scrapes, soak
+from bench import application, endtoend, engines, inprocess, judged, restarts, scrapes, soak
 from bench.effort import FULL, QUICK, Effort
 from bench.table import Row, machine, records, render
 
 PARTS: dict[str, Callable[[Effort, Path], list[Row]]] = {
     "inprocess": inprocess.measure,
     "engines": engines.measure,
+    "application": application.measure,
     "judged": judged.measure,
     "endtoend": endtoend.measure,
     "scrapes": scrapes.measure,

@@ -1,0 +1,78 @@
+"""prometheus_client's multiprocess mode: the page of all is the sum of what each counted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from llm_trace_exporter.inprocess.multiprocess import SUMMED_GAUGES
+from llm_trace_exporter.metrics.catalogue import FAMILIES
+from tests.e2e.process import ROOT
+from tests.facts import Samples
+from tests.inprocess.forking import CALLS
+from tests.inprocess.test_processors import Application
+
+ALL = sum(CALLS) + 1
+"""One more of a second processor in the first process."""
+LASTING = re.compile(r"llm_(?!exporter_)")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    folder = tmp_path_factory.mktemp("shared")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.inprocess.forking"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "exporter"), str(ROOT))),
+            "PROMETHEUS_MULTIPROC_DIR": str(folder),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(folder.glob("counter_*.db"))) == len(CALLS)
+    return Samples(done.stdout)
+
+
+def test_what_each_process_counted_is_added_up(page: Samples) -> None:
+    assert page.total("answers_total") == sum(CALLS) - 1
+    app = Application()
+    for _ in range(ALL):
+        app.call()
+    app.provider.shutdown()
+    alone = app.page
+    compared = [
+        f"{family.base_name}{suffix}"
+        for family in FAMILIES
+        for suffix in {"counter": ("_total",), "histogram": ("_count",)}.get(family.type, ())
+        if LASTING.match(family.name) and alone.total(f"{family.base_name}{suffix}")
+    ]
+    assert len(compared) > 5
+    assert {name: page.total(name) for name in compared} == {
+        name: pytest.approx(alone.total(name)) for name in compared
+    }
+
+
+def test_buckets_are_cumulative(page: Samples) -> None:
+    name = "llm_request_duration_seconds"
+    buckets = [sample.value for sample in page.matching(f"{name}_bucket")]
+    assert buckets == sorted(buckets)
+    assert page.total(f"{name}_bucket", le="+Inf") == page.total(f"{name}_count") == ALL
+
+
+def test_gauges_are_of_those_that_live(page: Samples) -> None:
+    assert page.total("llm_exporter_build_info") == 1
+    assert page.total("llm_exporter_pending_calls_limit") == 200_000
+    assert page.total("llm_slo_target", slo="availability") < 1
+
+
+def test_gauges_that_are_summed_are_of_the_catalogue() -> None:
+    gauges = {family.name for family in FAMILIES if family.type == "gauge"}
+    assert SUMMED_GAUGES.keys() <= gauges
