@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,25 @@ def test_fastapi_shows_its_calls(tmp_path: Path) -> None:
         answer = app.get("/metrics", headers=as_openmetrics)
         assert answer is not None
         assert answer.text.endswith("# EOF\n")
+
+
+def test_the_page_shows_what_runs() -> None:
+    page = (ROOT / "docs" / "in-process.md").read_text()
+    first, second = re.findall(r"```python show\n(.*?)```", page, re.DOTALL)
+    call = """
+from prometheus_client import REGISTRY
+with trace.get_tracer("x").start_as_current_span("chat") as span:
+    span.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"})
+trace.get_tracer_provider().shutdown()
+for metric in REGISTRY.collect():
+    if metric.name == "llm_requests":
+        print([sample.labels["service"] for sample in metric.samples])
+"""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "exporter")}
+    for program, told in ((first + call, "['checkout', 'checkout']\n"), (second, "")):
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == (told, "")
 
 
 def _folder(tmp_path: Path, name: str) -> str:

@@ -214,7 +214,9 @@ def test_results_come_as_events(app: Application) -> None:
     provider.shutdown()
 
 
-def test_a_configuration_file_is_the_exporters(tmp_path: Path) -> None:
+def test_a_configuration_file_is_the_exporters(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file, state = tmp_path / "llm.yml", tmp_path / "state.db"
     dimensions = "dimensions: [{label: shop, keys: [shop]}]"
     file.write_text(f"zero_hold: 0s\nstate: {{path: {state}}}\n{dimensions}\n")
@@ -223,6 +225,7 @@ def test_a_configuration_file_is_the_exporters(tmp_path: Path) -> None:
     assert app.processor.force_flush()
     assert app.page.total("llm_requests_total", shop="berlin") == 1
     assert not state.exists()
+    assert caplog.messages == ["state: not used in an application"]
     app.provider.shutdown()
 
 

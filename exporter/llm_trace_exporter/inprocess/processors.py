@@ -18,6 +18,8 @@ from .counting import Counting
 _logger = logging.getLogger(__name__)
 
 MAX_QUEUE = 8_192
+UNUSED = ("sources", "judge", "content_rules", "state")
+"""Settings whose work an application does not do."""
 END_S = 30.0
 """How long an application waits for its last counts when it ends."""
 
@@ -55,7 +57,11 @@ class LLMMetricsSpanProcessor(SpanProcessor):
             if isinstance(config, Settings)
             else load_config(Path(config) if config else None)
         )
-        self.counting = counting = Counting(replace(told, **settings), max_queue)
+        wanted = replace(told, **settings)
+        for name in UNUSED:
+            if getattr(wanted, name) != getattr(Settings(), name):
+                _logger.warning("%s: not used in an application", name)
+        self.counting = counting = Counting(wanted, max_queue)
         if registry is not None:
             registry.register(EngineCollector(lambda: counting.engine, counting.refresh))
 
