@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from llm_trace_exporter.inprocess.multiprocess import SUMMED_GAUGES
+from llm_trace_exporter.inprocess.multiprocess import SUMMED_GAUGES, Mirror
 from llm_trace_exporter.metrics.catalogue import FAMILIES
+from llm_trace_exporter.metrics.store import Store, StoreOptions
 from tests.e2e.process import ROOT
 from tests.facts import Samples
 from tests.inprocess.forking import CALLS
@@ -71,6 +72,23 @@ def test_gauges_are_of_those_that_live(page: Samples) -> None:
     assert page.total("llm_exporter_build_info") == 1
     assert page.total("llm_exporter_pending_calls_limit") == 200_000
     assert page.total("llm_slo_target", slo="availability") < 1
+
+
+def test_a_series_that_expired_and_came_back_goes_on() -> None:
+    """What the file has stays, and what is counted anew is added to it."""
+    now_s = 0.0
+    store = Store(StoreOptions(zero_hold_s=0.0, idle_expiry_s=100.0), clock=lambda: now_s)
+    mirror = Mirror(store)
+    name = "llm_judge_verdicts_total"
+    key = ("x",) * len(store.counters(name).label_names)
+    for amount, written in ((5, 5), (2, 7)):
+        store.counters(name).get(key).add(amount, now_s)
+        mirror.write()
+        text = store.counters(name).series[key].text
+        assert mirror._written[name, text][0].get() == written
+        now_s += 200
+        store.expire()
+        assert key not in store.counters(name).series
 
 
 def test_gauges_that_are_summed_are_of_the_catalogue() -> None:

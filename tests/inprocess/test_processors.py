@@ -19,9 +19,12 @@ from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from llm_trace_exporter.dialects import RecordParser
 from llm_trace_exporter.errors import ConfigError
 from llm_trace_exporter.inprocess import LLMMetricsLogProcessor, LLMMetricsSpanProcessor
 from llm_trace_exporter.inprocess import counting as counting_module
+from llm_trace_exporter.model import ParsedRecord
+from llm_trace_exporter.otlp.records import RawSpan
 from tests.facts import Samples
 
 CALL: dict[str, Any] = {
@@ -156,6 +159,26 @@ def test_a_record_that_cannot_be_read_takes_no_other_along(app: Application) -> 
     page = app.page
     assert page.total("llm_requests_total") == 2
     assert page.total(REJECTED, source="in_process", reason="internal") == 1
+
+
+def test_a_record_that_cannot_be_counted_takes_no_other_along(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours: it is counted, and the thread lives on."""
+    read = RecordParser.span
+
+    def broken(parser: RecordParser, span: RawSpan) -> ParsedRecord:
+        if span.name == "odd":
+            raise ZeroDivisionError
+        return read(parser, span)
+
+    monkeypatch.setattr(RecordParser, "span", broken)
+    for name in ("chat", "odd", "chat"):
+        with app.tracer.start_as_current_span(name, attributes=CALL):
+            pass
+    assert app.processor.force_flush()
+    assert app.page.total("llm_requests_total") == 2
+    assert app.page.total(REJECTED, source="in_process", reason="internal") == 1
 
 
 def test_spans_without_a_time_are_invalid(app: Application) -> None:

@@ -63,8 +63,9 @@ class Counting:
         self._queue: deque[Ended] = deque()
         self._dropped = 0
         self._has_ended = False
-        self._wake, self._starting = threading.Event(), threading.Lock()
-        self._turn = threading.RLock()
+        self._wake = threading.Event()
+        # What interrupts a thread of the application, a signal's handler, may end a span, too.
+        self._starting, self._turn = threading.RLock(), threading.RLock()
         self._thread: threading.Thread | None = None
         self._rooms: _Rooms | None = None
 
@@ -89,8 +90,8 @@ class Counting:
     def refresh(self) -> None:
         """Bring the gauges, and what was dropped, up to date."""
         dropped, self._dropped = self._dropped, 0
-        for _ in range(dropped):
-            self._reject("overloaded")
+        if dropped:
+            self._reject("overloaded", dropped)
         self.engine.refresh()
 
     def put(self, ended: Ended) -> None:
@@ -120,7 +121,7 @@ class Counting:
         if not self._turn.acquire(timeout=timeout_s):
             return False
         try:
-            self._count_waiting()
+            self._run(self._count_waiting)
             self._run(work)
         finally:
             self._turn.release()
@@ -149,8 +150,8 @@ class Counting:
             self._wake.wait(TICK_S)
             self._wake.clear()
             with self._turn:
-                self._count_waiting()
                 for work in (
+                    self._count_waiting,
                     self.engine.ingester.settle,
                     self.engine.store.expire,
                     self.engine.clock_watch.look,
@@ -216,8 +217,8 @@ class Counting:
         # Only its kind: a text could quote what was said.
         _logger.debug("a record is not counted: %s", type(error).__name__)
 
-    def _reject(self, reason: RejectionReason) -> None:
-        self.engine.ingester.count_rejection(SOURCE, reason)
+    def _reject(self, reason: RejectionReason, n: int = 1) -> None:
+        self.engine.metrics.rejected(SOURCE, reason, n)
 
 
 @dataclass(frozen=True, slots=True)

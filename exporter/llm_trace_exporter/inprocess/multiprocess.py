@@ -75,7 +75,8 @@ class Mirror:
             return
         if family.type in ("counter", "histogram"):
             # Added, not set: the file may hold what a process that had the same id has counted.
-            value.inc(max(0.0, number - last))
+            # What is less than before has expired, and begun anew.
+            value.inc(number - last if number >= last else number)
         else:
             value.set(number)
         self._written[sample, text] = value, number

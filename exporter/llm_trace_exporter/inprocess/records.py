@@ -183,8 +183,14 @@ def _text(text: str) -> str:
 
 
 def _can_be_sent(value: Any) -> bool:
-    """Whether the SDK's encoder takes it: integers have 64 bits there."""
-    return not isinstance(value, int) or -(2**63) <= value <= _MAX_NS
+    """Whether the SDK's encoder takes it: integers have 64 bits there, in lists, too."""
+    if isinstance(value, int):
+        return -(2**63) <= value <= _MAX_NS
+    if isinstance(value, (str, bytes)):
+        return True
+    if isinstance(value, Mapping):
+        return all(map(_can_be_sent, value.values()))
+    return not isinstance(value, Sequence) or all(map(_can_be_sent, value))
 
 
 def _value(value: Any, depth: int = 0) -> Value:

@@ -87,10 +87,10 @@ class ExporterMetrics:
         with self._store.lock:
             self._metrics[(source,)].add(1, self._clock())
 
-    def rejected(self, source: str, reason: str) -> None:
-        """Count one request refused as a whole."""
+    def rejected(self, source: str, reason: str, n: int = 1) -> None:
+        """Count requests refused as a whole."""
         with self._store.lock:
-            self._rejected[source, reason].add(1, self._clock())
+            self._rejected[source, reason].add(n, self._clock())
 
     def discarded(self, reason: str, n: float = 1, tokens: float = 0, *, dialect: str = "") -> None:
         """Count records that count for nothing, and the tokens written on them."""
