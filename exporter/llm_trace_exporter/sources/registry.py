@@ -8,6 +8,7 @@ from .langfuse import Langfuse
 from .langsmith import LangSmith
 from .litellm import LiteLLM
 from .mlflow import MLflow
+from .opik import Opik
 from .phoenix import Phoenix
 from .results import RESULT_FILES
 from .system import System
@@ -22,6 +23,7 @@ SYSTEMS: Mapping[str, System] = {
         LangSmith(),
         TruLens(),
         LiteLLM(),
+        Opik(),
         *RESULT_FILES,
     )
 }
