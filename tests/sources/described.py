@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.sources.standin import Answer, Query
+from tests.sources.standin import Answer, Query, said
 
 DESCRIBED = Path(__file__).parent / "described"
 
@@ -48,3 +49,30 @@ class Opik:
             for row in rows[: body["limit"]]
         ]
         return 200, b"".join(json.dumps(row).encode() + b"\n" for row in kept), {}
+
+
+class Braintrust:
+    """Braintrust's SQL over the logs of a project."""
+
+    ASKED = re.compile(
+        r"SELECT (?P<columns>.+) FROM project_logs\('shop'\) WHERE created >= '(?P<since>[^']+)' "
+        r"AND created < '(?P<until>[^']+)' ORDER BY _pagination_key LIMIT (?P<limit>\d+)"
+        r"(?: OFFSET '(?P<after>[^']+)')?"
+    )
+
+    def __init__(self, time: int) -> None:
+        self.rows = described("braintrust", f"t{time}")
+
+    def answer(self, path: str, query: Query, body: Any) -> Answer:
+        assert (path, query, body["fmt"]) == ("/btql", {}, "json")
+        asked = self.ASKED.fullmatch(body["query"])
+        assert asked is not None
+        columns = {name.rpartition(" AS ")[2] for name in asked["columns"].split(", ")}
+        window = range(unix_ms(asked["since"]), unix_ms(asked["until"]))
+        rows = [row for row in self.rows if unix_ms(row["created"]) in window]
+        start = int(asked["after"] or 0)
+        page = rows[start : start + int(asked["limit"])]
+        # There is a cursor as long as there are rows: the last page is empty.
+        after = {"cursor": str(start + len(page))} if page else {}
+        told = [{name: row[name] for name in row if name in columns} for row in page]
+        return said({"data": told, **after})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .braintrust import Braintrust
 from .langfuse import Langfuse
 from .langsmith import LangSmith
 from .litellm import LiteLLM
@@ -24,6 +25,7 @@ SYSTEMS: Mapping[str, System] = {
         TruLens(),
         LiteLLM(),
         Opik(),
+        Braintrust(),
         *RESULT_FILES,
     )
 }
