@@ -76,3 +76,32 @@ class Braintrust:
         after = {"cursor": str(start + len(page))} if page else {}
         told = [{name: row[name] for name in row if name in columns} for row in page]
         return said({"data": told, **after})
+
+
+class Weave:
+    """Weave's feedback, oldest first, and calls as a stream of rows."""
+
+    def __init__(self, time: int) -> None:
+        self.rows = described("weave", f"t{time}")
+
+    def answer(self, path: str, query: Query, body: Any) -> Answer:
+        assert not query
+        assert body["project_id"] == "shop/prod"
+        if path == "/calls/stream_query":
+            rows = [row for row in self.rows["calls"] if row["id"] in body["filter"]["call_ids"]]
+            told = [{name: row[name] for name in body["columns"]} for row in rows]
+            return 200, b"".join(json.dumps(row).encode() + b"\n" for row in told), {}
+        assert path == "/feedback/query"
+        since, until = body["query"]["$expr"]["$and"]
+        window = range(self._bound(since), self._bound(until["$not"][0]))
+        rows = [row for row in self.rows["feedback"] if unix_ms(row["created_at"]) in window]
+        rows.sort(key=lambda row: unix_ms(row["created_at"]))
+        page = rows[body["offset"] : body["offset"] + body["limit"]]
+        told = [{name: row[name] for name in body["fields"]} for row in page]
+        return said({"result": told, "total_count": len(rows)})
+
+    @staticmethod
+    def _bound(told: Any) -> int:
+        field, literal = told["$gte"]
+        assert field == {"$getField": "created_at"}
+        return unix_ms(literal["$literal"])

@@ -14,6 +14,7 @@ from .phoenix import Phoenix
 from .results import RESULT_FILES
 from .system import System
 from .trulens import TruLens
+from .weave import Weave
 
 SYSTEMS: Mapping[str, System] = {
     system.name: system
@@ -26,6 +27,7 @@ SYSTEMS: Mapping[str, System] = {
         LiteLLM(),
         Opik(),
         Braintrust(),
+        Weave(),
         *RESULT_FILES,
     )
 }
