@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .braintrust import Braintrust
+from .datadog import Datadog
 from .langfuse import Langfuse
 from .langsmith import LangSmith
 from .litellm import LiteLLM
@@ -28,6 +29,7 @@ SYSTEMS: Mapping[str, System] = {
         Opik(),
         Braintrust(),
         Weave(),
+        Datadog(),
         *RESULT_FILES,
     )
 }
