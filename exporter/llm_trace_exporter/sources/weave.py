@@ -20,6 +20,7 @@ from ..dialects import NO_SCORE, Result, score_of
 from ..model import JudgeKind, Rating
 from ..score_items import ScoreItem, span_id_of, trace_id_of
 from .credentials import basic_or_bearer
+from .errors import SourceError
 from .rows import Rows, batched, iso_of, unix_ns
 from .system import Ask, Page, Told, Walk
 
@@ -63,7 +64,7 @@ class _Call(Struct):
     attributes: _Attributes | None = None
 
 
-_FEEDBACK = Rows(_Feedback, "result")
+_FEEDBACK = Rows(_Feedback, "result", "total_count")
 _CALLS = Rows(_Call, "")
 
 
@@ -119,7 +120,10 @@ def _feedback_since(walk: Walk, since: str) -> Ask:
 
 
 def _feedback(walk: Walk, ask: Ask, body: bytes) -> Page:
-    rows, _, unread = _FEEDBACK.read(body)
+    rows, total, unread = _FEEDBACK.read(body)
+    if not isinstance(total, int):
+        # Else a message would be a list of none, and all that is known be deleted.
+        raise SourceError("the answer is not what this system writes")
     about: dict[str, list[Told]] = {}
     told: list[Told] = []
     for row in rows:
