@@ -124,3 +124,22 @@ class Datadog:
         end = start + int(asked["page[limit]"])
         after = {"after": str(end)} if end < len(rows) else None
         return said({"data": rows[start:end], "meta": {"status": "done", "page": after}})
+
+
+class Arize:
+    """Arize's spans of a project, newest first."""
+
+    def __init__(self, time: int) -> None:
+        self.rows = described("arize", f"t{time}")
+
+    def answer(self, path: str, query: Query, body: Any) -> Answer:
+        assert path == "/v2/spans"
+        assert (body["project_id"], body["truncate_string_length"]) == ("UHJvamVjdDox", 1)
+        assert "limit" not in body
+        window = range(unix_ms(body["start_time"]), unix_ms(body["end_time"]) + 1)
+        rows = [row for row in self.rows if unix_ms(row["start_time"]) in window]
+        start = int(query.get("cursor", ["0"])[0])
+        end = start + int(query["limit"][0])
+        has_more = end < len(rows)
+        position = {"has_more": has_more, **({"next_cursor": str(end)} if has_more else {})}
+        return said({"spans": rows[start:end], "pagination": position})

@@ -11,7 +11,7 @@ import pytest
 
 from tests.facts import Samples
 from tests.sources.conftest import Watched, Watching
-from tests.sources.described import Braintrust, Datadog, Opik, Weave, described
+from tests.sources.described import Arize, Braintrust, Datadog, Opik, Weave, described
 from tests.sources.standin import Recorded
 from tests.sources.test_recorded_scores import revisions, verdicts
 
@@ -20,6 +20,7 @@ STORES: dict[str, tuple[Callable[[int], Recorded], int, str]] = {
     "braintrust": (Braintrust, 3, "shop"),
     "weave": (Weave, 3, "shop/prod"),
     "datadog": (Datadog, 3, "shop"),
+    "arize": (Arize, 3, "UHJvamVjdDox"),
 }
 """System -> (the store at a time, how many times there are, project)."""
 PROOFS = {
@@ -29,6 +30,7 @@ PROOFS = {
     "weave": ("0123456789", {"Authorization": "Basic YXBpOjAxMjM0NTY3ODk="}),
     "datadog": ("key-1234567:app-1234567", {"DD-API-KEY": "key-1234567",
                                             "DD-APPLICATION-KEY": "app-1234567"}),
+    "arize": ("ak-1234567", {"Authorization": "Bearer ak-1234567"}),
 }  # fmt: skip
 """System -> (what its file of credentials holds, the headers that come of it)."""
 

@@ -14,7 +14,7 @@ from llm_trace_exporter.sources.system import System, Walk
 from llm_trace_exporter.sources.weave import Weave as WeaveSystem
 from tests.facts import Samples
 from tests.sources.conftest import Watching
-from tests.sources.described import Braintrust, Datadog, Opik, Weave, described
+from tests.sources.described import Arize, Braintrust, Datadog, Opik, Weave, described
 from tests.sources.standin import Answer, Query, Recorded
 from tests.sources.test_described import STORES, begun
 from tests.sources.test_recorded_scores import revisions, verdicts
@@ -55,11 +55,18 @@ def broken_datadog() -> Recorded:
     return store
 
 
+def broken_arize() -> Recorded:
+    store = Arize(0)
+    store.rows.insert(1, {**store.rows[0], "context": None})
+    return store
+
+
 BROKEN: dict[str, Callable[[], Recorded]] = {
     "opik": broken_opik,
     "braintrust": broken_braintrust,
     "weave": broken_weave,
     "datadog": broken_datadog,
+    "arize": broken_arize,
 }
 
 
@@ -90,7 +97,8 @@ def test_with_one_that_cannot_be_read_none_is_missed(watching: Watching, system:
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b'{"code": 500, "message": "a text"}'])
 def test_what_is_no_answer_deletes_nothing(watching: Watching, system: str, content: bytes) -> None:
     source = begun(watching, system)
-    source.poll()
+    for _ in range(2):
+        source.poll()
     before = told(source.samples())
     source.stand_in.trouble = [(200, content, {})]
     source.poll()

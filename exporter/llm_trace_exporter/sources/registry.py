@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .arize import Arize
 from .braintrust import Braintrust
 from .datadog import Datadog
 from .langfuse import Langfuse
@@ -30,6 +31,7 @@ SYSTEMS: Mapping[str, System] = {
         Braintrust(),
         Weave(),
         Datadog(),
+        Arize(),
         *RESULT_FILES,
     )
 }
