@@ -121,6 +121,22 @@ def test_a_full_queue_drops_and_counts() -> None:
     app.provider.shutdown()
 
 
+def test_threads_lose_nothing(app: Application) -> None:
+    def work() -> None:
+        for _ in range(300):
+            app.call()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert app.processor.force_flush()
+    page = app.page
+    assert page.total("llm_requests_total") == 2_400
+    assert page.total(REJECTED) == 0
+
+
 def test_calls_never_wait_for_counting(app: Application) -> None:
     app.call()
     with app.processor.counting.engine.store.lock, app.processor.counting._turn:
