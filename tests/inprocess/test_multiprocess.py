@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,11 +23,10 @@ ALL = sum(CALLS) + 1
 LASTING = re.compile(r"llm_(?!exporter_)")
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    folder = tmp_path_factory.mktemp("shared")
+def output(module: str, folder: Path) -> str:
+    """What a program prints that has its files in a folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.inprocess.forking"],
+        [sys.executable, "-m", f"tests.inprocess.{module}"],
         cwd=ROOT,
         env={
             **os.environ,
@@ -38,8 +38,21 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Samples:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    folder = tmp_path_factory.mktemp("shared")
+    page = Samples(output("forking", folder))
     assert len(list(folder.glob("counter_*.db"))) == len(CALLS)
-    return Samples(done.stdout)
+    return page
+
+
+@pytest.mark.dear
+def test_a_fork_in_the_middle_of_a_write_leaves_a_child_that_counts(tmp_path: Path) -> None:
+    """The application's own metrics, too: prometheus_client's lock is one for all of them."""
+    assert output("fork_storm", tmp_path) == "0\n"
 
 
 def test_what_each_process_counted_is_added_up(page: Samples) -> None:

@@ -55,26 +55,36 @@ class Counting:
         self._max_queue = max_queue
         self._begin()
         self._of_process()
-        found = weakref.ref(self)
         # A registered function stays for good; what it is there for need not.
-        os.register_at_fork(after_in_child=lambda: _begin_again(found()))
+        found = weakref.ref(self)
+        os.register_at_fork(
+            before=lambda: _of(found, Counting._hold_files),
+            after_in_parent=lambda: _of(found, Counting._let_go_of_files),
+            after_in_child=lambda: _of(found, Counting._begin),
+        )
 
     def _begin(self) -> None:
+        """Forget everything, as a child does: what its parent has, its parent counts.
+
+        Whatever its parent held, locks that were held at that moment among it, is not used again.
+        """
         self._queue: deque[Ended] = deque()
         self._dropped = 0
         self._has_ended = False
         self._wake = threading.Event()
         # What interrupts a thread of the application, a signal's handler, may end a span, too.
         self._starting, self._turn = threading.RLock(), threading.RLock()
+        self._files = threading.RLock()
         self._thread: threading.Thread | None = None
         self._rooms: _Rooms | None = None
 
-    def begin_again(self) -> None:
-        """Forget everything, as a child does: what its parent has, its parent counts.
+    # prometheus_client has one lock for the files that workers share: a child that is forked while
+    # it is held could never count anything of its own again.
+    def _hold_files(self) -> None:
+        self._files.acquire()
 
-        Whatever its parent held, locks that were held at that moment among it, is not used again.
-        """
-        self._begin()
+    def _let_go_of_files(self) -> None:
+        self._files.release()
 
     @property
     def engine(self) -> Engine:
@@ -163,7 +173,8 @@ class Counting:
         mirror = self._of_process().mirror
         if mirror is not None:
             self.refresh()
-            mirror.write()
+            with self._files:
+                mirror.write()
 
     def _run(self, work: Callable[[], object]) -> None:
         self.engine.background.run("settle", work)
@@ -234,6 +245,7 @@ def _rooms(settings: Settings) -> _Rooms:
     return _Rooms(engine, reader, Mirror(engine.store) if is_multiprocess() else None)
 
 
-def _begin_again(counting: Counting | None) -> None:
+def _of(found: weakref.ref[Counting], work: Callable[[Counting], None]) -> None:
+    counting = found()
     if counting is not None:
-        counting.begin_again()
+        work(counting)
