@@ -7,11 +7,13 @@ the shape. A plan holds data only, and `filling.py` executes it.
 
 All facts decide but those in `VARYING`: these are handed on, and of usage and response ids it only
 decides whether there are any. Failed spans and those with events are read in full, and so is what
-a plan cannot say.
+a plan cannot say. What decides is kept as long as the plan is, so layouts are read in full where it
+stands in what may name a person: a message of an error, an object with other members.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 
@@ -21,7 +23,7 @@ from msgspec.structs import replace
 from ..model import LlmCall, Origin, ParsedRecord, Record, Step
 from ..otlp.records import STATUS_ERROR, Attributes, RawSpan, Value
 from ..remembered import Remembered
-from .coerce import MAX_TOKENS, REMEMBERED_CHARS
+from .coerce import MAX_TOKENS, REMEMBERED_CHARS, is_id
 from .schema import (
     FIELD_GROUPS,
     IGNORE,
@@ -42,9 +44,13 @@ LEFT_OPEN: frozenset[str] = frozenset(
 """Facts that are read of each span, where it tells them, and that nothing else depends on."""
 VARYING: frozenset[str] = LEFT_OPEN.union(USAGE_FACTS, ("usage_object", "response_id"))
 """Facts whose values decide nothing."""
+_PERSONAL = frozenset({"error_text"})
+"""Facts whose values anybody may have written anything into."""
 
 MAX_PLANS = 8_192
 _MAX_DECIDING = 48
+_PRIVATE_URL = re.compile(r"://[^?@]*[?@]")
+"""A credential or a query may be in it."""
 _MAX_BITS = 64
 _TRIES = 1_024
 """Spans of a layout that are noted before one that hardly repeats is read in full for good."""
@@ -86,10 +92,16 @@ class NotingView(RecordView, eq=False, gc=False):
     """Attributes whose values were asked for."""
     counted: set[str] = set()  # noqa: RUF012
     """Attributes of which it was asked whether they hold a count."""
+    is_private: bool = False
+    """Whether something was asked for that no plan may keep."""
 
     def _note(self, fact: str) -> None:
-        if fact not in VARYING:
-            self.asked.update([where.attr for where in self.locations.get(fact, ())])
+        if fact in VARYING:
+            return
+        for where in self.locations.get(fact, ()):
+            self.asked.add(where.attr)
+            # An object is kept whole, with whoever is named in it.
+            self.is_private |= bool(where.path) or fact in _PERSONAL
 
     def text(self, fact: str) -> str:
         """As of any view."""
@@ -109,8 +121,7 @@ class NotingView(RecordView, eq=False, gc=False):
     def count(self, fact: str) -> int | None:
         """As of any view."""
         where = self.locations.get(fact, ())
-        # What is counted within an object is known by all that is in it.
-        self.asked.update([place.attr for place in where if place.path])
+        self.is_private |= any(place.path for place in where)
         self.counted.update([place.attr for place in where if not place.path])
         return super().count(fact)
 
@@ -208,8 +219,10 @@ class Deciding:
         """Whether what was asked for is in the choice; else it is from now on."""
         self.tries += 1
         more = choice.with_asked(view)
-        if self.tries > _TRIES + self.hits or len(more) > _MAX_DECIDING:
+        is_rare = self.tries > _TRIES + self.hits
+        if is_rare or view.is_private or len(more) > _MAX_DECIDING:
             self.is_planned = False
+            return False
         if more is choice:
             return True
         self.choice = more
@@ -247,7 +260,7 @@ class Plans:
         choice = shape[0]
         if not isinstance(choice, Choice) or not layout.notes(choice, view):
             return
-        if reading.unreadable or not all(map(_is_short, shape)):
+        if reading.unreadable or not all(map(_may_be_kept, shape)):
             return
         if not _can_be_planned(reading, kind, usage):
             self._known.keep(shape, _IN_FULL)
@@ -338,12 +351,13 @@ def _plain(places: FactPlaces) -> tuple[str, str] | None:
     return None if first.path or second.path else (first.attr, second.attr)
 
 
-def _is_short(part: object) -> bool:
-    """Whether a part of a shape is no text that anybody wrote at length."""
+def _may_be_kept(part: object) -> bool:
+    """Whether a part of a shape is no text that anybody wrote at length, and no id."""
     if isinstance(part, tuple):
-        return all(map(_is_short, part))
+        return all(map(_may_be_kept, part))
     if isinstance(part, int):
         return part.bit_length() <= _MAX_BITS
-    return not isinstance(part, bytes) and (
-        not isinstance(part, str) or len(part) <= REMEMBERED_CHARS
-    )
+    if isinstance(part, str):
+        is_short = len(part) <= REMEMBERED_CHARS
+        return is_short and not is_id(part) and _PRIVATE_URL.search(part) is None
+    return not isinstance(part, bytes)
