@@ -114,6 +114,50 @@ def test_saved_budgets_come_back() -> None:
     assert (other.spent_usd, new.spent_usd) == (0, 0)
 
 
+def as_written_before(budgets: Budgets, kept_h: int) -> list[dict[str, Any]]:
+    """What a version saved that kept only the hours of its pace."""
+    saved = budgets.saved()
+    for one in saved:
+        del one["kept_h"]
+        one["hours"] = one["hours"][-kept_h:]
+    return saved
+
+
+@pytest.mark.parametrize(("period", "kept_h"), [("daily", 25), ("weekly", 169), ("monthly", 169)])
+def test_what_older_versions_did_not_keep_is_not_taken_for_nothing(
+    period: Any, kept_h: int
+) -> None:
+    budgets = Budgets([Budget("b", 100, period)])
+    hours = 24 * 16
+    for hour in range(hours):
+        spent(budgets, 1.0, MIDNIGHT_S + hour * 3600 + 1)
+    again = Budgets([Budget("b", 100, period)])
+    again.restore(as_written_before(budgets, kept_h))
+    loaded_s = MIDNIGHT_S + hours * 3600.0
+    assert one(again, loaded_s).spent_usd == one(budgets, loaded_s).spent_usd
+    shown = 0
+    for hour in range(hours, hours + 24 * 16):
+        spent(again, 1.0, MIDNIGHT_S + hour * 3600 + 1)
+        spent(budgets, 1.0, MIDNIGHT_S + hour * 3600 + 1)
+        if hour % 7:
+            continue
+        found, right = (one(b, MIDNIGHT_S + (hour + 1) * 3600 - 1) for b in (again, budgets))
+        assert found.forecast_usd in (None, pytest.approx(right.forecast_usd, rel=0.01))
+        assert found.usual_ratio in (None, pytest.approx(right.usual_ratio, rel=0.01))
+        shown += found.forecast_usd is not None
+        again.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(again.saved())))
+    assert shown > 24 * 9 // 7
+
+
+def test_a_quiet_budget_keeps_since_when_it_is_known() -> None:
+    budgets = Budgets([Budget("b", 100, "monthly")])
+    one(budgets, MIDNIGHT_S)
+    spent(budgets, 1.0, MIDNIGHT_S + 8 * DAY_S)
+    again = Budgets([Budget("b", 100, "monthly")])
+    again.restore(budgets.saved())
+    assert one(again, MIDNIGHT_S + 9 * DAY_S).forecast_usd is not None
+
+
 def test_targets_replace_only_their_own_default() -> None:
     given = [Target("error_ratio", 0.01), Target("ttft_p95_seconds", 1, (("service", "chat"),))]
     found = {(t.slo, t.labels): t.value for t in effective(given)}

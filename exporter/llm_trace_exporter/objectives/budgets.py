@@ -211,6 +211,7 @@ class Budgets:
                 "spent_usd": a.spent_usd,
                 "since_s": a.since_s,
                 "hours": sorted(a.hours.items()),
+                "kept_h": usual.KEPT_H,
                 "before": a.before,
             }
             for a in self._accounts.values()
@@ -231,6 +232,9 @@ class Budgets:
             account.start_s, account.end_s = float(one["start_s"]), float(one["end_s"])
             account.spent_usd, account.since_s = float(one["spent_usd"]), float(one["since_s"])
             account.hours = {int(hour): float(usd) for hour, usd in one["hours"]}
+            if account.hours and int(one.get("kept_h", 0)) < usual.KEPT_H:
+                # Who wrote it kept fewer hours: before the oldest, it is not known what was spent.
+                account.since_s = max(account.since_s, float(min(account.hours) * HOUR_S))
             start_s, end_s, usd = map(float, one["before"])
             account.before = (start_s, end_s, usd)
 
