@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import application, endtoend, engines, inprocess, judged, restarts, scrapes, soak
+from bench import application, endtoend, engines, growth, inprocess, judged, restarts, scrapes, soak
 from bench.effort import FULL, QUICK, Effort
 from bench.table import Row, machine, records, render
 
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[Effort, Path], list[Row]]] = {
     "inprocess": inprocess.measure,
     "engines": engines.measure,
     "application": application.measure,
+    "growth": growth.measure,
     "judged": judged.measure,
     "endtoend": endtoend.measure,
     "scrapes": scrapes.measure,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -152,7 +152,7 @@ def as_json(body: bytes) -> bytes:
     return json.dumps(with_hex(MessageToDict(message, use_integers_for_enums=True))).encode()
 
 
-def label_sets(services: range, *, seed: int, now_ns: int) -> bytes:
+def label_sets(services: Iterable[int], *, seed: int, now_ns: int) -> bytes:
     """A serialised request with one successful chat call of each of these services.
 
     Every service has a label set of its own in each family of calls.

@@ -16,7 +16,7 @@ class Remembered(dict[_K, _V]):
     are safe.
     """
 
-    __slots__ = ("_limit",)
+    __slots__ = ("limit",)
 
     def __init__(self, limit: int) -> None:
         """Start empty.
@@ -25,11 +25,11 @@ class Remembered(dict[_K, _V]):
             limit: How many keys are held, at least 4.
         """
         super().__init__()
-        self._limit = limit
+        self.limit = limit
 
     def keep(self, key: _K, value: _V) -> None:
         """Hold a value."""
-        if len(self) >= self._limit:
-            for old in list(self)[: self._limit // 4]:
+        if len(self) >= self.limit:
+            for old in list(self)[: self.limit // 4]:
                 self.pop(old, None)
         self[key] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -152,17 +153,41 @@ class TestLimits:
             )
         assert meter.total(REQUESTS) == MAX_BUNDLES + 2_000
         assert sum(meter.samples("llm_exporter_series").values()) < 2_000
-        assert len(meter.recorder._calls.by_key) <= MAX_BUNDLES
+        assert 1 < len(meter.recorder._calls.by_key) <= 20
+        assert len(meter.recorder._calls._capped) <= MAX_BUNDLES
 
     def test_label_sets_beyond_the_bound_push_out_the_oldest_only(
         self, new_meter: NewMeter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(series_sets, "MAX_BUNDLES", 40)
-        meter = new_meter()
+        monkeypatch.setattr(series_sets, "MAX_BUNDLES", 4)
+        meter = new_meter(max_series_per_family=40)
         for i in range(41):
             meter.call(origin={"service": f"s{i}"})
         known = [key[0] for key in meter.recorder._calls.by_key]
         assert known == [f"s{i}" for i in range(10, 41)]
+
+    def test_what_is_shown_is_remembered_whatever_the_caps_change(
+        self, new_meter: NewMeter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(series_sets, "MAX_BUNDLES", 4)
+        meter = new_meter(max_series_per_family=100, caps={"service": 30})
+        for i in range(130):
+            meter.call(origin={"service": f"s{i}"})
+        calls = meter.recorder._calls
+        assert [key[0] for key in calls.by_key] == [f"s{i}" for i in range(30)]
+        assert len(calls._capped) <= 4
+        assert meter.total("llm_exporter_label_overflow_total", label="service") == 100
+
+    def test_a_reload_makes_room_for_more_label_sets(
+        self, new_meter: NewMeter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(series_sets, "MAX_BUNDLES", 4)
+        meter = new_meter(max_series_per_family=10)
+        for limit, expected in ((10, 10), (200, 60)):
+            meter.store.reconfigure(replace(meter.store.options, max_series_per_family=limit))
+            for i in range(60):
+                meter.call(origin={"service": f"s{i}"})
+            assert expected - 3 <= len(meter.recorder._calls.by_key) <= expected
 
     def test_huge_label_sets_are_not_remembered(self, new_meter: NewMeter) -> None:
         meter = new_meter()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol, TypeVar
 
 from msgspec.structs import astuple
 
@@ -17,10 +16,11 @@ from ..settled import Agreement, PricedCall, TraceSummary
 from .catalogue import REQUEST
 from .name_profiles import NameProfiles
 from .plausibility import duration_of, plausible
-from .series import MAX_AMOUNT, Counter, TraceRef
+from .series import MAX_AMOUNT, TraceRef
 from .series_sets import (
     NO_LABELS,
     AgreementSeries,
+    B,
     CallSeries,
     FeedbackSeries,
     Labeller,
@@ -315,18 +315,7 @@ class Recorder:
         return origin.trace_id, origin.span_id, self._wall_clock()
 
 
-class _Bundle(Protocol):
-    @property
-    def overflows(self) -> tuple[Counter, ...]: ...
-
-    @property
-    def co_created(self) -> tuple[Counter, ...]: ...
-
-
-_B = TypeVar("_B", bound=_Bundle)
-
-
-def _series_for(cache: SeriesCache[_B], key: tuple[str | tuple[str, ...], ...], now_s: float) -> _B:
+def _series_for(cache: SeriesCache[B], key: tuple[str | tuple[str, ...], ...], now_s: float) -> B:
     """Return the series of a label set, in use now; what the caps replaced of it is counted."""
     series = cache.by_key.get(key) or cache.make(key)
     for overflow in series.overflows:

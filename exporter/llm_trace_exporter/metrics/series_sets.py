@@ -7,7 +7,7 @@ label sets, so the recorder keeps a bundle per set: one look-up, then additions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from ..remembered import Remembered
 from .catalogue import QUALITY, REQUEST, ROUTE, STEP, TRACE
@@ -15,7 +15,8 @@ from .series import Counter, Gauge, Histogram
 from .store import FamilySeries, Store
 
 MAX_BUNDLES = 16_384
-"""Label sets remembered per kind of record; a flood of new ones costs time, not memory."""
+"""Label sets remembered per kind of record, where a family may not have more series; as many of
+those that the caps changed. A flood of new ones costs time, not memory."""
 
 MAX_KEY_CHARS = 2048
 """Longer label sets (before cleaning) are served but not remembered."""
@@ -33,7 +34,23 @@ ALL_RATINGS = ("positive", "negative")
 
 Dimensions: TypeAlias = tuple[str, ...]
 S = TypeVar("S", Counter, Gauge, Histogram)
-B = TypeVar("B")
+
+
+class Bundle(Protocol):
+    """What one label set of one kind of record needs."""
+
+    @property
+    def overflows(self) -> tuple[Counter, ...]:
+        """Counters of the labels that the caps replaced."""
+        ...
+
+    @property
+    def co_created(self) -> tuple[Counter, ...]:
+        """Series that appear and expire together."""
+        ...
+
+
+B = TypeVar("B", bound=Bundle)
 
 
 class SeriesByLabels(dict[tuple[str, ...], S], Generic[S]):
@@ -91,20 +108,35 @@ class Labeller:
 
 
 class SeriesCache(Generic[B]):
-    """Bundles by raw label set: bounded, and forgotten when the store drops series."""
+    """Bundles by raw label set: forgotten when the store drops series, and bounded.
+
+    What is shown is bounded by the store, so there is room for all of it, next to the series
+    themselves. What the caps changed is not, and is kept apart: it pushes out none of the others.
+    """
 
     def __init__(self, store: Store, build: Callable[..., B]) -> None:
         """Take what makes a bundle from the parts of a key."""
         self.by_key: Remembered[tuple[str | Dimensions, ...], B] = Remembered(MAX_BUNDLES)
         """For the fast path: look here first, then `make`."""
+        self._capped: Remembered[tuple[str | Dimensions, ...], B] = Remembered(MAX_BUNDLES)
+        self._store = store
         self._build = build
-        store.watch(self.by_key.clear)
+        self._forget()
+        store.watch(self._forget)
+
+    def _forget(self) -> None:
+        self.by_key.clear()
+        self._capped.clear()
+        self.by_key.limit = max(MAX_BUNDLES, self._store.options.max_series_per_family)
 
     def make(self, key: tuple[str | Dimensions, ...]) -> B:
-        """Build the bundle of a label set and remember it."""
+        """Find the bundle of a label set that the caps changed, or build it and remember it."""
+        found = self._capped.get(key)
+        if found is not None:
+            return found
         bundle = self._build(*key)
         if sum(len(p) if isinstance(p, str) else sum(map(len, p)) for p in key) <= MAX_KEY_CHARS:
-            self.by_key.keep(key, bundle)
+            (self._capped if bundle.overflows else self.by_key).keep(key, bundle)
         return bundle
 
 

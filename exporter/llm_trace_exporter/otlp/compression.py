@@ -72,7 +72,8 @@ def _deflate(body: bytes, limit: int) -> bytes:
 
 
 def _inflate(body: bytes, limit: int, wbits: int, max_members: int) -> bytes:
-    out = bytearray()
+    chunks: list[bytes] = []
+    left = limit + 1
     member = zlib.decompressobj(wbits)
     members = 1
     for at in range(0, len(body), _ZLIB_CHUNK):
@@ -81,12 +82,13 @@ def _inflate(body: bytes, limit: int, wbits: int, max_members: int) -> bytes:
             if member.eof:
                 members = _next_member(members, max_members)
                 member = zlib.decompressobj(wbits)
-            out += member.decompress(data, limit + 1 - len(out))
-            if len(out) > limit:
+            chunks.append(member.decompress(data, left))
+            left -= len(chunks[-1])
+            if left <= 0:
                 raise TooLarge(_too_large(limit))
             data = member.unconsumed_tail or member.unused_data
     _check_end(member)
-    return bytes(out)
+    return b"".join(chunks)
 
 
 def _zstd(body: bytes, limit: int) -> bytes:
