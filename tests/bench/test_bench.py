@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client import generate_latest
 from rich.console import Console
 
-from bench import application, inprocess
+from bench import inprocess
 from bench.baseline import Baseline
 from bench.effort import QUICK
 from bench.payloads import Shape, as_json, label_sets, request, requests
@@ -138,10 +138,3 @@ def test_the_command_prints_json() -> None:
         capture_output=True, timeout=120, check=True,
     )  # fmt: skip
     assert {"machine", "rows"} == json.loads(done.stdout).keys()
-
-
-def test_counting_in_an_application_keeps_its_budget(tmp_path: Path) -> None:
-    effort = dataclasses.replace(QUICK, content_bytes=(1_500,), rounds=1, requests=1)
-    own, beside = application.measure(effort, tmp_path)
-    assert own.within_budget
-    assert 0 < own.exporter < beside.exporter
