@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm_trace_exporter.config.source_settings import SourceSettings
+from llm_trace_exporter.sources.http import MAX_BODY_BYTES
 from tests.facts import Samples
 from tests.sources.conftest import NOW, Watched
 from tests.sources.standin import RECORDED, Phoenix, StandIn, loaded
@@ -88,6 +89,22 @@ def test_what_is_none_takes_no_other_along(begin: Begin, system: str, content: b
     at = source.samples()
     assert cases(at)
     assert at.total("llm_exporter_source_unreadable_rows_total") == 1
+
+
+@pytest.mark.parametrize("system", FILES)
+def test_one_that_is_too_large_takes_no_other_along(
+    begin: Begin, system: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = begin(system)
+    folder = Path(source.settings.url.removeprefix("file://"))
+    with (folder / "large").open("wb") as file:
+        file.truncate(MAX_BODY_BYTES + 1)
+    os.utime(folder / "large", (NOW.timestamp() - 120,) * 2)
+    assert source.poll() == source.settings.interval_s
+    at = source.samples()
+    assert cases(at)
+    assert at.total("llm_exporter_source_unreadable_rows_total") == 1
+    assert f"more than {MAX_BODY_BYTES} bytes" in caplog.text
 
 
 def test_nothing_is_read_outside_of_the_folder(begin: Begin, tmp_path: Path) -> None:

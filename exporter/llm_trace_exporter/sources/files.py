@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,8 @@ import msgspec
 from .errors import Busy, Refused, SourceError
 from .http import MAX_BODY_BYTES
 from .system import Ask, Page, Walk
+
+_logger = logging.getLogger(__name__)
 
 LIST = "list"
 SCHEME = "file://"
@@ -38,7 +41,7 @@ class Folder:
         self._max_bytes = max_bytes
 
     def fetch(self, ask: Ask) -> bytes:
-        """The list of the files that match, or what is in one.
+        """The list of the files that match, or what is in one: nothing of one that is too large.
 
         Raises: Refused, Busy, SourceError.
         """
@@ -70,7 +73,8 @@ class Folder:
         with (self._folder / name).open("rb") as file:
             content = file.read(self._max_bytes + 1)
         if len(content) > self._max_bytes:
-            raise SourceError(f"a file of more than {self._max_bytes} bytes")
+            _logger.warning("a result file is passed over: more than %d bytes", self._max_bytes)
+            return b""
         return content
 
 
