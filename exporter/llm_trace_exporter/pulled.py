@@ -127,3 +127,5 @@ class PulledPage:
     scores: tuple[PulledScore, ...] = ()
     spans: tuple[RawSpan, ...] = ()
     complete: Complete | None = None
+    unread: int = 0
+    """Rows of which nothing could be made."""

@@ -21,7 +21,7 @@ from ..otlp.records import STATUS_ERROR
 from ..score_items import ScoreItem, span_id_of, trace_id_of
 from .credentials import basic_or_bearer
 from .restore_spans import StoredSpan
-from .rows import Rows, iso_of, unix_ns
+from .rows import Row, Rows, each, iso_of, unix_ns
 from .system import Ask, Page, Told, Walk
 
 NAME = "langfuse"
@@ -40,7 +40,7 @@ class _Subject(Struct, rename="camel"):
     trace_id: str | None = None
 
 
-class _Score(Struct, rename="camel"):
+class _Score(Row, rename="camel"):
     id: str
     name: str
     timestamp: datetime
@@ -56,7 +56,7 @@ class _Score(Struct, rename="camel"):
     dataset_run_id: str | None = None
 
 
-class _Observation(Struct, rename="camel"):
+class _Observation(Row, rename="camel"):
     id: str
     start_time: datetime
     trace_id: str | None = None
@@ -146,10 +146,11 @@ def _following(ask: Ask, told: Any) -> Ask | None:
 
 def _scores(ask: Ask, body: bytes) -> Page:
     rows, meta, unread = _SCORES.read(body)
-    told = tuple(_told(row) for row in rows if _is_said(row))
+    told, odd = each(_told, filter(_is_said, rows))
+    unread += odd
     seen = ask.seen | {one.identity for one in told}
     newest_ns = max((unix_ns(row.timestamp) for row in rows), default=0)
-    page = Page(len(rows), newest_ns, told, seen=seen, unread=unread)
+    page = Page(len(rows), newest_ns, tuple(told), seen=seen, unread=unread)
     following = _following(ask, meta)
     if following is not None:
         return replace(page, asks=(replace(following, seen=seen),))
@@ -199,14 +200,14 @@ def _told(row: _Score) -> Told:
 
 def _calls(walk: Walk, ask: Ask, body: bytes) -> Page:
     rows, meta, unread = _OBSERVATIONS.read(body)
-    spans = tuple(_stored(row) for row in rows if row.trace_id and row.end_time is not None)
+    spans, odd = each(_stored, (row for row in rows if row.trace_id and row.end_time is not None))
     following = _following(ask, meta)
     return Page(
         len(rows),
         max((unix_ns(row.start_time) for row in rows), default=0),
         spans=tuple(span for span in spans if span.start_ns >= walk.begin_ns),
         asks=(following,) if following is not None else (),
-        unread=unread,
+        unread=unread + odd,
     )
 
 

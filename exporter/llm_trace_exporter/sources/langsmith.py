@@ -18,7 +18,7 @@ from msgspec import Struct
 from ..dialects import NO_SCORE, Result, score_of
 from ..model import JudgeKind
 from ..score_items import ScoreItem, span_id_of, trace_id_of
-from .rows import Rows, iso_of, unix_ns
+from .rows import Row, Rows, each, iso_of, unix_ns
 from .system import Ask, Page, Told, Walk
 
 NAME = "langsmith"
@@ -32,7 +32,7 @@ class _From(Struct):
     type: str = ""
 
 
-class _Feedback(Struct):
+class _Feedback(Row):
     id: str
     key: str
     created_at: datetime
@@ -74,16 +74,16 @@ class LangSmith:
         Raises: SourceError where it is not what LangSmith writes.
         """
         rows, _, unread = _FEEDBACK.read(body)
-        told = tuple(_told(row) for row in rows if _is_said(row))
+        told, odd = each(_told, filter(_is_said, rows))
         times = [unix_ns(row.created_at) for row in rows]
-        page = Page(len(rows), max(times, default=0), told, unread=unread)
+        page = Page(len(rows), max(times, default=0), tuple(told), unread=unread + odd)
         offset = int(dict(ask.params)["offset"])
         read = len(rows) + unread
         if read >= ask.limit:
             own = ask.params[:-1]
             following = replace(ask, params=(*own, ("offset", str(offset + read))))
             return replace(page, asks=(following,))
-        is_all = not offset and not unread
+        is_all = not offset and not page.unread
         return replace(page, complete_window=is_all, seen=frozenset(one.identity for one in told))
 
 

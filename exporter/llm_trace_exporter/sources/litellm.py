@@ -19,7 +19,7 @@ from msgspec import Raw, Struct
 from ..otlp.records import STATUS_ERROR
 from .credentials import basic_or_bearer
 from .restore_spans import StoredSpan
-from .rows import Rows, unix_ns
+from .rows import Row, Rows, each, unix_ns
 from .system import Ask, Page, Walk
 
 NAME = "litellm"
@@ -56,7 +56,7 @@ class _Metadata(Struct):
     user_api_key_team_alias: str | None = None
 
 
-class _Row(Struct):
+class _Row(Row):
     request_id: str
     started: datetime = msgspec.field(name="startTime")
     ended: datetime | None = msgspec.field(default=None, name="endTime")
@@ -101,7 +101,7 @@ class LiteLLM:
         Raises: SourceError where it is not what LiteLLM writes.
         """
         rows, pages, unread = _ROWS.read(body)
-        spans = (_stored(row) for row in rows if row.cache_hit != _FROM_CACHE)
+        spans, odd = each(_stored, (row for row in rows if row.cache_hit != _FROM_CACHE))
         number = int(dict(ask.params)["page"])
         has_more = isinstance(pages, int) and number < pages
         following = replace(ask, params=(*ask.params[:-1], ("page", str(number + 1))))
@@ -110,7 +110,7 @@ class LiteLLM:
             max((unix_ns(row.started) for row in rows), default=0),
             spans=tuple(span for span in spans if span.start_ns >= walk.begin_ns),
             asks=(following,) if has_more else (),
-            unread=unread,
+            unread=unread + odd,
         )
 
 

@@ -22,7 +22,7 @@ from ..model import JudgeKind
 from ..score_items import ScoreItem, span_id_of, trace_id_of
 from .credentials import basic_or_bearer
 from .restore_spans import StoredSpan
-from .rows import NOTHING, Rows, batched, unix_ns
+from .rows import NOTHING, Nanoseconds, Row, Rows, batched, each, unix_ns
 from .system import Ask, Page, Told, Walk
 
 NAME = "mlflow"
@@ -44,7 +44,7 @@ class _Feedback(Struct):
     error: Raw = NOTHING
 
 
-class _Assessment(Struct):
+class _Assessment(Row):
     assessment_id: str
     assessment_name: str
     span_id: str = ""
@@ -52,16 +52,16 @@ class _Assessment(Struct):
     create_time: datetime | None = None
     last_update_time: datetime | None = None
     feedback: _Feedback | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     valid: bool = True
 
 
-class _Trace(Struct):
+class _Trace(Row):
     trace_id: str
     request_time: datetime
-    trace_metadata: dict[str, Raw] = {}
-    tags: dict[str, Raw] = {}
-    assessments: list[_Assessment] = []
+    trace_metadata: dict[str, Raw] = msgspec.field(default_factory=dict)
+    tags: dict[str, Raw] = msgspec.field(default_factory=dict)
+    assessments: list[_Assessment] = msgspec.field(default_factory=list)
 
 
 class _Attribute(Struct):
@@ -76,25 +76,25 @@ class _Status(Struct):
 
 class _Event(Struct):
     name: str = ""
-    time_unix_nano: int = 0
-    attributes: list[_Attribute] = []
+    time_unix_nano: Nanoseconds = 0
+    attributes: list[_Attribute] = msgspec.field(default_factory=list)
 
 
 class _Span(Struct):
     trace_id: str
     span_id: str
-    start_time_unix_nano: int
-    end_time_unix_nano: int = 0
+    start_time_unix_nano: Nanoseconds
+    end_time_unix_nano: Nanoseconds = 0
     parent_span_id: str = ""
     name: str = ""
-    attributes: list[_Attribute] = []
-    events: list[_Event] = []
+    attributes: list[_Attribute] = msgspec.field(default_factory=list)
+    events: list[_Event] = msgspec.field(default_factory=list)
     status: _Status = msgspec.field(default_factory=_Status)
 
 
 class _Whole(Struct):
     trace_info: _Trace
-    spans: list[_Span] = []
+    spans: list[_Span] = msgspec.field(default_factory=list)
 
 
 _TRACES = Rows(_Trace, "traces", "next_page_token")
@@ -141,7 +141,12 @@ def _traces(walk: Walk, ask: Ask, body: bytes) -> Page:
     told: list[Told] = []
     for row in rows:
         run = _text(row.trace_metadata.get(_RUN_OF_TRACE))
-        told += [_told(row, one, run) for one in row.assessments if _is_said(one)]
+        found, odd = each(
+            lambda one, row=row, run=run: _told(row, one, run),  # type: ignore[misc]
+            filter(_is_said, row.assessments),
+        )
+        told += found
+        unread += odd
     times = [unix_ns(row.request_time) for row in rows]
     asks = [_following(walk, ask, times, str(token))] if token and rows else []
     if walk.with_calls:
@@ -205,10 +210,11 @@ def _told(trace: _Trace, row: _Assessment, run: str) -> Told:
 
 def _spans(walk: Walk, body: bytes) -> Page:
     rows, _, unread = _WHOLE.read(body)
-    spans = tuple(
-        _stored(span, row.trace_info) for row in rows for span in row.spans if _counts(span, walk)
+    spans, odd = each(
+        lambda pair: _stored(*pair),
+        ((span, row.trace_info) for row in rows for span in row.spans if _counts(span, walk)),
     )
-    return Page(len(rows), spans=spans, unread=unread)
+    return Page(len(rows), spans=tuple(spans), unread=unread + odd)
 
 
 def _counts(span: _Span, walk: Walk) -> bool:

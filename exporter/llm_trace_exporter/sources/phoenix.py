@@ -21,7 +21,7 @@ from ..model import JudgeKind
 from ..pulled import Identity
 from ..score_items import ScoreItem, span_id_of, trace_id_of
 from .restore_spans import StoredSpan
-from .rows import NOTHING, Rows, batched, iso_of, unix_ns
+from .rows import NOTHING, Row, Rows, batched, each, iso_of, unix_ns
 from .system import Ask, Page, Told, Walk
 
 NAME = "phoenix"
@@ -40,18 +40,18 @@ class _Ids(Struct):
     span_id: str
 
 
-class _Span(Struct):
+class _Span(Row):
     context: _Ids
     start_time: datetime
 
 
-class _Event(Struct):
+class _Event(Row):
     name: str = ""
     timestamp: datetime | None = None
-    attributes: dict[str, Raw] = {}
+    attributes: dict[str, Raw] = msgspec.field(default_factory=dict)
 
 
-class _Call(Struct):
+class _Call(Row):
     id: str
     context: _Ids
     start_time: datetime
@@ -61,8 +61,8 @@ class _Call(Struct):
     parent_id: str | None = None
     status_code: str = ""
     status_message: str = ""
-    attributes: dict[str, Raw] = {}
-    events: list[_Event] = []
+    attributes: dict[str, Raw] = msgspec.field(default_factory=dict)
+    events: list[_Event] = msgspec.field(default_factory=list)
 
 
 class _Result(Struct):
@@ -71,7 +71,7 @@ class _Result(Struct):
     explanation: Raw = NOTHING
 
 
-class _Annotation(Struct):
+class _Annotation(Row):
     name: str
     annotator_kind: str = ""
     identifier: str | None = None
@@ -156,7 +156,8 @@ def _next(ask: Ask, cursor: str, seen: frozenset[Identity] = frozenset()) -> Ask
 
 def _annotations(ask: Ask, body: bytes) -> Page:
     rows, after, unread = _ANNOTATIONS.read(body) if body else ([], None, 0)
-    told = tuple(_told(row, ask.known) for row in rows if _is_said(row))
+    found, odd = each(lambda row: _told(row, ask.known), filter(_is_said, rows))
+    told, unread = tuple(found), unread + odd
     seen = ask.seen | {one.identity for one in told}
     if after:
         return Page(len(rows), scores=told, asks=(_next(ask, after, seen),), unread=unread)
@@ -213,11 +214,11 @@ def _calls(walk: Walk, cursor: str) -> Ask:
 def _called(ask: Ask, body: bytes) -> Page:
     rows, after, unread = _CALLS.read(body)
     newest = max(map(_row_of, rows), default=0)
-    spans = tuple(map(_stored, rows))
+    spans, odd = each(_stored, rows)
     # Row ids begin anew in an emptied table: with nothing at the cursor, from the start.
     cursor = str(newest) if rows else None if unread else "0"
     asks = (_next(ask, after),) if after else ()
-    return Page(len(rows), spans=spans, asks=asks, cursor=cursor, unread=unread)
+    return Page(len(rows), spans=tuple(spans), asks=asks, cursor=cursor, unread=unread + odd)
 
 
 def _row_of(row: _Call) -> int:

@@ -253,8 +253,6 @@ class Poller:
             if page.cursor is not None:
                 progress = replace_progress(progress, cursor=page.cursor)
             newest_ns = max(newest_ns, page.newest_ns)
-            if page.unread:
-                self._report.unread(options.name, page.unread)
             self._take(reader, page, progress, runs)
         if is_slow:
             progress = replace_progress(progress, floor_ns=since_ns)
@@ -270,7 +268,9 @@ class Poller:
             cases[:] = reader.cases(page, context, now_ns)
             return reader.page(page, progress, context, now_ns)
 
-        self._consumer.ingest_page(read, Tenant(labels=self.options.labels))
+        taken = self._consumer.ingest_page(read, Tenant(labels=self.options.labels))
+        if taken.unread:
+            self._report.unread(self.options.name, taken.unread)
         for case in cases:
             runs.add(case)
 

@@ -11,7 +11,7 @@ from ..otlp.attributes import KeyFilter
 from ..pulled import Complete, Progress, PulledPage, PulledScore, Said
 from ..score_items import to_record
 from .restore_spans import restored
-from .rows import print_of
+from .rows import each, print_of
 from .system import Page, Told, Walk
 
 
@@ -40,10 +40,11 @@ class Reader:
     def page(self, page: Page, progress: Progress, context: Context, now_ns: int) -> PulledPage:
         """A page as it is counted."""
         production = [told for told in page.scores if not told.run]
-        found = (self._score(told, context, now_ns) for told in production)
+        found, odd = each(lambda told: self._score(told, context, now_ns), production)
         scores = tuple(score for score in found if score is not None)
         keys = KeyFilter(wanted_keys(context), WANTED_PATTERN) if page.spans else None
-        spans = () if keys is None else tuple(restored(span, keys.keep) for span in page.spans)
+        keep = keys.keep if keys is not None else bool
+        spans, odd_spans = each(lambda span: restored(span, keep), page.spans)
         for span in spans:
             if self.service:
                 span.resource.attrs.setdefault("service.name", self.service)
@@ -56,6 +57,7 @@ class Reader:
             scores,
             tuple(span for span in spans if span.trace_id and span.span_id),
             self._complete(page),
+            page.unread + odd + odd_spans,
         )
 
     def cases(self, page: Page, context: Context, now_ns: int) -> Iterable[Case]:

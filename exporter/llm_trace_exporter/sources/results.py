@@ -24,7 +24,8 @@ from ..dialects import NO_SCORE, Result, score_of
 from ..score_items import ScoreItem
 from .errors import SourceError
 from .files import LIST, listed, listing
-from .rows import NOTHING, unix_ns, without_nan
+from .mending import mended
+from .rows import NOTHING, unix_ns
 from .system import Ask, Page, Told, Walk
 
 _MAX_MEMBER_BYTES = 64 * 1024 * 1024
@@ -150,7 +151,7 @@ class ResultFiles:
         try:
             run = self.parse(body, ask.path, ask.known["mtime_ns"])
             told = tuple(_told(run, at, result) for at, result in enumerate(run.results))
-        except (msgspec.MsgspecError, UnicodeDecodeError, SourceError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, SourceError, RecursionError):
             return Page(1, unread=1)
         return Page(len(told), run.time_ns, told)
 
@@ -162,7 +163,7 @@ def _told(run: Run, number: int, result: Result) -> Told:
 
 def parse_deepeval(content: bytes, file: str, mtime_ns: int) -> Run:
     """A test run of DeepEval. A metric with an error broke, whatever `success` says."""
-    told = _deepeval.decode(without_nan(content))
+    told = _deepeval.decode(mended(content))
     cases = (*told.test_cases, *told.conversational_test_cases)
     metrics = (metric for case in cases for metric in case.metrics_data or ())
     results = [
@@ -180,7 +181,7 @@ def parse_deepeval(content: bytes, file: str, mtime_ns: int) -> Run:
 
 def parse_promptfoo(content: bytes, file: str, mtime_ns: int) -> Run:
     """An evaluation of promptfoo. Where the provider failed there is no verdict."""
-    told = _promptfoo.decode(without_nan(content))
+    told = _promptfoo.decode(mended(content))
     rows = [row for row in told.results.results if row.failure_reason != _PROVIDER_FAILED]
     components = (
         component
@@ -207,8 +208,8 @@ def _graded(told: _Component) -> Result:
 def parse_inspect(content: bytes, file: str, mtime_ns: int) -> Run:
     """A log of inspect_ai. A sample without a number was not scored: its scorer broke."""
     members = dict(_members(content))
-    about = _header.decode(without_nan(members["header.json"])).eval
-    samples = _samples.decode(without_nan(members["summaries.json"]))
+    about = _header.decode(mended(members["header.json"])).eval
+    samples = _samples.decode(mended(members["summaries.json"]))
     results = [
         _scored(name, told.value) for one in samples for name, told in (one.scores or {}).items()
     ]

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
 from .errors import SourceError
+from .mending import mended
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Without backtracking: what could be tried again is remembered, a hundred bytes for each.
-_BARE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_ODD = (*_UNREADABLE, ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
+_MAX_NS = (1 << 63) - 1
 NOTHING = msgspec.Raw(b"null")
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_NS)]
+"""Unix nanoseconds, up to 2262."""
+
+
+class Row(msgspec.Struct):
+    """What a store writes; with a time that is none, as of the year 9999, it is no row."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, datetime):
+                unix_ns(value)
+
+
+def each(convert: Callable[[_T], _R], rows: Iterable[_T]) -> tuple[list[_R], int]:
+    """(what comes of the rows, how many nothing can be made of): none takes another along."""
+    found: list[_R] = []
+    odd = 0
+    for row in rows:
+        try:
+            found.append(convert(row))
+        except _ODD:
+            odd += 1
+    return found, odd
 
 
 class Rows(Generic[_T]):
@@ -53,10 +78,10 @@ class Rows(Generic[_T]):
             body = b'{"rows":' + body + b"}"
         try:
             found = self._whole.decode(body)
-        except (msgspec.ValidationError, RecursionError):
+        except msgspec.ValidationError:
             pass
-        except msgspec.DecodeError:
-            body = without_nan(body)
+        except (msgspec.DecodeError, RecursionError):
+            body = mended(body)
         else:
             return found.rows, getattr(found, "after", None), 0
         try:
@@ -73,21 +98,18 @@ class Rows(Generic[_T]):
             return None
 
 
-def without_nan(body: bytes) -> bytes:
-    """JSON whose bare NaN and infinities, which is none, are texts: scores that are none."""
-
-    def quoted(found: re.Match[bytes]) -> bytes:
-        return found[0] if found[0].startswith(b'"') else b'"NaN"'
-
-    return _BARE.sub(quoted, body)
-
-
 def unix_ns(moment: datetime | None) -> int:
-    """Unix nanoseconds; without a zone it is UTC; 0: none."""
+    """Unix nanoseconds; without a zone it is UTC; 0: none.
+
+    Raises: ValueError where 64 bits do not hold it, before 1970 and from 2262 on.
+    """
     if moment is None:
         return 0
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND * 1000
+    ns = (aware - _EPOCH) // _MICROSECOND * 1000
+    if not 0 <= ns <= _MAX_NS:
+        raise ValueError("time: allowed: 1970 to 2262")
+    return ns
 
 
 def iso_of(ns: int) -> str:

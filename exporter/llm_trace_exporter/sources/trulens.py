@@ -20,7 +20,7 @@ from ..dialects import NO_SCORE, Result, score_of
 from ..otlp.records import STATUS_ERROR
 from ..score_items import ScoreItem, trace_id_of
 from .restore_spans import StoredSpan
-from .rows import Rows, unix_ns
+from .rows import Rows, each, unix_ns
 from .system import Ask, Page, Told, Walk
 
 NAME = "trulens"
@@ -132,10 +132,11 @@ def _calls_after(walk: Walk, place: int) -> Ask:
 
 def _scores(walk: Walk, ask: Ask, body: bytes) -> Page:
     rows, _, unread = _SCORE_ROWS.read(body)
-    told = tuple(_told(row, walk.timezone) for row in rows)
+    found, odd = each(lambda row: _told(row, walk.timezone), rows)
+    told = tuple(found)
     asks = (_scores_after(walk, rows[-1].place),) if len(rows) >= ask.limit else ()
     newest_ns = max((one.target_ns for one in told), default=0)
-    return Page(len(rows), newest_ns, told, asks=asks, unread=unread)
+    return Page(len(rows), newest_ns, told, asks=asks, unread=unread + odd)
 
 
 def _told(row: _Score, timezone: str) -> Told:
@@ -162,13 +163,13 @@ def _told(row: _Score, timezone: str) -> Told:
 def _calls(walk: Walk, ask: Ask, body: bytes) -> Page:
     rows, _, unread = _CALL_ROWS.read(body)
     asks = (_calls_after(walk, rows[-1].place),) if len(rows) >= ask.limit else ()
-    spans = tuple(_stored(row, walk.timezone) for row in rows)
+    spans, odd = each(lambda row: _stored(row, walk.timezone), rows)
     return Page(
         len(rows),
         spans=tuple(span for span in spans if span.start_ns >= walk.begin_ns),
         asks=asks,
         cursor=str(rows[-1].place) if rows else None,
-        unread=unread,
+        unread=unread + odd,
     )
 
 
