@@ -28,6 +28,8 @@ from .trace import Content, Report
 
 _Reporter = tuple[str, str]
 """Signal and scope."""
+_UNTOLD = (False, -1, -1)
+"""Outcome of a call that was answered and whose usage nobody told."""
 
 
 class CopyIndex:
@@ -80,20 +82,34 @@ class CopyIndex:
                 yield from nearest_waiting(members, waiting, may_be_copies)
 
     def _parts(self, due: Iterable[Content]) -> dict[Content, list[dict[int, Report]]]:
-        """What tells the same output where one of the two knows no input."""
+        """What tells the same output where one of the two knows no input, or no usage."""
         found: dict[Content, list[dict[int, Report]]] = {}
         partial: dict[tuple[str, int], Content] = {}
         for content in due:
-            service, _, given, written = content
+            service, failed, given, written = content
+            if not failed and (silent := self._without_usage(content)):
+                found[content] = silent
             if given == 0:
                 partial[service, written] = content
             elif written > 0 and (known := self._by_content.get((service, False, 0, written))):
-                found[content] = list(known.values())
+                found.setdefault(content, []).extend(known.values())
         if partial:
             for (service, _, given, written), known in self._by_content.items():
                 if given > 0 and (content := partial.get((service, written))) is not None:  # type: ignore[assignment]
                     found.setdefault(content, []).extend(known.values())
         return found
+
+    def _without_usage(self, content: Content) -> list[dict[int, Report]]:
+        """What may be the same call of one that tells a usage, or that tells none."""
+        service, _, given, _ = content
+        if given >= 0:
+            return list(self._by_content.get((service, *_UNTOLD), {}).values())
+        return [
+            reports
+            for (of, failed, used, _), known in self._by_content.items()
+            if of == service and not failed and used >= 0
+            for reports in known.values()
+        ]
 
 
 def content_of(call: LlmCall) -> Content:
@@ -175,13 +191,32 @@ def _merge_by_content(leaves: list[CallGroup]) -> list[CallGroup]:
         known = first.content if leaf.call is first.record else None
         by_content[known or content_of(leaf.call)].append(leaf)
     found = [leaf for group in by_content.values() for leaf in joined(group, scopes_of)]
-    if not any(given == 0 for _, _, given, _ in by_content):
-        return found
+    if any(given == 0 for _, _, given, _ in by_content):
+        found = _merge_by_output(found)
+    if any(told == _UNTOLD for told in (content_of(leaf.call)[1:] for leaf in found)):
+        found = _merge_untold(found)
+    return found
+
+
+def _merge_by_output(found: list[CallGroup]) -> list[CallGroup]:
     by_output: dict[tuple[str, int], list[CallGroup]] = defaultdict(list)
     for leaf in found:
         service, _, _, written = content_of(leaf.call)
         by_output[service, written].append(leaf)
     return [leaf for group in by_output.values() for leaf in joined(group, scopes_of)]
+
+
+def _merge_untold(found: list[CallGroup]) -> list[CallGroup]:
+    """Answers without usage, and those with it of which another reporter may have told them."""
+    by_service: dict[tuple[str, bool], list[CallGroup]] = defaultdict(list)
+    for leaf in found:
+        service, failed, _, _ = content_of(leaf.call)
+        by_service[service, failed].append(leaf)
+    return [
+        leaf
+        for (_, failed), group in by_service.items()
+        for leaf in (group if failed else joined(group, scopes_of))
+    ]
 
 
 def _reporter(call: LlmCall) -> _Reporter:

@@ -176,10 +176,25 @@ def may_be_copies(one: LlmCall, other: LlmCall) -> bool:
     if one.operation != other.operation or not same_outcome(one.error_type, other.error_type):
         return False
     if not one.error_type and not (
-        same_usage(one.tokens, other.tokens) or is_part_of_usage(one.tokens, other.tokens)
+        same_usage(one.tokens, other.tokens)
+        or is_part_of_usage(one.tokens, other.tokens)
+        or _is_untold_usage(one, other)
     ):
         return False
     return same_model(one, other)
+
+
+def _is_untold_usage(one: LlmCall, other: LlmCall) -> bool:
+    """Whether one of two reporters of one request reads no usage, as of embeddings.
+
+    Nothing but the time speaks for it, so both must begin and end together, and name a model.
+    """
+    return (
+        (one.tokens is None) != (other.tokens is None)
+        and abs(one.start_ns - other.start_ns) <= SLACK_NS
+        and abs(one.end_ns - other.end_ns) <= SLACK_NS
+        and all(call.request_model or call.response_model for call in (one, other))
+    )
 
 
 def contain(one: Timed, other: Timed, slack_ns: int) -> bool:
