@@ -52,7 +52,7 @@ def measure(effort: Effort, folder: Path) -> list[Row]:
 
 
 def _full(size: int) -> Engine:
-    """An engine that has counted a call of each label set."""
+    """An engine that has counted calls of each label set, and as many as any other engine."""
     engine = Engine(
         Settings(
             zero_hold_s=0.0,
@@ -61,7 +61,8 @@ def _full(size: int) -> Engine:
         )
     )
     names = range(size)
-    _count(engine, [names[at : at + _AT_ONCE] for at in range(0, size, _AT_ONCE)], 0)
+    each = [names[at : at + _AT_ONCE] for at in range(0, size, _AT_ONCE)]
+    _count(engine, each * (SIZES[-1] // size), 0)
     return engine
 
 
@@ -69,7 +70,7 @@ def _round(engine: Engine, size: int, number: int) -> float:
     """Microseconds of a span."""
     chance = random.Random(number)  # noqa: S311 - not for secrets
     names = [chance.sample(range(size), _AT_ONCE) for _ in range(_SPANS // _AT_ONCE)]
-    return _count(engine, names, 1 + number * len(names)) * _MILLION / _SPANS
+    return _count(engine, names, (1 + number) * SIZES[-1]) * _MILLION / _SPANS
 
 
 def _count(engine: Engine, names: Sequence[Sequence[int]], first_seed: int) -> float:

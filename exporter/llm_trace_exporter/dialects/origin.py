@@ -135,7 +135,8 @@ def _told(attrs: Attributes, label: str, keys: tuple[AttributeKey, ...], context
 
 def _first(attrs: Attributes, keys: tuple[AttributeKey, ...]) -> _Told:
     for rank, key in enumerate(keys):
-        if value := _read(attrs, key):
+        # Of some twenty keys a resource has one or two.
+        if key.attr in attrs and (value := _read(attrs, key)):
             return _Told(rank, value)
     return _Told(_NOWHERE, "")
 

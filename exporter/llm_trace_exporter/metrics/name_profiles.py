@@ -10,6 +10,7 @@ from functools import partial
 
 from ..model import MAX_DURATION_S
 from ..settled import PricedCall
+from .series import Counter
 from .series_sets import NO_LABELS, Labeller, SeriesByLabels, SeriesCache
 from .store import Store
 
@@ -19,7 +20,10 @@ _ADMITTED = ("service", "environment", "operation", "provider", "request_model",
 class ProfileSeries:
     """Series of the calls of one label set, in all profiles."""
 
-    __slots__ = ("cost", "duration", "first_chunk", "first_token", "tokens")
+    __slots__ = (
+        *("co_created", "cost", "duration", "first_chunk", "first_token", "overflows"),
+        "tokens",
+    )
 
     def __init__(
         self,
@@ -34,7 +38,9 @@ class ProfileSeries:
         """Bind."""
         values = (service, environment, operation, provider, request_model, response_model)
         # The call itself has counted the values that the caps replace.
-        head, _ = labeller.admit(_ADMITTED, values)
+        head, over = labeller.admit(_ADMITTED, values)
+        self.overflows = tuple(over)
+        self.co_created: tuple[Counter, ...] = ()
         histograms = labeller.store.histograms
         client = "gen_ai_client_"
         self.tokens = SeriesByLabels(histograms(client + "token_usage"), head)

@@ -26,6 +26,8 @@ pub struct Field {
     pub name: &'static str,
     pub number: u32,
     pub kind: Kind,
+    /// Whether it is the value of an attribute, which need not be read with every key.
+    pub is_value_of_key: bool,
 }
 
 /// An object.
@@ -44,7 +46,7 @@ pub struct Part {
 }
 
 const fn field(name: &'static str, number: u32, kind: Kind) -> Field {
-    Field { name, number, kind }
+    Field { name, number, kind, is_value_of_key: false }
 }
 
 const fn message(fields: &'static [Field]) -> Message {
@@ -69,8 +71,10 @@ static ANY_VALUE: Message = Message {
 };
 static ARRAY: Message = message(&[field("values", 1, Kind::Messages(&ANY_VALUE))]);
 static MAP: Message = message(&[field("values", 1, Kind::Messages(&KEY_VALUE))]);
-static KEY_VALUE: Message =
-    message(&[field("key", 1, Kind::Text), field("value", 2, Kind::Message(&ANY_VALUE))]);
+static KEY_VALUE: Message = message(&[
+    field("key", 1, Kind::Text),
+    Field { name: "value", number: 2, kind: Kind::Message(&ANY_VALUE), is_value_of_key: true },
+]);
 const ATTRIBUTES: Kind = Kind::Messages(&KEY_VALUE);
 
 static RESOURCE: Message = message(&[
