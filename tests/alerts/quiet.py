@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,8 @@ START = datetime(2025, 9, 29, tzinfo=ZoneInfo(ZONE))
 STEP_S = 300
 WEEK = 7 * 86_400 // STEP_S
 DAY = WEEK // 7
+HOLIDAYS = (date(2025, 10, 31),)
+"""A Friday on which every office is closed."""
 _RESTARTED, _SECOND_REPLICA = 2 * DAY // 5, 5 * WEEK
 """Steps: of a Monday's deployment (09:36), which restarts the exporter; from when there are two."""
 
@@ -41,7 +43,7 @@ def office(busy: float, idle: float) -> Load:
     def load(at: datetime, _: int) -> float:
         hour = at.hour + at.minute / 60
         day = max(0.0, math.sin(math.pi * (hour - 7) / 12)) if 7 <= hour < 19 else 0.0
-        return idle + busy * day * (at.weekday() < 5)
+        return idle + busy * day * (at.weekday() < 5 and at.date() not in HOLIDAYS)
 
     return load
 
