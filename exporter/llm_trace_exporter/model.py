@@ -376,5 +376,5 @@ class ParsedRecord(Struct, frozen=True, gc=False, array_like=True):
     """HTTP client spans to where models are served."""
     unreadable: int = 0
     """How many numbers on it could not be read."""
-    lent: tuple[str, ...] = ()
+    inherited: tuple[str, ...] = ()
     """Spans without records: dimension values for what runs within; empty where it has none."""

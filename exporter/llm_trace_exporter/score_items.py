@@ -45,12 +45,12 @@ class ScoreItem:
 
 
 def to_record(
-    told: ScoreItem, dialect: str, tenant: str, context: Context, now_ns: int, raw: bytes
+    score: ScoreItem, dialect: str, tenant: str, context: Context, now_ns: int, raw: bytes
 ) -> ParsedRecord | None:
     """What a log record would have said; None for a rating that says nothing.
 
     Args:
-        told: What was said.
+        score: What was said.
         dialect: Whose format it was in.
         tenant: Who sent it: ids of different senders are different ids.
         context: The configuration, with what the sender's token fixes.
@@ -58,27 +58,27 @@ def to_record(
         raw: The item as it came: tells a resent one where it has no id.
     """
     fixed = context.fixed
-    values = {**told.dimensions, **fixed}
+    values = {**score.dimensions, **fixed}
     origin = Origin(
-        told.trace_id,
-        told.span_id,
+        score.trace_id,
+        score.span_id,
         b"",
         "log",
         dialect,
         dialect,
-        fixed.get("service") or told.service or "unknown_service",
-        fixed.get("environment") or told.environment,
+        fixed.get("service") or score.service or "unknown_service",
+        fixed.get("environment") or score.environment,
         tuple(values.get(label, "") for label in labels_of(context)),
     )
-    if told.item_id:
+    if score.item_id:
         # Five equal ratings with ids of their own are five.
-        fact = blake2b("\0".join((dialect, tenant, told.item_id)).encode(), digest_size=8).digest()
-        told = replace(told, result=replace(told.result, fact=fact))
-    record = _record(told, origin, context, told.time_ns or now_ns)
+        fact = blake2b("\0".join((dialect, tenant, score.item_id)).encode(), digest_size=8).digest()
+        score = replace(score, result=replace(score.result, fact=fact))
+    record = _record(score, origin, context, score.time_ns or now_ns)
     if record is None:
         return None
-    said = told.item_id.encode() or raw
-    kind, known_by = type(record).__name__, "id" if told.item_id else "content"
+    said = score.item_id.encode() or raw
+    kind, known_by = type(record).__name__, "id" if score.item_id else "content"
     sender = "\0".join((dialect, kind, tenant, known_by)).encode()
     return ParsedRecord(
         trace_id=origin.trace_id,
@@ -92,33 +92,33 @@ def to_record(
 
 
 def _record(
-    told: ScoreItem, origin: Origin, context: Context, time_ns: int
+    score: ScoreItem, origin: Origin, context: Context, time_ns: int
 ) -> Verdict | Feedback | None:
-    result, judging = told.result, context.judging
-    if told.rating is not None:
+    result, judging = score.result, context.judging
+    if score.rating is not None:
         return Feedback(
             origin,
             time_ns,
-            told.rating,
+            score.rating,
             result.name,
-            model=told.model,
-            response_id=told.response_id,
+            model=score.model,
+            response_id=score.response_id,
             fact=result.fact,
         )
-    if told.verdict is not None:
+    if score.verdict is not None:
         return Verdict(
             origin,
             time_ns,
             result.name,
             judging.kind(result.name, result.kind, origin.dialect),
-            told.verdict,
+            score.verdict,
             score=judged(result, judging, origin.dialect)[1],
-            model=told.model,
-            response_id=told.response_id,
+            model=score.model,
+            response_id=score.response_id,
             fact=result.fact,
         )
     found = to_records(
-        [result], origin, time_ns, judging, model=told.model, response_id=told.response_id
+        [result], origin, time_ns, judging, model=score.model, response_id=score.response_id
     )
     return found[0] if found else None
 

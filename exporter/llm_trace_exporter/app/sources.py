@@ -36,19 +36,21 @@ class Sources:
 
     def apply(self, settings: Settings) -> None:
         """Read what the configuration names; a source that is as it was goes on undisturbed."""
-        wanted = {told.name: told for told in settings.sources}
+        wanted = {source.name: source for source in settings.sources}
         for name, running in list(self._running.items()):
             if running.settings != wanted.get(name):
                 # One that is still at a page does no harm: what it counts is known to all.
                 running.poller.stop(0.0)
                 del self._running[name]
                 self._metrics.hide(name)
-        books = [f"{told.name}/{project}" for told in wanted.values() for project in told.projects]
+        books = [
+            f"{source.name}/{project}" for source in wanted.values() for project in source.projects
+        ]
         self._ingester.keep_books(books, settings.limits.max_pulled)
-        for name, told in wanted.items():
+        for name, source in wanted.items():
             if name not in self._running:
                 self._metrics.watch(name)
-                self._running[name] = _Running(told, self._poller(told))
+                self._running[name] = _Running(source, self._poller(source))
                 self._running[name].poller.start()
 
     def close(self) -> None:
@@ -59,11 +61,11 @@ class Sources:
             running.poller.stop(END_S)
         self._running.clear()
 
-    def _poller(self, told: SourceSettings) -> Poller:
-        client = client_of(told, self._metrics)
+    def _poller(self, source: SourceSettings) -> Poller:
+        client = client_of(source, self._metrics)
         return Poller(
-            options_of(told),
-            SYSTEMS[told.system],
+            options_of(source),
+            SYSTEMS[source.system],
             client.fetch,
             self._ingester,
             self._metrics,
@@ -72,32 +74,32 @@ class Sources:
 
 
 def client_of(
-    told: SourceSettings, metrics: SourceMetrics | None = None
+    source: SourceSettings, metrics: SourceMetrics | None = None
 ) -> Client | Folder | SqliteFile:
     """What asks a store."""
-    if told.url.startswith(SCHEME):
-        return Folder(told.url)
-    if told.url.startswith(SQLITE):
-        return SqliteFile(told.url)
+    if source.url.startswith(SCHEME):
+        return Folder(source.url)
+    if source.url.startswith(SQLITE):
+        return SqliteFile(source.url)
     place = Place(
-        told.url.rstrip("/"),
-        told.credentials_file,
-        SYSTEMS[told.system].headers,
-        told.ca_file,
+        source.url.rstrip("/"),
+        source.credentials_file,
+        SYSTEMS[source.system].headers,
+        source.ca_file,
     )
-    return Client(place, partial(metrics.requested, told.name)) if metrics else Client(place)
+    return Client(place, partial(metrics.requested, source.name)) if metrics else Client(place)
 
 
-def options_of(told: SourceSettings) -> Options:
+def options_of(source: SourceSettings) -> Options:
     """How a store is read."""
     return Options(
-        name=told.name,
-        projects=told.projects,
-        with_calls=told.mode != "scores",
-        interval_s=told.interval_s,
-        lookback_s=told.lookback_s,
-        start_at_s=told.start_at_s,
-        labels=tuple(sorted(told.labels.items())),
-        service=told.service,
-        timezone=told.timezone,
+        name=source.name,
+        projects=source.projects,
+        with_calls=source.mode != "scores",
+        interval_s=source.interval_s,
+        lookback_s=source.lookback_s,
+        start_at_s=source.start_at_s,
+        labels=tuple(sorted(source.labels.items())),
+        service=source.service,
+        timezone=source.timezone,
     )

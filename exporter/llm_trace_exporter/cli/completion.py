@@ -27,5 +27,5 @@ def bash(options: Mapping[str, Sequence[str]]) -> str:
     Args:
         options: Command to its options.
     """
-    cases = (f'      {name}) words="{" ".join(told)}" ;;' for name, told in options.items())
+    cases = (f'      {name}) words="{" ".join(words)}" ;;' for name, words in options.items())
     return _BASH.format(commands=" ".join(options), cases="\n".join(cases), program=PROGRAM)

@@ -45,7 +45,7 @@ def show_readings(settings: Settings, feed: Callable[[Readings], None], console:
     for found in unread:
         console.print(Text("\n" + "\n".join(_lines(found))), soft_wrap=True)
     if unread:
-        names = (told.name for told in settings.conventions)
+        names = (convention.name for convention in settings.conventions)
         print("\nA convention to start from. kind.values says what the values of its keys mean:\n")
         print(conventions_yaml(suggested(unread, names)), end="")
 
@@ -65,7 +65,7 @@ def _table(readings: Iterable[Reading]) -> Table:
 
 def _lines(found: Unread) -> list[str]:
     spans = "1 span" if found.spans == 1 else f"{found.spans:,} spans"
-    named = [*found.kinds, *(name for told in found.facts.values() for name in told)]
+    named = [*found.kinds, *(name for names in found.facts.values() for name in names)]
     lines = [
         f'not understood: {spans} of scope "{_shown(found.scope)}", such as "{_shown(found.name)}"',
         f"  attributes that look like facts: {_names(named)}",

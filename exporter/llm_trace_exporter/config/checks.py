@@ -70,9 +70,9 @@ def check(
         names = _KEYS.get(below.get("x-key-kind", ""))
         if names is not None:
             problems += _unknown_keys(root, path, part, names(tree))
-    told = bad | {finding[0] for finding in findings}
+    reported = bad | {finding[0] for finding in findings}
     for find_together in _TOGETHER if together is None else together:
-        findings += [finding for finding in find_together(tree) if finding[0] not in told]
+        findings += [finding for finding in find_together(tree) if finding[0] not in reported]
     known_better = {finding[0] for finding in findings}
     return [problem for problem in problems if problem.path not in known_better] + [
         Problem(line_of(root, path), path, what, right) for path, what, right in findings
@@ -208,9 +208,9 @@ def _identifying(index: int, label: str, keys: object) -> Iterator[Finding]:
         "what does not tell one person from others, or identifying: true in this entry: its values "
         "are read by all who read metrics, and kept as long as they are"
     )
-    told = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
+    texts = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
     places: list[tuple[Path, str]] = [
-        *((("dimensions", index, "keys", at), key) for at, key in enumerate(told)),
+        *((("dimensions", index, "keys", at), key) for at, key in enumerate(texts)),
         (("dimensions", index, "label"), label),
     ]
     for path, name in places:
@@ -359,8 +359,8 @@ def _content_rules(tree: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _conventions(tree: dict[str, Any]) -> Iterator[Finding]:
-    told = [item for item in items_in(tree, "dimensions") if item.get("identifying") is True]
-    identifying = [str(item.get("label")) for item in told]
+    dimensions = [item for item in items_in(tree, "dimensions") if item.get("identifying") is True]
+    identifying = [str(item.get("label")) for item in dimensions]
     return convention_findings(items_in(tree, "conventions"), dimension_labels(tree), identifying)
 
 

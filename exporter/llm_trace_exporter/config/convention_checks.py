@@ -29,9 +29,9 @@ def convention_findings(
     """
     shipped = {dialect.name for dialect in DIALECTS}
     first: dict[str, int] = {}
-    for index, told in enumerate(conventions):
+    for index, convention in enumerate(conventions):
         at: Path = ("conventions", index)
-        name = told.get("name")
+        name = convention.get("name")
         if isinstance(name, str):
             if name in shipped:
                 yield (*at, "name"), f"{found(name)}, a shipped convention", "a name of its own"
@@ -39,22 +39,22 @@ def convention_findings(
                 where = f"this name again, first in conventions[{first[name]}]"
                 yield (*at, "name"), where, "each name once"
             first.setdefault(name, index)
-        if not mapping_in(told, "detect").keys() & {*_DETECT}:
+        if not mapping_in(convention, "detect").keys() & {*_DETECT}:
             yield (*at, "detect"), "nothing to detect it by", one_of(_DETECT)
-        yield from _values(told, at)
-        yield from _twice(told, at)
-        yield from _people(told, at, _LABELS)
+        yield from _values(convention, at)
+        yield from _twice(convention, at)
+        yield from _people(convention, at, _LABELS)
         if "feature" not in identifying:
-            yield from _people(told, at, (("feature",),))
-        if told.get("feature") and "feature" not in labels:
+            yield from _people(convention, at, (("feature",),))
+        if convention.get("feature") and "feature" not in labels:
             yield (*at, "feature"), "attributes for no dimension", "a dimension with label feature"
 
 
 _DETECT = ("scopes", "attributes", "resource_attributes")
 
 
-def _values(told: dict[str, Any], at: Path) -> Iterator[Finding]:
-    kind = mapping_in(told, "kind")
+def _values(convention: dict[str, Any], at: Path) -> Iterator[Finding]:
+    kind = mapping_in(convention, "kind")
     values = mapping_in(kind, "values")
     if values and "keys" not in kind:
         yield (*at, "kind", "values"), "values of no attribute", "kind.keys with them"
@@ -80,26 +80,26 @@ def _lists(schema: Schema, path: Path) -> Iterator[Path]:
         yield from _lists(below, (*path, key))
 
 
-def _twice(told: dict[str, Any], at: Path) -> Iterator[Finding]:
+def _twice(convention: dict[str, Any], at: Path) -> Iterator[Finding]:
     first: dict[str, Path] = {}
     for fact in _facts():
-        for number, key in enumerate(_texts(told, fact)):
+        for number, key in enumerate(_texts(convention, fact)):
             known = first.setdefault(key, fact)
             if known != fact:
                 shown = ".".join(map(str, known))
                 yield (*at, *fact, number), f"{found(key)} under {shown} too", "each for one fact"
 
 
-def _people(told: dict[str, Any], at: Path, facts: Sequence[Path]) -> Iterator[Finding]:
+def _people(convention: dict[str, Any], at: Path, facts: Sequence[Path]) -> Iterator[Finding]:
     for fact in facts:
-        for number, key in enumerate(_texts(told, fact)):
+        for number, key in enumerate(_texts(convention, fact)):
             if identifies(key):
                 what = f"{found(key)}, which identifies a person"
                 yield (*at, *fact, number), what, "what does not tell one person from others"
 
 
-def _texts(told: dict[str, Any], at: Path) -> list[str]:
-    value: Any = told
+def _texts(convention: dict[str, Any], at: Path) -> list[str]:
+    value: Any = convention
     for key in at:
         value = value.get(key) if isinstance(value, dict) else None
     # Their places are told by number: what is no text keeps its own.

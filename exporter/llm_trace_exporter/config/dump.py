@@ -38,17 +38,17 @@ def effective_yaml(settings: Settings) -> str:
 
 def conventions_yaml(conventions: Iterable[ConventionSettings]) -> str:
     """The section of a file that configures conventions, without what they leave unsaid."""
-    plain = {"conventions": [plain_convention(told) for told in conventions]}
+    plain = {"conventions": [plain_convention(convention) for convention in conventions]}
     return yaml.dump(
         plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100,
         default_flow_style=None,
     )  # fmt: skip
 
 
-def plain_convention(told: ConventionSettings) -> dict[str, Any]:
+def plain_convention(convention: ConventionSettings) -> dict[str, Any]:
     """A member of `conventions` as a file has it, without what it leaves unsaid."""
     schema = load_schema()["properties"]["conventions"]["items"]
-    said: dict[str, Any] = _said(unbind(told, schema))
+    said: dict[str, Any] = _said(unbind(convention, schema))
     return said
 
 

@@ -94,9 +94,9 @@ def request_headers(file: HttpFile) -> list[tuple[str, str]]:
     token = file.bearer_token or (read_secret(file.bearer_token_file) if file.bearer_token_file
                                   else "")  # fmt: skip
     if file.authorization is not None:
-        told = file.authorization
-        token = told.credentials or read_secret(told.credentials_file)
-        found.append(("Authorization", f"{told.type} {token}".strip()))
+        authorization = file.authorization
+        token = authorization.credentials or read_secret(authorization.credentials_file)
+        found.append(("Authorization", f"{authorization.type} {token}".strip()))
     elif token:
         found.append(("Authorization", f"Bearer {token}"))
     for name, header in file.http_headers.items():
@@ -130,7 +130,7 @@ def read_secret(path: str) -> str:
 
 def _located(file: HttpFile, folder: Path) -> HttpFile:
     tls = file.tls_config
-    basic, told = file.basic_auth, file.authorization
+    basic, authorization = file.basic_auth, file.authorization
     return replace(
         file,
         tls_config=replace(
@@ -145,8 +145,8 @@ def _located(file: HttpFile, folder: Path) -> HttpFile:
             username_file=located_in(folder, basic.username_file),
             password_file=located_in(folder, basic.password_file),
         ),
-        authorization=told and replace(
-            told, credentials_file=located_in(folder, told.credentials_file)
+        authorization=authorization and replace(
+            authorization, credentials_file=located_in(folder, authorization.credentials_file)
         ),
         http_headers={
             name: replace(header, files=tuple(located_in(folder, p) for p in header.files))
@@ -174,8 +174,10 @@ def _sources(tree: dict[str, Any]) -> Iterator[Finding]:
         for inline, file in pairs:
             if section.get(inline) and section.get(file):
                 yield (*at, inline), f"{inline} besides {file}", "one of the two"
-    told = tree.get("authorization")
-    if isinstance(told, dict) and not (told.get("credentials") or told.get("credentials_file")):
+    authorization = tree.get("authorization")
+    if isinstance(authorization, dict) and not (
+        authorization.get("credentials") or authorization.get("credentials_file")
+    ):
         yield ("authorization",), "no credentials", "credentials or credentials_file"
     tls = tree.get("tls_config")
     if isinstance(tls, dict) and bool(tls.get("cert_file")) != bool(tls.get("key_file")):

@@ -154,7 +154,7 @@ def _checked(
     problems += validate(root, value, schema)
     problems += check(root, value, schema, {problem.path for problem in problems}, together)
     if problems:
-        raise ConfigError(told(problems, name))
+        raise ConfigError(as_lines(problems, name))
     checked: dict[str, Any] = value
     return checked, root
 
@@ -182,7 +182,7 @@ def read_text(path: Path) -> str:
         )
 
 
-def told(problems: list[Problem], name: str) -> list[str]:
+def as_lines(problems: list[Problem], name: str) -> list[str]:
     """The problems of a file as lines, in the order of the file."""
     ordered = sorted(problems, key=lambda problem: problem.line)
     lines = list(dict.fromkeys(problem.text(name) for problem in ordered))

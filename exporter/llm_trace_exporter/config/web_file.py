@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigError
 from .bind import load_schema
-from .load import located_in, parse_as, read_text, told
+from .load import as_lines, located_in, parse_as, read_text
 from .pem import PemError, load_authorities, load_pair
 from .problems import Problem
 from .rule_checks import Finding
@@ -47,7 +47,7 @@ def load_web_file(path: Path, listener: Listener) -> tuple[WebFile, Pem]:
         findings += [] if findings else list(_unusable(tls, pem))
     if findings:
         problems = [Problem(line_of(root, at), at, what, right) for at, what, right in findings]
-        raise ConfigError(told(problems, str(path)))
+        raise ConfigError(as_lines(problems, str(path)))
     return file, pem
 
 

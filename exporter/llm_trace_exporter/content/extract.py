@@ -131,8 +131,8 @@ class ContentExtractor:
         """The texts of a record; None where it has none, or too much."""
         attrs = self._taken(record.attrs)
         if isinstance(record, RawSpan):
-            told = [(event.name, self._taken(event.attrs)) for event in record.events]
-            events = [(name, found) for name, found in told if found]
+            by_event = [(event.name, self._taken(event.attrs)) for event in record.events]
+            events = [(name, found) for name, found in by_event if found]
             end_ns = record.ended_ns
         else:
             end_ns = record.time_ns
@@ -172,20 +172,20 @@ def extract_content(
         retrievals: The texts of what was retrieved for it.
         max_chars: Where each text is cut.
     """
-    told = [_messages_of(texts) for texts in reporters]
+    reported = [_messages_of(texts) for texts in reporters]
 
     def last(speaker: Speaker) -> str:
-        for messages in told:
+        for messages in reported:
             for message in reversed(messages):
                 if message.speaker == speaker:
                     return message.text
         return ""
 
-    results = next((found for m in told if (found := _by(m, "tool"))), [])
+    results = next((found for m in reported if (found := _by(m, "tool"))), [])
     asked = [asked_json(texts.attrs) for texts in reporters]
     answer = last("assistant")
     documents = [text for texts in retrievals for text in _documents_of(texts)]
-    system = next((found for m in told if (found := _by(m, "system"))), [])
+    system = next((found for m in reported if (found := _by(m, "system"))), [])
     return CallContent(
         user=last("user")[:max_chars],
         answer=answer[:max_chars],

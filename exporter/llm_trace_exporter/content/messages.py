@@ -185,14 +185,14 @@ def _messages(value: Value, speaker: Speaker, depth: int) -> Iterator[Message]:
 
 
 def _type_of(part: dict[str, Value]) -> str:
-    told = part.get("type")
-    return told if isinstance(told, str) else ""
+    kind = part.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _speaker_of(message: dict[str, Value]) -> Speaker | None:
     for name in ("role", "type"):
-        told = message.get(name)
-        if isinstance(told, str) and (who := SPEAKERS.get(told.lower())) is not None:
+        speaker = message.get(name)
+        if isinstance(speaker, str) and (who := SPEAKERS.get(speaker.lower())) is not None:
             return who
     made_by = message.get("id")
     if message.get("lc") and isinstance(made_by, list) and made_by:
@@ -206,8 +206,8 @@ def _said(message: dict[str, Value], who: Speaker, depth: int) -> Iterator[Messa
         message = inner
     results: list[str] = []
     if who == "tool":
-        told = next((message[k] for k in ("content", "parts", "output") if message.get(k)), None)
-        words = [] if (text := _result(told, depth + 1)) == "" else [text]
+        value = next((message[k] for k in ("content", "parts", "output") if message.get(k)), None)
+        words = [] if (text := _result(value, depth + 1)) == "" else [text]
     else:
         content = next(
             (message[k] for k in ("content", "parts", "refusal", "text") if message.get(k)), None

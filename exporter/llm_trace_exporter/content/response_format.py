@@ -79,18 +79,18 @@ def _in_parameters(parameters: Value, depth: int) -> tuple[bool, str]:
     return False, ""
 
 
-def _in_format(told: Value) -> tuple[bool, str]:
-    if isinstance(told, str):
-        return told in ("json", "json_object", "json_schema"), ""
-    if not isinstance(told, dict):
+def _in_format(value: Value) -> tuple[bool, str]:
+    if isinstance(value, str):
+        return value in ("json", "json_object", "json_schema"), ""
+    if not isinstance(value, dict):
         return False, ""
-    kind = told.get("type")
+    kind = value.get("type")
     if kind == "json_schema":
-        inner = told.get("json_schema")
-        holder = inner if isinstance(inner, dict) else told
+        inner = value.get("json_schema")
+        holder = inner if isinstance(inner, dict) else value
         return True, _schema(holder.get("schema"))
-    if kind in ("object", "array") and ("properties" in told or "items" in told):
-        return True, _schema(told)
+    if kind in ("object", "array") and ("properties" in value or "items" in value):
+        return True, _schema(value)
     return kind == "json_object", ""
 
 

@@ -68,8 +68,8 @@ def language_of(text: str) -> str | None:
     letters = sum(map(str.isalpha, words)) + 2 * len(_DENSE.findall(words))
     if letters < MIN_LETTERS or 2 * letters < len(words.replace(" ", "")):
         return None
-    told: tuple[str, float] = _identifier().classify(words)
-    found, confidence = told
+    classified: tuple[str, float] = _identifier().classify(words)
+    found, confidence = classified
     if confidence < MIN_CONFIDENCE or found == "zxx":
         return None
     return _FAMILY.get(found, found)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..model import LlmCall
 from .merge import fill_missing
-from .trace import Report, Teller
+from .trace import Report, Reporter
 
 
 class CallGroup(Struct, eq=False, gc=False):
@@ -23,7 +23,7 @@ class CallGroup(Struct, eq=False, gc=False):
     """Late: a report of the call that was applied, where that was without usage."""
     late_call: LlmCall | None = None
     """Late: who tells that usage."""
-    is_told: bool = False
+    is_covered: bool = False
     """Other calls of the trace tell all of it: nothing of it counts."""
     is_whole: bool = False
     """Where calls were written over one another, each of them is told."""
@@ -49,9 +49,9 @@ class CallGroup(Struct, eq=False, gc=False):
         return not self.call.model and self.call.tokens is not None and self.is_evidence
 
     @property
-    def tellers(self) -> frozenset[Teller]:
+    def reported_by(self) -> frozenset[Reporter]:
         """Who told it."""
-        return frozenset([reporter.teller for reporter in self.reporters])
+        return frozenset([report.reporter for report in self.reporters])
 
     @property
     def waits(self) -> bool:

@@ -19,15 +19,15 @@ from .decisions import Decisions
 from .duplicates import distinct, is_linked, merge_copies
 from .evaluations import RESULTS, EvaluationJoiner, JoinResult, digest_of
 from .gateways import GatewayIndex
-from .inherited_dimensions import lend, with_inherited
-from .late_usage import late_usage, span_told_of
+from .inherited_dimensions import keep_dimensions, with_inherited
+from .late_usage import late_usage, settled_span_of
 from .limits import DiscardReason, Limits, Output
 from .memories import Memories
 from .memory_codec import Move, Part, Saved, merged
 from .nesting import group_nested_calls, with_details, with_purpose, with_same_span
-from .outcomes import lend_outcomes
-from .overwritten import untold_calls
-from .siblings import has_services, mark_told_before, merge_siblings, siblings_of
+from .outcomes import fill_outcomes
+from .overwritten import overwritten_calls
+from .siblings import has_services, mark_late_siblings, merge_siblings, siblings_of
 from .steps import StepsOfTrace, absorb
 from .trace import MAX_WAITING_IN_TRACE, Node, Report, Trace
 from .trace_table import QUIET_S
@@ -192,7 +192,7 @@ class Correlator:
         node = Node(reading.parent_span_id, reading.role)
         self._table.add(trace, reading.span_id, node)
         if self.limits.inherited:
-            lend(reading, node, trace)
+            keep_dimensions(reading, node, trace)
         for record in reading.records:
             if isinstance(record, LlmCall):
                 node.call = self._wait(record, trace, reading, now_s)
@@ -288,33 +288,33 @@ class Correlator:
                 members = distinct([*members, *siblings_of(trace, members)])  # noqa: PLW2901
             found = with_details(group_nested_calls(trace, with_same_span(trace, members)))
             if is_shared:
-                mark_told_before(trace, found)
-            lend_outcomes(trace, found)
+                mark_late_siblings(trace, found)
+            fill_outcomes(trace, found)
             leaves.extend(found)
-        told = [leaf for leaf in leaves if leaf.is_told]
-        rest = [leaf for leaf in leaves if not leaf.is_told]
+        covered = [leaf for leaf in leaves if leaf.is_covered]
+        rest = [leaf for leaf in leaves if not leaf.is_covered]
         once = merge_siblings(merge_copies(rest), shared)
-        for leaf in (*told, *self._waiting.merge_services(once)):
+        for leaf in (*covered, *self._waiting.merge_services(once)):
             self._apply(leaf)
 
     def _apply(self, leaf: CallGroup) -> None:
         reporters = leaf.reporters
-        for reporter in (waiting := [told for told in reporters if not told.settled]):
+        for reporter in (waiting := [one for one in reporters if not one.settled]):
             self._waiting.done(reporter)
         reason = self._refusal(leaf)
         if reason is not None:
-            told = sum(t.reported_tokens for t in waiting)
+            left = sum(t.reported_tokens for t in waiting)
             added = late_usage(leaf, self.memories)
             if added is not None:
                 self._output.records.append(added)
                 used = added.call.tokens.total if added.call.tokens is not None else 0
-                reason, told = "rollup", max(0, told - used)
-            self._output.discard(reason, len(waiting), told, waiting, added)
+                reason, left = "rollup", max(0, left - used)
+            self._output.discard(reason, len(waiting), left, waiting, added)
             return
         self._discard_others(leaf)
         call = self._bound(with_purpose(leaf), reporters)
         if is_linked(leaf.call):
-            self.memories.remember_answer(leaf.call, call, leaf.tellers)
+            self.memories.remember_answer(leaf.call, call, leaf.reported_by)
         if leaf.is_evidence:
             reporters[0].applied = True
         for reporter in reporters if call.tokens is None else ():
@@ -335,7 +335,7 @@ class Correlator:
     def _discard_others(self, leaf: CallGroup) -> None:
         """Note what the reporters of a call wrote beyond the call itself."""
         rest, origin = rest_of(leaf), leaf.call.origin
-        self._output.note("structure", origin.dialect, untold_calls(leaf), 0)
+        self._output.note("structure", origin.dialect, overwritten_calls(leaf), 0)
         if rest is not None:
             self._output.discard("duplicate", len(rest.logs), rest.copied, rest.logs, origin)
             self._output.discard("rollup", len(rest.spans), rest.left, rest.spans, origin)
@@ -343,7 +343,7 @@ class Correlator:
     def _refusal(self, leaf: CallGroup) -> DiscardReason | None:
         """Why nothing that was told here counts; None when it does."""
         call = leaf.call
-        if leaf.is_told or leaf.is_sum:
+        if leaf.is_covered or leaf.is_sum:
             return "rollup"
         if leaf.late:
             return "late"
@@ -352,7 +352,7 @@ class Correlator:
             seen = any(t.group in self.memories.groups for t in leaf.reporters if t.group)
             if seen or "fallback" not in precedences:
                 return "duplicate"
-        if call.origin.signal == "log" and span_told_of(leaf.reporters[0]) is not None:
+        if call.origin.signal == "log" and settled_span_of(leaf.reporters[0]) is not None:
             return "duplicate"
         if is_linked(call) and self.memories.has_counted(leaf):
             return "late"

@@ -21,8 +21,8 @@ from .partners import (
     merged_across,
     nearest_waiting,
     outcome_of,
+    reporters_of,
     scopes_of,
-    tellers_of,
 )
 from .trace import Content, Report
 
@@ -76,9 +76,9 @@ class CopyIndex:
             yield from nearest_waiting(members, self._by_id[response_id].values(), overlap)
         parts = self._parts(by_content)
         for content, members in by_content.items():
-            told = [*self._by_content[content].values(), *parts.get(content, ())]
-            if len(told) > 1:
-                waiting = [p for reports in told for p in reports.values()]
+            groups = [*self._by_content[content].values(), *parts.get(content, ())]
+            if len(groups) > 1:
+                waiting = [p for reports in groups for p in reports.values()]
                 yield from nearest_waiting(members, waiting, may_be_copies)
 
     def _parts(self, due: Iterable[Content]) -> dict[Content, list[dict[int, Report]]]:
@@ -146,13 +146,13 @@ def _with_one_id(leaves: list[CallGroup]) -> list[CallGroup]:
     for leaf in leaves:
         by_service[leaf.call.origin.service].append(leaf)
     found = [
-        told
+        leaf
         for group in by_service.values()
-        for told in joined(joined(group, tellers_of, _same_answer), tellers_of, _one_answer)
+        for leaf in joined(joined(group, reporters_of, _same_answer), reporters_of, _one_answer)
     ]
     if len(by_service) == 1:
         return found
-    return joined(found, tellers_of, links_services, merged_across)
+    return joined(found, reporters_of, links_services, merged_across)
 
 
 def _same_answer(one: LlmCall, other: LlmCall) -> bool:

@@ -21,7 +21,7 @@ from ..settled import Agreement
 from .memory_codec import Move, Saved, log_of, relabelled, unpacked, whole_of
 from .merge import first_non_empty
 from .subjects import EvaluationTarget, Subjects, common_target
-from .trace import MAX_DEPTH, Node, Report, Teller, Trace
+from .trace import MAX_DEPTH, Node, Report, Reporter, Trace
 from .trace_table import TraceTable
 
 Result = Verdict | Feedback
@@ -39,7 +39,7 @@ class Answer(Struct, frozen=True, gc=False):
     subject: Subject
     unmeasured: LlmCall | None = None
     """The call, where it was counted without its usage."""
-    tellers: frozenset[Teller] = frozenset()
+    reported_by: frozenset[Reporter] = frozenset()
     """Who told it."""
     usage: tuple[int, int] | None = None
     """All its input and all its output; None: not told."""
@@ -185,8 +185,8 @@ class EvaluationJoiner:
         beneath = round_.beneath(trace, span_id)
         if any(not pending.settled for pending in beneath):
             return "unknown"
-        told = (self._subjects.of_span(trace.trace_id, p.span_id) for p in beneath)
-        around = common_target(judged for judged in told if judged is not None)
+        targets = (self._subjects.of_span(trace.trace_id, p.span_id) for p in beneath)
+        around = common_target(judged for judged in targets if judged is not None)
         if around is not None:
             return around
         if trace.waiting:
@@ -229,38 +229,38 @@ class HumanAgreement:
         self._limit = limit
         self._changed: dict[_Key, None] | None = {} if tracks else None
         self._saved = 0
-        self._told: OrderedDict[_Key, Verdict | bool] = OrderedDict()
+        self._verdicts: OrderedDict[_Key, Verdict | bool] = OrderedDict()
         self._judges: dict[str, tuple[str, ...]] = {}
         self.configure(human_names)
 
     def save(self, *, every: bool) -> Saved:
         """What changed since the last time; all there is where that is asked for, or shorter."""
-        every = every or self._saved > 2 * len(self._told) + _SLACK
-        keys: Iterable[_Key] = self._told if every else self._changed or ()
-        told = [(key, self._told.get(key)) for key in keys]
-        self._saved = len(told) + (0 if every else self._saved)
+        every = every or self._saved > 2 * len(self._verdicts) + _SLACK
+        keys: Iterable[_Key] = self._verdicts if every else self._changed or ()
+        seen = [(key, self._verdicts.get(key)) for key in keys]
+        self._saved = len(seen) + (0 if every else self._saved)
         if self._changed is not None:
             self._changed.clear()
-        return log_of(_COMPARISON, told, is_all=every)
+        return log_of(_COMPARISON, seen, is_all=every)
 
     def restore(self, value: bytes, move: Move | None) -> None:
         """Remember what a part holds; the parts in their order.
 
         Raises: UnreadablePart.
         """
-        for key, told in unpacked(value, _compared):
+        for key, seen in unpacked(value, _compared):
             self._saved += 1
-            self._told.pop(key, None)
-            if isinstance(told, Verdict) and move is not None:
-                self._told[key] = relabelled(told, move)
-            elif told is not None:
-                self._told[key] = told
+            self._verdicts.pop(key, None)
+            if isinstance(seen, Verdict) and move is not None:
+                self._verdicts[key] = relabelled(seen, move)
+            elif seen is not None:
+                self._verdicts[key] = seen
 
     def relabel(self, move: Move) -> None:
         """Go on with other dimensions."""
-        for key, told in self._told.items():
-            if isinstance(told, Verdict):
-                self._told[key] = relabelled(told, move)
+        for key, seen in self._verdicts.items():
+            if isinstance(seen, Verdict):
+                self._verdicts[key] = relabelled(seen, move)
 
     def configure(self, human_names: Mapping[str, Iterable[str]]) -> None:
         """Replace the further names."""
@@ -287,20 +287,20 @@ class HumanAgreement:
         for judge in (*own, *self._judges.get(name, ())):
             yield from self._meet((origin.trace_id, origin.span_id, judge), passed)
 
-    def _meet(self, key: _Key, told: Verdict | bool) -> Iterable[Agreement]:
+    def _meet(self, key: _Key, seen: Verdict | bool) -> Iterable[Agreement]:
         if self._changed is not None:
             self._changed[key] = None
-        before = self._told.get(key)
+        before = self._verdicts.get(key)
         if before is None:
-            self._told[key] = told
-            if len(self._told) > self._limit:
-                oldest, _ = self._told.popitem(last=False)
+            self._verdicts[key] = seen
+            if len(self._verdicts) > self._limit:
+                oldest, _ = self._verdicts.popitem(last=False)
                 if self._changed is not None:
                     self._changed[oldest] = None
             return
-        machine, human = (before, told) if isinstance(told, bool) else (told, before)
+        machine, human = (before, seen) if isinstance(seen, bool) else (seen, before)
         if isinstance(machine, Verdict) and isinstance(human, bool):
-            del self._told[key]
+            del self._verdicts[key]
             yield Agreement(machine, agrees=(machine.verdict == "pass") is human)
 
 

@@ -39,7 +39,7 @@ def around(own: CallGroup, beneath: list[CallGroup], *, crossed: bool) -> list[C
     known = any(leaf.call.tokens is not None for leaf in beneath)
     live = [leaf for leaf in beneath if not leaf.late]
     if not live and known:
-        own.is_told = True
+        own.is_covered = True
         return [*beneath, own]
     if (known and (crossed or len(beneath) > 1)) or (call.error_type and not failed):
         own.call = caller_only(call)
@@ -70,23 +70,23 @@ def notes_among(
 
 
 def _is_about(outer: LlmCall, note: CallGroup, *, apart: bool) -> bool:
-    told = note.call.tokens
-    return not apart or told is None or same_usage(told, outer.tokens)
+    tokens = note.call.tokens
+    return not apart or tokens is None or same_usage(tokens, outer.tokens)
 
 
 def join_note(own: CallGroup, note: CallGroup) -> None:
     """Merge a note into the call that it is about: it lends what that does not know."""
-    call, told = own.call, note.call
-    if call.error_type or not told.error_type:
+    call, reported = own.call, note.call
+    if call.error_type or not reported.error_type:
         # The call's own word on who asked and when stands.
-        lent = fill_missing(call, told, with_usage=True, with_cost=True)
-        origin = replace(call.origin, dimensions=lent.origin.dimensions)
-        own.call = replace(lent, origin=origin, start_ns=call.start_ns, end_ns=call.end_ns)
+        filled = fill_missing(call, reported, with_usage=True, with_cost=True)
+        origin = replace(call.origin, dimensions=filled.origin.dimensions)
+        own.call = replace(filled, origin=origin, start_ns=call.start_ns, end_ns=call.end_ns)
     own.reporters.extend(note.reporters)
     own.scopes |= note.scopes
 
 
-def mark_told(trace: Trace, leaves: Sequence[CallGroup], others: Sequence[CallGroup]) -> None:
+def mark_covered(trace: Trace, leaves: Sequence[CallGroup], others: Sequence[CallGroup]) -> None:
     """Mark what counts as nothing, as other calls of the trace tell all of it.
 
     Args:
@@ -97,21 +97,21 @@ def mark_told(trace: Trace, leaves: Sequence[CallGroup], others: Sequence[CallGr
     counted = [leaf for leaf in (*leaves, *others) if _counts(leaf)]
     named = _by_facts(leaf for leaf in counted if not leaf.is_evidence)
     sums = _Sums(trace, counted)
-    open_ = [leaf for leaf in leaves if leaf.is_evidence and not (leaf.late or leaf.is_told)]
+    open_ = [leaf for leaf in leaves if leaf.is_evidence and not (leaf.late or leaf.is_covered)]
     # Sums before their parts.
     for leaf in sorted(open_, key=_largest_first):
-        if _told_by(leaf.call, named) is not None or sums.is_one(leaf):
-            leaf.is_told = True
+        if _covered_by(leaf.call, named) is not None or sums.is_one(leaf):
+            leaf.is_covered = True
             sums.add(leaf, -1)
     before = _by_facts(leaf for leaf in counted if leaf.late and leaf.reporters[0].applied)
     for leaf in leaves if before else ():
-        if leaf.late or leaf.is_evidence or leaf.is_told:
+        if leaf.late or leaf.is_evidence or leaf.is_covered:
             continue
-        teller = _told_by(leaf.call, before)
-        if teller is not None:
+        covering = _covered_by(leaf.call, before)
+        if covering is not None:
             # What was counted then stands for one call.
-            leaf.late, teller.reporters[0].applied = True, False
-            before[_facts_of(teller.call)].remove(teller)
+            leaf.late, covering.reporters[0].applied = True, False
+            before[_facts_of(covering.call)].remove(covering)
 
 
 _Facts = tuple[bool, int, int]
@@ -152,7 +152,7 @@ class _Sums:
 
 
 def _counts(leaf: CallGroup) -> bool:
-    if leaf.is_told or (leaf.late and leaf.waits) or leaf.is_sum:
+    if leaf.is_covered or (leaf.late and leaf.waits) or leaf.is_sum:
         return False
     return not leaf.late or not leaf.is_evidence or any(p.applied for p in leaf.reporters)
 
@@ -171,7 +171,7 @@ def _facts_of(call: LlmCall) -> _Facts:
     return False, used.input_all, used.output_all
 
 
-def _told_by(call: LlmCall, known: dict[_Facts, list[CallGroup]]) -> CallGroup | None:
+def _covered_by(call: LlmCall, known: dict[_Facts, list[CallGroup]]) -> CallGroup | None:
     """Who tells the same usage, or the same failure at that time; None where nobody does."""
     alike = known.get(_facts_of(call))
     if not alike or (call.tokens is None and not call.error_type):

@@ -19,7 +19,7 @@ from .partners import (
     joined,
     nearest_waiting,
     outcome_of,
-    tellers_of,
+    reporters_of,
 )
 from .siblings import may_be_asked_for
 from .trace import Report
@@ -72,22 +72,22 @@ class GatewayIndex:
             (found if leaf.late else by_usage[outcome_of(leaf.call)]).append(leaf)
         rest: list[CallGroup] = []
         for group in by_usage.values():
-            rest.extend(joined(group, tellers_of, self._agree, self._one))
+            rest.extend(joined(group, reporters_of, self._agree, self._one))
         # Streams often do not tell a client their usage.
-        return found + joined(rest, tellers_of, self._may_agree, self._one)
+        return found + joined(rest, reporters_of, self._may_agree, self._one)
 
     def _side(self, call: LlmCall) -> dict[Outcome, dict[int, Report]]:
         return self._gateways if call.origin.service in self.names else self._clients
 
     def _others(self, *, is_gateway: bool, usage: Outcome) -> list[Report]:
         if is_gateway:
-            told = [self._clients.get(usage, {}), self._clients.get(_UNKNOWN, {})]
-            told = told if not usage[0] and usage != _UNKNOWN else told[:1]
+            indexes = [self._clients.get(usage, {}), self._clients.get(_UNKNOWN, {})]
+            indexes = indexes if not usage[0] and usage != _UNKNOWN else indexes[:1]
         elif usage == _UNKNOWN:
-            told = [known for (failed, *_), known in self._gateways.items() if not failed]
+            indexes = [known for (failed, *_), known in self._gateways.items() if not failed]
         else:
-            told = [self._gateways.get(usage, {})]
-        return [pending for known in told for pending in known.values()]
+            indexes = [self._gateways.get(usage, {})]
+        return [pending for known in indexes for pending in known.values()]
 
     def _is_pair(self, one: LlmCall, other: LlmCall) -> bool:
         names = self.names

@@ -12,12 +12,12 @@ from .trace import Node, Report, Trace
 _R = TypeVar("_R", LlmCall, Step)
 
 
-def lend(reading: ParsedRecord, node: Node, trace: Trace) -> None:
+def keep_dimensions(reading: ParsedRecord, node: Node, trace: Trace) -> None:
     """Keep the dimension values on a span for what runs within it."""
     values = _values_on(reading)
     if any(values):
         node.dimensions = values
-        trace.lends = True
+        trace.has_dimensions = True
     if reading.root is not None and not reading.root.is_local:
         trace.root_dimensions = values
 
@@ -25,7 +25,7 @@ def lend(reading: ParsedRecord, node: Node, trace: Trace) -> None:
 def _values_on(reading: ParsedRecord) -> tuple[str, ...]:
     if reading.root is not None:
         return reading.root.dimensions
-    return reading.records[0].origin.dimensions if reading.records else reading.lent
+    return reading.records[0].origin.dimensions if reading.records else reading.inherited
 
 
 def with_inherited(record: _R, trace: Trace, span_id: bytes, places: tuple[int, ...]) -> _R:
@@ -37,7 +37,7 @@ def with_inherited(record: _R, trace: Trace, span_id: bytes, places: tuple[int, 
         span_id: Its span.
         places: The dimensions that are inherited.
     """
-    if not trace.lends:
+    if not trace.has_dimensions:
         return record
     values = list(record.origin.dimensions)
     missing = [at for at in places if at < len(values) and not values[at]]
@@ -48,7 +48,7 @@ def with_inherited(record: _R, trace: Trace, span_id: bytes, places: tuple[int, 
         # Spans between may be missing: the root encloses everything in any case.
         around.append(trace.root_dimensions)
     for at in missing:
-        values[at] = next((told[at] for told in around if at < len(told) and told[at]), "")
+        values[at] = next((outer[at] for outer in around if at < len(outer) and outer[at]), "")
     return replace(record, origin=replace(record.origin, dimensions=tuple(values)))
 
 

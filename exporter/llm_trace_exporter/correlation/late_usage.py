@@ -41,7 +41,7 @@ def late_usage(leaf: CallGroup, memories: Memories) -> LateUsage | None:
     return LateUsage(counted, with_late_usage(counted, late), is_first)
 
 
-def span_told_of(log: Report) -> Report | None:
+def settled_span_of(log: Report) -> Report | None:
     """The call on the span that a log record names, where that is settled already."""
     node = log.trace.nodes.get(log.span_id) if log.signal == "log" else None
     return node.call if node is not None and node.call is not None and node.call.settled else None
@@ -53,7 +53,7 @@ def _unmeasured(
     """The call that late usage belongs to, as it was counted, and who told it in this trace."""
     lacking = leaf.lacking
     if lacking is None and not leaf.late:
-        lacking = span_told_of(leaf.reporters[0])
+        lacking = settled_span_of(leaf.reporters[0])
     if lacking is not None:
         return (lacking.unmeasured, lacking) if lacking.unmeasured is not None else None
     if leaf.late or not is_linked(late):

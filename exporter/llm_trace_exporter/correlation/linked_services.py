@@ -14,7 +14,7 @@ from ..model import LlmCall
 from .bounded_set import BoundedMap
 from .call_groups import CallGroup
 from .merge import SLACK_NS, contain, same_model
-from .partners import drop_from, joined, merged_across, nearest_waiting, tellers_of
+from .partners import drop_from, joined, merged_across, nearest_waiting, reporters_of
 from .siblings import may_be_asked_for
 from .trace import Report
 
@@ -50,9 +50,9 @@ class LinkedServices:
         for service, members in by_service.items():
             waiting = [
                 pending
-                for other, told in self._failed.items()
+                for other, reports in self._failed.items()
                 if _pair(service, other) in self._pairs
-                for pending in told.values()
+                for pending in reports.values()
             ]
             yield from nearest_waiting(members, waiting, self._fits)
 
@@ -63,7 +63,7 @@ class LinkedServices:
         if not len(self._pairs) or len({leaf.call.origin.service for leaf in failed}) < 2:
             return leaves
         rest = [leaf for leaf in leaves if not leaf.call.error_type or leaf.late]
-        return rest + joined(failed, tellers_of, self._fits, merged_across)
+        return rest + joined(failed, reporters_of, self._fits, merged_across)
 
     def _learn(self, leaves: list[CallGroup]) -> None:
         for leaf in leaves:

@@ -35,13 +35,13 @@ class Timeline(Generic[T]):
     ) -> None:
         """Sort the items by start."""
         self._fits = fits
-        told = sorted(((call_of(item), item) for item in items), key=lambda pair: order(pair[0]))
-        self.calls = [call for call, _ in told]
-        self.items = [item for _, item in told]
+        ordered = sorted(((call_of(item), item) for item in items), key=lambda pair: order(pair[0]))
+        self.calls = [call for call, _ in ordered]
+        self.items = [item for _, item in ordered]
         self._orders = [order(call) for call in self.calls]
         self._longest_ns = max((c.end_ns - c.start_ns for c in self.calls), default=0)
         # The next that is not taken, at or after each place, with shortcuts made on the way.
-        self._next = list(range(len(told) + 1))
+        self._next = list(range(len(ordered) + 1))
 
     def take(self, at: int) -> None:
         """Pass over what stands there from now on."""
@@ -99,15 +99,15 @@ def timelines(
         reporter = reporter_of(item)
         if reporter in by_reporter or len(by_reporter) < MAX_REPORTERS:
             by_reporter.setdefault(reporter, []).append(item)
-    return {reporter: Timeline(told, call_of, fits) for reporter, told in by_reporter.items()}
+    return {reporter: Timeline(members, call_of, fits) for reporter, members in by_reporter.items()}
 
 
-def closest_pairs(told: dict[frozenset[K], Timeline[T]]) -> Iterator[tuple[T, T]]:
+def closest_pairs(lanes: dict[frozenset[K], Timeline[T]]) -> Iterator[tuple[T, T]]:
     """Partners, those with the least time between them first; each item has one at most."""
-    keys = sorted(told, key=lambda key: sorted(map(repr, key)))
-    rivals = {key: [told[other] for other in keys if not key & other] for key in keys}
+    keys = sorted(lanes, key=lambda key: sorted(map(repr, key)))
+    rivals = {key: [lanes[other] for other in keys if not key & other] for key in keys}
     heap: list[tuple[int, _Order, int, int, int]] = []
-    sides = [(told[key], rivals[key]) for key in keys]
+    sides = [(lanes[key], rivals[key]) for key in keys]
 
     def offer(side: int, at: int) -> tuple[int, _Order, int, int, int] | None:
         timeline, others = sides[side]

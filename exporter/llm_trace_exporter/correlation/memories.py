@@ -30,7 +30,7 @@ from .memory_codec import (
 )
 from .merge import overlap
 from .subjects import Subjects, subject_of
-from .trace import Teller
+from .trace import Reporter
 from .trace_table import TraceTable
 
 _bytes = msgspec.msgpack.Decoder(list[bytes])
@@ -50,7 +50,7 @@ class _Row(Struct, array_like=True, gc=False):
     end_ns: int
     unmeasured: LlmCall | None
     """The call where it was counted without usage."""
-    tellers: frozenset[Teller] = frozenset()
+    reported_by: frozenset[Reporter] = frozenset()
     usage: tuple[int, int] | None = None
 
 
@@ -139,19 +139,19 @@ class Memories:
         call = leaf.call
         answer = self.answered(call.origin.service, call.response_id)
         if answer is not None:
-            return overlap(call, answer) and not leaf.tellers & answer.tellers
+            return overlap(call, answer) and not leaf.reported_by & answer.reported_by
         answer = self.answered_elsewhere(call.origin.service, call.response_id)
         return answer is not None and is_answer_elsewhere(call, answer)
 
     def remember_answer(
-        self, linked: LlmCall, counted: LlmCall, tellers: frozenset[Teller] = frozenset()
+        self, linked: LlmCall, counted: LlmCall, reported_by: frozenset[Reporter] = frozenset()
     ) -> None:
         """Remember a call by its response id.
 
         Args:
             linked: The call as a copy would tell it.
             counted: The same as it was counted.
-            tellers: Who told it.
+            reported_by: Who told it.
         """
         used = linked.tokens
         answer = Answer(
@@ -159,7 +159,7 @@ class Memories:
             linked.end_ns,
             self.subjects.share(subject_of(linked)),
             counted if counted.tokens is None else None,
-            _shared(tellers),
+            _shared(reported_by),
             (used.input_all, used.output_all) if used is not None else None,
         )
         self.answers.add((linked.origin.service, linked.response_id), answer)
@@ -175,7 +175,7 @@ class Memories:
             "pairs": [key for key, _ in self.pairs.take_fresh(every=every)],
         }
         answers = [
-            (a.subject, _Row(*key, a.start_ns, a.end_ns, a.unmeasured, a.tellers, a.usage))
+            (a.subject, _Row(*key, a.start_ns, a.end_ns, a.unmeasured, a.reported_by, a.usage))
             for key, a in self.answers.take_fresh(every=every)
         ]
         return merged(
@@ -206,7 +206,9 @@ class Memories:
                 self.table.restore(part, move, ahead_s)
             case "answers":
                 self.answers.restore(self._answers_in(value, move))
-                self._services.restore((told, name) for (name, told), _ in self.answers.items())
+                self._services.restore(
+                    (subject, name) for (name, subject), _ in self.answers.items()
+                )
             case "fingerprints":
                 self.fingerprints.restore((key, None) for key in unpacked(value, _bytes))
             case "verdicts":
@@ -235,7 +237,9 @@ class Memories:
             name = subject.service if subject.service == row.service else row.service
             yield (
                 (name, row.response_id),
-                Answer(row.start_ns, row.end_ns, subject, call, _shared(row.tellers), row.usage),
+                Answer(
+                    row.start_ns, row.end_ns, subject, call, _shared(row.reported_by), row.usage
+                ),
             )
 
     def _moved(self, answer: Answer, move: Move) -> Answer:
@@ -250,6 +254,6 @@ class Memories:
 
 
 @lru_cache(maxsize=4_096)
-def _shared(tellers: frozenset[Teller]) -> frozenset[Teller]:
-    """The same tellers, once in memory."""
-    return tellers
+def _shared(reported_by: frozenset[Reporter]) -> frozenset[Reporter]:
+    """The same reported_by, once in memory."""
+    return reported_by

@@ -118,10 +118,10 @@ def unpacked_by_subject(
     Raises: UnreadablePart.
     """
     try:
-        told, rows = decoder.decode(value)
+        written, rows = decoder.decode(value)
         if move is not None:
-            told = [replace(s, dimensions=move(s.dimensions)) for s in told]
-        subjects = [shared(subject) for subject in told]
+            written = [replace(s, dimensions=move(s.dimensions)) for s in written]
+        subjects = [shared(subject) for subject in written]
         for at, rest in rows:
             yield subjects[at], rest
     except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:

@@ -91,7 +91,7 @@ def _split(usage: Tokens, other: Tokens | None) -> Tokens:
     if usage.input_all == other.input_all:
         return other if _fineness(other) > _fineness(usage) else usage
     if is_part_of_usage(usage, other):
-        return max(usage, other, key=lambda told: told.input_all)
+        return max(usage, other, key=lambda tokens: tokens.input_all)
     return _with_cache(usage, other) or _with_cache(other, usage) or usage
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..model import LlmCall
 from .call_groups import CallGroup, absorb, group_of
-from .evidence import around, join_note, mark_told, notes_among
+from .evidence import around, join_note, mark_covered, notes_among
 from .late_enclosers import Sum, sum_around, sums_in
 from .merge import fill_missing, same_usage
 from .overwritten import calls_of_their_own
@@ -49,7 +49,7 @@ def group_nested_calls(trace: Trace, due: Iterable[Report]) -> list[CallGroup]:
     if trace.has_evidence:
         known = {id(top) for top in tops}
         rest = [top for top in _outermost(twigs.values()) if id(top) not in known]
-        mark_told(trace, leaves, [leaf for top in rest for leaf in _resolve(top)])
+        mark_covered(trace, leaves, [leaf for top in rest for leaf in _resolve(top)])
     return [leaf for leaf in leaves if leaf.waits]
 
 
@@ -137,7 +137,7 @@ def _leaves_at(twig: _CallNode) -> list[CallGroup]:
 
 def _is_void(leaf: CallGroup) -> bool:
     """Whether nothing that was told there counts, or ever did."""
-    if leaf.is_told or _says_nothing(leaf.call):
+    if leaf.is_covered or _says_nothing(leaf.call):
         return True
     return leaf.late and leaf.is_evidence and not any(p.applied for p in leaf.reporters)
 
@@ -158,8 +158,8 @@ def _with_those(twig: _CallNode, own: CallGroup, beneath: list[CallGroup]) -> li
     notes = notes_among(twig.call, beneath, crossed)
     if not notes:
         return _around_call(twig, own, beneath)
-    told = {id(note) for note in notes}
-    rest = [leaf for leaf in beneath if id(leaf) not in told]
+    known = {id(note) for note in notes}
+    rest = [leaf for leaf in beneath if id(leaf) not in known]
     for note in notes:
         if twig.pending.settled:
             note.late, note.lacking, note.late_call = True, twig.pending, note.call
@@ -171,26 +171,26 @@ def _with_those(twig: _CallNode, own: CallGroup, beneath: list[CallGroup]) -> li
 def _around_call(twig: _CallNode, own: CallGroup, beneath: list[CallGroup]) -> list[CallGroup]:
     if not beneath or _retried_elsewhere(own.call, beneath):
         return [*beneath, own]
-    told = beneath
+    summed = beneath
     if any(inner.crossed for inner in twig.inner) and _is_separate_call(own.call, beneath):
         # What tools and agents called is theirs; it may still be the sum of the rest.
         kept = {id(leaf) for leaf in beneath}
-        told = [
+        summed = [
             leaf
             for inner in twig.inner
             if not inner.crossed
             for leaf in inner.leaves or ()
             if id(leaf) in kept
         ]
-        if not told or _is_separate_call(own.call, told):
+        if not summed or _is_separate_call(own.call, summed):
             return [*beneath, own]
     if twig.pending.settled:
-        for leaf in told:
+        for leaf in summed:
             if not leaf.late:
                 leaf.lacking, leaf.late_call = twig.pending, leaf.call
             leaf.late = True
         return beneath
-    absorb(own, told)
+    absorb(own, summed)
     return beneath
 
 

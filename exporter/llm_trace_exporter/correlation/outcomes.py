@@ -17,11 +17,11 @@ from .merge import SLACK_NS
 from .trace import Trace
 
 
-def lend_outcomes(trace: Trace, leaves: Iterable[CallGroup]) -> None:
+def fill_outcomes(trace: Trace, leaves: Iterable[CallGroup]) -> None:
     """Give calls the errors and the retries that only spans beneath and around them tell."""
     attempts = _by_call(trace) if trace.attempts else {}
     for leaf in leaves:
-        if leaf.late or leaf.is_told:
+        if leaf.late or leaf.is_covered:
             continue
         if attempts and (made := _made_for(leaf, attempts)):
             leaf.call = _as_attempted(leaf.call, made)

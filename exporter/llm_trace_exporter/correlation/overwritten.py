@@ -45,20 +45,20 @@ def _logs_of(
     """Log records with usage that the emitter of a call's span wrote about it."""
     found: dict[bytes, list[CallGroup]] = {}
     for leaf in leaves:
-        teller = leaf.reporters[0]
-        target = by_span.get(teller.span_id) if teller.signal == "log" else None
+        reporter = leaf.reporters[0]
+        target = by_span.get(reporter.span_id) if reporter.signal == "log" else None
         if (
             target is not None
-            and _is_loop(teller)
+            and _is_loop(reporter)
             and leaf.call.tokens is not None
             and leaf.call.origin.scope == target.call.origin.scope
         ):
-            found.setdefault(teller.span_id, []).append(leaf)
+            found.setdefault(reporter.span_id, []).append(leaf)
     return found
 
 
-def _is_loop(teller: Report) -> bool:
-    node = teller.trace.nodes.get(teller.span_id)
+def _is_loop(reporter: Report) -> bool:
+    node = reporter.trace.nodes.get(reporter.span_id)
     return node is not None and node.role == "loop"
 
 
@@ -67,19 +67,19 @@ def _stand_alone(log: CallGroup, target: CallGroup) -> None:
     known = replace(
         caller_only(span), request_model=span.request_model, response_model=span.response_model
     )
-    told = fill_missing(log.call, known, with_usage=False, with_cost=False)
+    completed = fill_missing(log.call, known, with_usage=False, with_cost=False)
     # A record tells no beginning.
-    log.call = replace(told, origin=span.origin, operation=span.operation, is_untimed=True)
+    log.call = replace(completed, origin=span.origin, operation=span.operation, is_untimed=True)
     log.is_whole = True
     for reporter in log.reporters:
         reporter.precedence = "primary"
 
 
-def untold_calls(leaf: CallGroup) -> int:
+def overwritten_calls(leaf: CallGroup) -> int:
     """How many calls at least nobody tells, as later ones were written over them."""
-    teller = leaf.reporters[0]
-    if leaf.is_whole or not _is_loop(teller):
+    reporter = leaf.reporters[0]
+    if leaf.is_whole or not _is_loop(reporter):
         return 0
-    nodes = teller.trace.nodes.values()
+    nodes = reporter.trace.nodes.values()
     # A tool's result goes to the model once more.
-    return int(any(inner.parent == teller.span_id and inner.role == "tool" for inner in nodes))
+    return int(any(inner.parent == reporter.span_id and inner.role == "tool" for inner in nodes))

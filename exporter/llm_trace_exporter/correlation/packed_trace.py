@@ -114,22 +114,24 @@ def thaw(trace_id: bytes, frozen: bytes, move: Move | None = None, ahead_s: floa
     Raises: UnreadablePart.
     """
     try:
-        told = _decode(memoryview(frozen)[_HEAD.size :])
+        packed = _decode(memoryview(frozen)[_HEAD.size :])
         trace = Trace(
             trace_id,
-            has_evaluators=told.has_evaluators,
-            root_dimensions=_moved(told.root_dimensions, move),
+            has_evaluators=packed.has_evaluators,
+            root_dimensions=_moved(packed.root_dimensions, move),
             seen_s=head_of(frozen)[0] + ahead_s,
-            attempts=told.attempts,
+            attempts=packed.attempts,
         )
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadablePart(f"a trace: {error}") from error
-    for span in told.spans:
+    for span in packed.spans:
         trace.nodes[span.span_id] = Node(
             span.parent, span.role, dimensions=_moved(span.dimensions, move)
         )
-    trace.lends = any(map(any, (trace.root_dimensions, *(s.dimensions for s in told.spans))))
-    for report in told.reports:
+    trace.has_dimensions = any(
+        map(any, (trace.root_dimensions, *(s.dimensions for s in packed.spans)))
+    )
+    for report in packed.reports:
         _put(trace, report, move, ahead_s)
     return trace
 

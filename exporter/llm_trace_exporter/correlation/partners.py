@@ -11,7 +11,7 @@ from ..model import LlmCall
 from .call_groups import CallGroup
 from .matching import Fits, closest_pairs, timelines
 from .merge import fill_missing, first_non_empty
-from .trace import Report, Teller
+from .trace import Report, Reporter
 
 K = TypeVar("K", bound=Hashable)
 _Key = Callable[[CallGroup], frozenset[K]]
@@ -45,10 +45,10 @@ def nearest_waiting(
     due: Iterable[Report], waiting: Iterable[Report], fits: Fits
 ) -> Iterator[Report]:
     """The nearest of those waiting of other reporters whose time fits one that is due."""
-    told = timelines(list(waiting), lambda p: p.teller, call_of, fits)
-    for pending in due if told else ():
-        call, own = call_of(pending), pending.teller
-        for reporter, timeline in told.items():
+    by_reporter = timelines(list(waiting), lambda p: p.reporter, call_of, fits)
+    for pending in due if by_reporter else ():
+        call, own = call_of(pending), pending.reporter
+        for reporter, timeline in by_reporter.items():
             if reporter != own:
                 for at in (*timeline.before(call), *timeline.after(call)):
                     yield timeline.items[at]
@@ -68,9 +68,9 @@ def scopes_of(leaf: CallGroup) -> frozenset[str]:
     return frozenset(leaf.scopes)
 
 
-def tellers_of(leaf: CallGroup) -> frozenset[Teller]:
+def reporters_of(leaf: CallGroup) -> frozenset[Reporter]:
     """Who told a call."""
-    return leaf.tellers
+    return leaf.reported_by
 
 
 def joined(
@@ -96,12 +96,12 @@ def joined(
 def _paired(
     leaves: list[CallGroup], key: _Key[K], fits: Fits | None, merge: _Merge
 ) -> list[CallGroup]:
-    if len({teller for leaf in leaves for teller in key(leaf)}) < 2:
+    if len({reporter for leaf in leaves for reporter in key(leaf)}) < 2:
         return leaves
-    told = timelines(leaves, key, _call, *((fits,) if fits is not None else ()))
+    lanes = timelines(leaves, key, _call, *((fits,) if fits is not None else ()))
     taken: set[int] = set()
     found: list[CallGroup] = []
-    for one, other in closest_pairs(told):
+    for one, other in closest_pairs(lanes):
         taken |= {id(one), id(other)}
         found.append(merge(one, other))
     return found + [leaf for leaf in leaves if id(leaf) not in taken]

@@ -13,13 +13,13 @@ from ..model import LlmCall
 from ..operations import WORDLESS
 from .call_groups import CallGroup
 from .merge import SLACK_NS, Interval, contain, overlap, same_outcome
-from .partners import Outcome, joined, merged_across, outcome_of, tellers_of
-from .trace import Report, Teller, Trace
+from .partners import Outcome, joined, merged_across, outcome_of, reporters_of
+from .trace import Report, Reporter, Trace
 
 _NEWEST = 64
 """Settled calls that say the same of which one may be the partner of a call that comes late."""
 
-_Told = tuple[bytes, Outcome]
+_SiblingKey = tuple[bytes, Outcome]
 
 
 def siblings_of(trace: Trace, due: Iterable[Report]) -> list[Report]:
@@ -55,15 +55,15 @@ def merge_siblings(leaves: list[CallGroup], shared: set[bytes]) -> list[CallGrou
     """
     if not shared:
         return leaves
-    by_trace: dict[_Told, list[CallGroup]] = defaultdict(list)
+    by_trace: dict[_SiblingKey, list[CallGroup]] = defaultdict(list)
     found: list[CallGroup] = []
     for leaf in leaves:
         call = leaf.call
-        is_alone = leaf.late or call.origin.trace_id not in shared or not _told(call)
+        is_alone = leaf.late or call.origin.trace_id not in shared or not _may_pair(call)
         (found if is_alone else by_trace[_key(call)]).append(leaf)
     for group in by_trace.values():
         found.extend(
-            joined(group, tellers_of, are_siblings, merged_across)
+            joined(group, reporters_of, are_siblings, merged_across)
             if len({leaf.call.origin.service for leaf in group}) > 1
             else group
         )
@@ -89,39 +89,39 @@ def may_be_asked_for(one: LlmCall, other: LlmCall) -> bool:
     )
 
 
-def mark_told_before(trace: Trace, leaves: list[CallGroup]) -> None:
+def mark_late_siblings(trace: Trace, leaves: list[CallGroup]) -> None:
     """Mark as late the calls whose sibling was settled before they came."""
-    settled: dict[_Told, list[tuple[Teller, LlmCall]]] = defaultdict(list)
+    settled: dict[_SiblingKey, list[tuple[Reporter, LlmCall]]] = defaultdict(list)
     for pending in trace.calls:
         record = pending.record
-        if pending.settled and isinstance(record, LlmCall) and _told(record):
-            settled[_key(record)].append((pending.teller, record))
+        if pending.settled and isinstance(record, LlmCall) and _may_pair(record):
+            settled[_key(record)].append((pending.reporter, record))
     for leaf in leaves if settled else ():
-        if leaf.late or not _told(leaf.call):
+        if leaf.late or not _may_pair(leaf.call):
             continue
         known = settled[_key(leaf.call)]
-        if _is_told_before(leaf, known[-_NEWEST:]):
+        if _was_reported(leaf, known[-_NEWEST:]):
             leaf.late = True
-            known.extend((teller, leaf.call) for teller in leaf.tellers)
+            known.extend((reporter, leaf.call) for reporter in leaf.reported_by)
 
 
-def _is_told_before(leaf: CallGroup, known: list[tuple[Teller, LlmCall]]) -> bool:
-    """Whether a service told a call that fits, and has no partner of this one's teller yet."""
-    fitting: dict[Teller, list[LlmCall]] = defaultdict(list)
-    for teller, call in known:
-        if teller not in leaf.tellers and are_siblings(leaf.call, call):
-            fitting[teller].append(call)
-    own = [call for teller, call in known if teller in leaf.tellers]
+def _was_reported(leaf: CallGroup, known: list[tuple[Reporter, LlmCall]]) -> bool:
+    """Whether a service told a call that fits, and has no partner of this one's reporter yet."""
+    fitting: dict[Reporter, list[LlmCall]] = defaultdict(list)
+    for reporter, call in known:
+        if reporter not in leaf.reported_by and are_siblings(leaf.call, call):
+            fitting[reporter].append(call)
+    own = [call for reporter, call in known if reporter in leaf.reported_by]
     return any(
         len(calls) > sum(1 for one in own if any(are_siblings(one, call) for call in calls))
         for calls in fitting.values()
     )
 
 
-def _told(call: LlmCall) -> bool:
+def _may_pair(call: LlmCall) -> bool:
     """Whether a call says enough to be known by it."""
     return bool(call.error_type) or (call.tokens is not None and call.tokens.total > 0)
 
 
-def _key(call: LlmCall) -> _Told:
+def _key(call: LlmCall) -> _SiblingKey:
     return call.origin.trace_id, outcome_of(call)

@@ -82,11 +82,11 @@ class Subjects:
             fresh = [(t.seen_s, judged) for t in self._traces.values() for judged in t.calls]
         if self._fresh is not None:
             self._fresh.clear()
-        told = [
+        changed = [
             (j.subject, (seen_s, j.trace_id, j.span_id, j.start_ns, j.end_ns))
             for seen_s, j in fresh[-self.limit :]
         ]
-        return log_by_subject(_SUBJECTS, told, self.limit, is_all=every)
+        return log_by_subject(_SUBJECTS, changed, self.limit, is_all=every)
 
     def restore(self, value: bytes, move: Move | None, ahead_s: float) -> None:
         """Remember what a part holds; the parts in their order.
@@ -185,12 +185,12 @@ def common_target(calls: Iterable[EvaluationTarget]) -> EvaluationTarget | None:
         return None
     first = found[0]
     # A call that failed knows only the model that was asked for.
-    told = {
+    targets = {
         (c.subject.provider, c.subject.request_model or c.subject.response_model) for c in found
     }
     answered = {c.subject.response_model: c.subject for c in found if c.subject.response_model}
     one = None
-    if len(told) == 1 and len(answered) < 2:
+    if len(targets) == 1 and len(answered) < 2:
         one = next(iter(answered.values()), first.subject)
     lengths = {len(c.subject.dimensions) for c in found}
     return EvaluationTarget(

@@ -23,7 +23,7 @@ MAX_SETTLED_IN_TRACE = 500
 """Settled calls, and steps, that a trace remembers by the list."""
 
 
-Teller = tuple[str, str, str]
+Reporter = tuple[str, str, str]
 """Service, signal and scope: an instrumentation, which tells no call twice unless it nests."""
 
 Content = tuple[str, bool, int, int]
@@ -56,7 +56,7 @@ class Report(Struct, eq=False, gc=False):
     """Some of that usage came late."""
 
     @property
-    def teller(self) -> Teller:
+    def reporter(self) -> Reporter:
         """Who told it."""
         origin = self.record.origin
         return origin.service, origin.signal, origin.scope
@@ -94,7 +94,7 @@ class Trace(Struct, eq=False, gc=False):
     seen_s: float = 0.0
     root_dimensions: tuple[str, ...] = ()
     """Values on its root, where dimensions are inherited and the root came."""
-    lends: bool = False
+    has_dimensions: bool = False
     """Whether any of its spans has a value of a dimension, where dimensions are inherited."""
     attempts: dict[bytes, HttpAttempt] = {}
     """Span id -> the request that an HTTP library told there."""
@@ -130,10 +130,10 @@ class Trace(Struct, eq=False, gc=False):
 
     def forget_settled(self) -> None:
         """Keep but the newest of what is settled: a late reporter may still ask for it."""
-        for told in (self.calls, self.steps):
-            if len(told) > 2 * MAX_SETTLED_IN_TRACE:
-                old = told[:-MAX_SETTLED_IN_TRACE]
-                told[: len(old)] = [p for p in old if not p.settled]
+        for reports in (self.calls, self.steps):
+            if len(reports) > 2 * MAX_SETTLED_IN_TRACE:
+                old = reports[:-MAX_SETTLED_IN_TRACE]
+                reports[: len(old)] = [p for p in old if not p.settled]
 
     def above(self, span_id: bytes) -> Iterator[tuple[bytes, Node]]:
         """The spans that enclose this one, inside out, as far as they were seen."""

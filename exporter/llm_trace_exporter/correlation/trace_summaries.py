@@ -305,8 +305,8 @@ def _relabel(trace: _Open, dimensions: Move) -> None:
     if trace.dimensions is not None:
         trace.dimensions = dimensions(trace.dimensions)
     if trace.root is not None:
-        told = dimensions(trace.root.dimensions)
-        trace.root = replace(trace.root, dimensions=told)
+        moved = dimensions(trace.root.dimensions)
+        trace.root = replace(trace.root, dimensions=moved)
 
 
 def _is_further_out(root: Root, known: Root | None) -> bool:

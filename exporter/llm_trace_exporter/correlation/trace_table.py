@@ -157,10 +157,10 @@ class TraceTable:
         if every:
             ids = (*self._frozen, *self._live)
             self._saved_spans = 0
-        told = [(trace_id, self._packed(trace_id)) for trace_id in ids]
+        packed = [(trace_id, self._packed(trace_id)) for trace_id in ids]
         if self._changed is not None:
             self._changed.clear()
-        parts = parts_of(_TRACES, told, _spans_in)
+        parts = parts_of(_TRACES, packed, _spans_in)
         self._saved_spans += sum(part.entries for part in parts)
         return Saved(parts, frozenset((_TRACES,)) if every else frozenset())
 
@@ -175,14 +175,14 @@ class TraceTable:
         Raises: UnreadablePart.
         """
         number = None if move is None else self._number(move)
-        told, found = (number, ahead_s, part.is_stale), self._found
+        part_of, found = (number, ahead_s, part.is_stale), self._found
         for trace_id, frozen in unpacked(part.value, _decoder):
             found.pop(trace_id, None)
             if frozen:
                 # Where something waits, there are more times in it: it is thawed.
                 is_waiting = head_of(frozen)[2]
                 later = frozen if is_waiting or not ahead_s else shifted(frozen, ahead_s)
-                found[trace_id] = (later, told)
+                found[trace_id] = (later, part_of)
         self._saved_spans += part.entries
 
     def restored(self) -> tuple[list[Trace], int]:
@@ -257,9 +257,9 @@ def _bytes(frozen: _Frozen) -> bytes:
     return frozen if isinstance(frozen, bytes) else frozen[1]
 
 
-def _spans_in(told: Sequence[tuple[bytes, bytes]]) -> int:
+def _spans_in(packed: Sequence[tuple[bytes, bytes]]) -> int:
     """How many spans entries are about; one where an entry says that a trace is forgotten."""
-    return sum(max(1, head_of(frozen)[1]) if frozen else 1 for _, frozen in told)
+    return sum(max(1, head_of(frozen)[1]) if frozen else 1 for _, frozen in packed)
 
 
 def _one_after_the_other(first: Move, second: Move) -> Move:

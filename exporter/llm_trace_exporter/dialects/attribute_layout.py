@@ -100,7 +100,7 @@ class AttributeLayouts:
         environment = _places(attrs, ENVIRONMENT)
         has_results = any(mark in name for name in attrs for mark in _RESULTS)
         service = _places(attrs, SERVICE)
-        told = (*service, *environment, *(place for places in dimensions for place in places))
+        read = (*service, *environment, *(place for places in dimensions for place in places))
         kind_keys = kind_keys_of(attrs, dialect.kind_keys) if dialect is not None else ()
         return AttributeLayout(
             dialect=dialect,
@@ -112,7 +112,7 @@ class AttributeLayouts:
             kind_keys=kind_keys,
             has_results=has_results,
             may_be_llm=may_be_llm(opened.locations),
-            own=tuple(dict.fromkeys(key.attr for _, key in told)),
+            own=tuple(dict.fromkeys(key.attr for _, key in read)),
             deciding=_deciding(dialect, attrs, kind_keys, listed, opened, has_results=has_results),
         )
 

@@ -53,16 +53,16 @@ PASSED_ON: tuple[PassedOn, ...] = (
 
 
 def configured(
-    told: Mapping[str, Inclusion | Mapping[str, Inclusion]], scope: str, names: str
+    by_scope: Mapping[str, Inclusion | Mapping[str, Inclusion]], scope: str, names: str
 ) -> Inclusion | None:
     """What the configuration says of a scope, for one provider of it or for all.
 
     Args:
-        told: Scope -> inclusion, or provider -> inclusion.
+        by_scope: Scope -> inclusion, or provider -> inclusion.
         scope: The record's.
         names: Its provider and model, lower case.
     """
-    found = told.get(scope)
+    found = by_scope.get(scope)
     if found is None or isinstance(found, str):
         return found
     return next((value for provider, value in found.items() if provider.lower() in names), None)

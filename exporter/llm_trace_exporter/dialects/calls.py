@@ -30,10 +30,10 @@ def read_call(
     """
     tokens = usage.tokens
     start_ns, end_ns, is_untimed = interval(view)
-    told = _told_finish(view)
-    failure = failure_of(view, unanswered=is_suspected and tokens is None and told is None)
+    finish = _finish_of(view)
+    failure = failure_of(view, unanswered=is_suspected and tokens is None and finish is None)
     error: ErrorType = failure.error_type if failure is not None else ""
-    if not error and view.dialect.errors_finish and finished_in_error(told):
+    if not error and view.dialect.errors_finish and finished_in_error(finish):
         error = "other"
     is_streamed, ttft_s = streaming(view, start_ns)
     model = view.model if view.dialect.wrapped_model else view.text
@@ -52,9 +52,9 @@ def read_call(
         provider=_provider(view),
         request_model=view.text("routed_from") or request_model,
         response_model=response_model,
-        tokens=tokens if told is not None or not _is_estimate(view, error) else None,
+        tokens=tokens if finish is not None or not _is_estimate(view, error) else None,
         error_type=error,
-        finish_reasons=finish_reasons(told),
+        finish_reasons=finish_reasons(finish),
         streaming=is_streamed,
         ttft_s=ttft_s,
         reported_cost=reported_cost(view, failed=bool(error)),
@@ -68,9 +68,9 @@ def read_call(
     )
 
 
-def linking_id(told: str) -> str:
+def linking_id(written: str) -> str:
     """A response id as far as it links what tells of one answer; empty where it links nothing."""
-    return "" if is_made_up(told) else told
+    return "" if is_made_up(written) else written
 
 
 _BROKEN_OFF = frozenset(("connection", "timeout", "cancelled"))
@@ -89,10 +89,10 @@ def _is_estimate(view: RecordView, error: ErrorType) -> bool:
     return not any(word in names for word in _TELLS_AT_FIRST)
 
 
-def _told_finish(view: RecordView) -> Value:
-    told = view.raw("finish")
-    if told is not None:
-        return told
+def _finish_of(view: RecordView) -> Value:
+    reasons = view.raw("finish")
+    if reasons is not None:
+        return reasons
     if not view.events:
         return None
     found: list[Value] = [
@@ -107,9 +107,9 @@ def streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
     """Whether the answer was streamed, and seconds from the start to its first token."""
     if not view.events and "streaming" not in view.groups:
         return view.dialect.always_streams, None
-    told = view.flag("streaming")
+    flag = view.flag("streaming")
     ttft_s = view.number("ttft")
-    if ttft_s is None and told:
+    if ttft_s is None and flag:
         ttft_s = view.number("ttft_if_streaming")
     if ttft_s is None and (at := instant_ns(view.raw("first_token_at"))) is not None:
         ttft_s = (at - start_ns) / 1e9
@@ -119,7 +119,7 @@ def streaming(view: RecordView, start_ns: int) -> tuple[bool, float | None]:
             ttft_s = (min(first) - start_ns) / 1e9
     if ttft_s is not None and not 0 <= ttft_s <= MAX_SECONDS:
         ttft_s = None
-    streamed = told is True or view.dialect.always_streams or ttft_s is not None
+    streamed = flag is True or view.dialect.always_streams or ttft_s is not None
     operation = view.text("operation").lower()
     return streamed or ".dostream" in operation, ttft_s
 

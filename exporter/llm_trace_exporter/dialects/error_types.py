@@ -153,9 +153,9 @@ def turned_away(classes: Iterable[str], text: str) -> GatewayEvent | None:
         classes: names or codes of the error.
         text: whatever prose there is; only read, never kept.
     """
-    told = [_prose(text), *classes]
+    texts = [_prose(text), *classes]
     for pattern, event in _TURNED_AWAY:
-        if any(pattern.search(words) for words in told):
+        if any(pattern.search(words) for words in texts):
             return event
     return None
 

@@ -146,8 +146,8 @@ def otel_result(attrs: Attributes) -> Result | None:
 
 
 def _fact(attrs: Attributes) -> bytes:
-    told = [(key, text(attrs[key])) for key in FACT_KEYS if key in attrs]
-    return blake2b(repr(told).encode(), digest_size=8).digest() if told else b""
+    keys = [(key, text(attrs[key])) for key in FACT_KEYS if key in attrs]
+    return blake2b(repr(keys).encode(), digest_size=8).digest() if keys else b""
 
 
 def on_span_results(attrs: Attributes) -> list[Result]:
@@ -185,8 +185,8 @@ def _otel_kind(attrs: Attributes) -> JudgeKind:
     source = attrs.get("gen_ai.evaluation.evaluator.source")
     if source is None:
         return "llm"
-    told = inside(parse_object(source), ("name",))
-    return "llm" if "judge" in (text(told) or text(source)).lower() else "code"
+    name = inside(parse_object(source), ("name",))
+    return "llm" if "judge" in (text(name) or text(source)).lower() else "code"
 
 
 def _is_feedback(result: Result) -> bool:
@@ -202,8 +202,8 @@ def judged(result: Result, judging: Judging, dialect: str) -> tuple[VerdictValue
 
 def _rating(result: Result) -> Rating | None:
     word = label_key(result.label or result.score.word)
-    if (told := RATINGS.get(word)) is not None:
-        return told
+    if (rating := RATINGS.get(word)) is not None:
+        return rating
     score = result.score.number
     if score is None:
         return None

@@ -46,8 +46,8 @@ def suspected(view: RecordView, kind: Kind, tokens: int) -> Kind | None:
 
 def _holds_request(view: RecordView) -> bool:
     """Whether a chain names the model, who serves it and what was asked of it: Instructor's do."""
-    told = view.locations
-    return "fallback_model" in told and "provider" in told and "response_model" in told
+    facts = view.locations
+    return "fallback_model" in facts and "provider" in facts and "response_model" in facts
 
 
 def _looks_like_request(view: RecordView) -> bool:

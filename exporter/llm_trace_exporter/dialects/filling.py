@@ -56,8 +56,8 @@ def filled(
         tokens = usage.tokens
     if tokens is not None:
         n = tokens.total
-    told = plan.readings[0 if tokens is None else 2 if n else 1]
-    if told is None:
+    read = plan.readings[0 if tokens is None else 2 if n else 1]
+    if read is None:
         return None
     if plan.left_open:
         view = view or _view(span, dialect, plan)
@@ -74,7 +74,7 @@ def filled(
         dimensions,
     )
     records: tuple[LlmCall | Step, ...] = ()
-    for record in told.records:
+    for record in read.records:
         if isinstance(record, LlmCall):
             call = _call(record, span, origin, tokens, weight, response_id)
             has_more = plan.left_open or usage.tier or usage.web_searches
@@ -88,11 +88,11 @@ def filled(
         "span",
         dialect.name,
         records,
-        told.role,
-        told.precedence,
+        read.role,
+        read.precedence,
         group_of(view, service) if plan.left_open and view is not None else "",
         n,
-        told.drop,
+        read.drop,
         b"",
         root_of(span, origin, weight, failed=False) if begins(span) else None,
         http_attempt(span) if plan.is_ignored else None,
@@ -120,7 +120,7 @@ def _plain(attrs: Attributes, input_at: str, output_at: str) -> Tokens | None:
 
 
 def _call(
-    told: LlmCall,
+    template: LlmCall,
     span: RawSpan,
     origin: Origin,
     tokens: Tokens | None,
@@ -131,23 +131,23 @@ def _call(
         origin,
         span.start_ns,
         span.end_ns,
-        told.operation,
-        told.provider,
-        told.request_model,
-        told.response_model,
+        template.operation,
+        template.provider,
+        template.request_model,
+        template.response_model,
         tokens,
         "",
-        told.finish_reasons,
-        told.streaming,
+        template.finish_reasons,
+        template.streaming,
         None,
         None,
         linking_id(response_id) if response_id else "",
-        told.service_tier,
-        told.gateway_events,
+        template.service_tier,
+        template.gateway_events,
         "",
         weight,
         0,
-        told.region,
+        template.region,
     )
 
 
@@ -170,7 +170,7 @@ def _with_more(call: LlmCall, view: RecordView, usage: Usage) -> LlmCall:
 
 
 def _step(
-    told: Step, span: RawSpan, origin: Origin, weight: float, view: RecordView | None
+    template: Step, span: RawSpan, origin: Origin, weight: float, view: RecordView | None
 ) -> Step:
     start_ns, end_ns, is_untimed = span.start_ns, span.end_ns, False
     if view is not None and "duration" in view.locations:
@@ -179,13 +179,13 @@ def _step(
         origin,
         start_ns,
         end_ns,
-        told.kind,
-        told.name,
+        template.kind,
+        template.name,
         "",
         None,
         None,
-        told.guardrail_action,
-        told.named,
+        template.guardrail_action,
+        template.named,
         weight,
         is_untimed,
     )

@@ -68,11 +68,11 @@ def _generates(attrs: Attributes, address: str) -> bool | None:
 def _error(span: RawSpan) -> ErrorType:
     status = _first(span.attrs, _STATUSES)
     code = int(status) if len(status) == 3 and status.isascii() and status.isdigit() else 0
-    told = text(span.attrs.get("error.type"))
-    if code < 400 and span.status_code != STATUS_ERROR and not told:
+    error_type = text(span.attrs.get("error.type"))
+    if code < 400 and span.status_code != STATUS_ERROR and not error_type:
         return ""
     exceptions = [text(e.attrs.get("exception.type")) for e in span.events]
-    return classify(code or None, (told, *exceptions), span.status_message)
+    return classify(code or None, (error_type, *exceptions), span.status_message)
 
 
 def _first(attrs: Attributes, names: tuple[str, ...]) -> str:

@@ -55,8 +55,8 @@ def _of_tokens(facts: Fields, which: Iterable[str]) -> list[frozenset[str]]:
 
 def _names(facts: Fields, which: Iterable[str]) -> list[frozenset[str]]:
     """The words of the names that tell some facts, without those of other things."""
-    told = (frozenset(words_of(key.attr)) for fact in which for key in facts.get(fact, ()))
-    return [words for words in told if not _OTHER_TOKENS & words]
+    names = (frozenset(words_of(key.attr)) for fact in which for key in facts.get(fact, ()))
+    return [words for words in names if not _OTHER_TOKENS & words]
 
 
 def is_lost(view: RecordView, usage: Usage) -> bool:

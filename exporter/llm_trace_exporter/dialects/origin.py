@@ -20,7 +20,7 @@ _NOWHERE = 1 << 30
 _FIXED = -1
 
 
-class _Told(Struct, frozen=True):
+class _Value(Struct, frozen=True):
     """A value and how early its key stands in the reading order; `_FIXED` where none is asked."""
 
     rank: int
@@ -38,8 +38,8 @@ class Sender(Struct, frozen=True):
     detect_by: frozenset[str]
     """Attributes by which dialects know it."""
     service: str
-    environment: _Told
-    dimensions: tuple[_Told, ...]
+    environment: _Value
+    dimensions: tuple[_Value, ...]
     shown: tuple[str, ...]
     """The dimensions of a record that tells none of its own."""
     place: Place
@@ -54,10 +54,10 @@ def sender_of(resource: Resource, context: Context) -> Sender:
     if isinstance(known, Sender) and known.context is context:
         return known
     attrs = resource.attrs
-    dimensions = tuple(_told(attrs, d.label, d.keys, context) for d in context.dimensions)
-    service = _told(attrs, "service", SERVICE, context).value
-    environment = _told(attrs, "environment", ENVIRONMENT, context)
-    shown = tuple(_unless_id(told.value) for told in dimensions)
+    dimensions = tuple(_value_of(attrs, d.label, d.keys, context) for d in context.dimensions)
+    service = _value_of(attrs, "service", SERVICE, context).value
+    environment = _value_of(attrs, "environment", ENVIRONMENT, context)
+    shown = tuple(_unless_id(dimension.value) for dimension in dimensions)
     found = resource.memo = Sender(
         *(context, detectors_on(attrs, context), service, environment, dimensions, shown),
         (service, environment.value, shown),
@@ -124,16 +124,18 @@ def group_of(view: RecordView, service: str) -> str:
     if not session:
         return ""
     # It is saved: an id of a person's session must not be.
-    told = f"{view.dialect.name}\0{service}\0{session}"
-    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    identity = f"{view.dialect.name}\0{service}\0{session}"
+    return blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _told(attrs: Attributes, label: str, keys: tuple[AttributeKey, ...], context: Context) -> _Told:
+def _value_of(
+    attrs: Attributes, label: str, keys: tuple[AttributeKey, ...], context: Context
+) -> _Value:
     fixed = context.fixed.get(label)
-    return _first(attrs, keys) if fixed is None else _Told(_FIXED, fixed)
+    return _first(attrs, keys) if fixed is None else _Value(_FIXED, fixed)
 
 
-def _first(attrs: Attributes, keys: tuple[AttributeKey, ...]) -> _Told:
+def _first(attrs: Attributes, keys: tuple[AttributeKey, ...]) -> _Value:
     for rank, key in enumerate(keys):
         # Of some twenty keys a resource has one or two.
         if key.attr in attrs and (value := _read(attrs, key)):
@@ -141,7 +143,7 @@ def _first(attrs: Attributes, keys: tuple[AttributeKey, ...]) -> _Told:
     return _Told(_NOWHERE, "")
 
 
-def _best(attrs: Attributes, places: Places, resource: _Told) -> str:
+def _best(attrs: Attributes, places: Places, resource: _Value) -> str:
     for rank, key in places:
         if rank > resource.rank:
             break

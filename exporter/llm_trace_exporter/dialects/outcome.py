@@ -18,18 +18,20 @@ duration is told, so that the end is the start."""
 def interval(view: RecordView) -> Interval:
     """Start and end; a told duration outranks a span without length and dates a log record."""
     record = view.record
-    told = view.number("duration") if "duration" in view.locations else None
-    if told is None and isinstance(record, RawSpan):
+    duration_s = view.number("duration") if "duration" in view.locations else None
+    if duration_s is None and isinstance(record, RawSpan):
         has_end = record.end_ns >= record.start_ns
         return record.start_ns, record.end_ns if has_end else record.start_ns, not has_end
-    told_ns = int(min(told, MAX_SECONDS) * 1e9) if told is not None and told > 0 else 0
+    duration_ns = (
+        int(min(duration_s, MAX_SECONDS) * 1e9) if duration_s is not None and duration_s > 0 else 0
+    )
     if isinstance(record, RawLog):
-        return max(0, record.time_ns - told_ns), record.time_ns, False
+        return max(0, record.time_ns - duration_ns), record.time_ns, False
     if not record.has_end:
-        return record.start_ns, record.start_ns + told_ns, not told_ns
+        return record.start_ns, record.start_ns + duration_ns, not duration_ns
     end_ns = record.end_ns
-    if told_ns > end_ns - record.start_ns and end_ns - record.start_ns < 1_000_000:
-        return max(0, end_ns - told_ns), end_ns, False
+    if duration_ns > end_ns - record.start_ns and end_ns - record.start_ns < 1_000_000:
+        return max(0, end_ns - duration_ns), end_ns, False
     return record.start_ns, end_ns, False
 
 
@@ -84,8 +86,8 @@ def failure_of(view: RecordView, *, unanswered: bool = False) -> Failure | None:
     classes += [text(e.attrs.get("exception.type")) for e in exceptions]
     prose = [message, text(view.raw("error_text"))]
     prose += [text(e.attrs.get("exception.message")) for e in exceptions]
-    told = "\n".join(prose)
-    return Failure(classify(status, classes, told), turned_away(classes, told))
+    joined = "\n".join(prose)
+    return Failure(classify(status, classes, joined), turned_away(classes, joined))
 
 
 def _exception_fails(view: RecordView) -> bool:

@@ -146,7 +146,7 @@ class RecordParser:
             root=root_of(span, origin, weight, failed=_failed(records)) if begins(span) else None,
             attempt=http_attempt(span) if kind is IGNORE else None,
             unreadable=len(view.unreadable),
-            lent=origin.dimensions if shape.dimensions and not records else (),
+            inherited=origin.dimensions if shape.dimensions and not records else (),
         )
         return reading, kind, usage
 
@@ -160,8 +160,8 @@ class RecordParser:
 
     def _unknown(self, span: RawSpan, shape: AttributeLayout, sender: Sender) -> ParsedRecord:
         if not begins(span):
-            lent = place_of(span.attrs, shape, sender)[2] if shape.dimensions else ()
-            return _not_llm(span, "span", lent=lent)
+            dimensions = place_of(span.attrs, shape, sender)[2] if shape.dimensions else ()
+            return _not_llm(span, "span", inherited=dimensions)
         origin = origin_of(span, "span", _UNKNOWN, shape, sender)
         weight = weight_of(span, origin.service, self.context)
         return _not_llm(span, "span", root_of(span, origin, weight, failed=False))
@@ -257,7 +257,7 @@ def _not_llm(
     record: RawSpan | RawLog,
     signal: Signal,
     root: Root | None = None,
-    lent: tuple[str, ...] = (),
+    inherited: tuple[str, ...] = (),
 ) -> ParsedRecord:
     parent_id = record.parent_span_id if isinstance(record, RawSpan) else b""
     attempt = http_attempt(record) if isinstance(record, RawSpan) else None
@@ -266,7 +266,7 @@ def _not_llm(
         drop="not_llm",
         root=root,
         attempt=attempt,
-        lent=lent,
+        inherited=inherited,
     )
 
 
@@ -336,8 +336,8 @@ def _results(view: RecordView, kind: Kind, *, has_filed: bool) -> list[Result]:
         own = _own_result(view)
         results += [own] if own is not None else []
     elif view.events:
-        told = (otel_result(e.attrs) for e in view.events if e.name == _EVALUATION)
-        results += [result for result in told if result is not None]
+        events = (otel_result(e.attrs) for e in view.events if e.name == _EVALUATION)
+        results += [result for result in events if result is not None]
     if kind.role == "step" and kind.name == "guardrail":
         guard = guard_result(
             view.text("guardrail"), view.text("guardrail_status"), view.text("guardrail_error")

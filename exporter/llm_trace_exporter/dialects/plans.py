@@ -162,8 +162,8 @@ class Choice:
         1, 1.0 and true are equal, and are not read alike.
         """
         for name in self._counted:
-            told = attrs[name]
-            if type(told) is not int or not 0 <= told <= MAX_TOKENS:
+            tokens = attrs[name]
+            if type(tokens) is not int or not 0 <= tokens <= MAX_TOKENS:
                 return None
         values = self._get(attrs)
         types = (*map(type, values),)
@@ -271,7 +271,7 @@ class Plans:
             readings[:] = known.readings
         readings[class_of(usage)] = _common(reading)
         places = view.places
-        told = places.locations.keys()
+        facts = places.locations.keys()
         self._known.keep(
             shape,
             Plan(
@@ -281,7 +281,7 @@ class Plans:
                 reporter_of(view.record, view.dialect),
                 kind is IGNORE,
                 _plain(places),
-                LEFT_OPEN & told,
+                LEFT_OPEN & facts,
             ),
         )
 
@@ -342,12 +342,12 @@ def _common(reading: ParsedRecord) -> ParsedRecord:
 
 
 def _plain(places: FactPlaces) -> tuple[str, str] | None:
-    told = places.locations
-    if "usage_details" in places.groups or "total" in told:
+    facts = places.locations
+    if "usage_details" in places.groups or "total" in facts:
         return None
-    if "input" not in told or "output" not in told:
+    if "input" not in facts or "output" not in facts:
         return None
-    first, second = told["input"][0], told["output"][0]
+    first, second = facts["input"][0], facts["output"][0]
     return None if first.path or second.path else (first.attr, second.attr)
 
 

@@ -189,13 +189,13 @@ class FactPlaces(Struct, frozen=True, eq=False):
 
 def fact_places(locations: Fields) -> FactPlaces:
     """What follows from the places of facts."""
-    told = locations.keys()
-    usage = tuple((fact, locations[fact]) for fact in USAGE_FACTS if fact in told)
+    facts = locations.keys()
+    usage = tuple((fact, locations[fact]) for fact in USAGE_FACTS if fact in facts)
     return FactPlaces(
         locations,
-        frozenset(group for group, about in FIELD_GROUPS.items() if about & told),
+        frozenset(group for group, about in FIELD_GROUPS.items() if about & facts),
         usage,
-        "usage_object" not in told
+        "usage_object" not in facts
         and not any(where.additive for _, places in usage for where in places),
     )
 
@@ -266,8 +266,8 @@ class RecordView(Struct, eq=False, gc=False):
 
     def first_text(self, fact: str, *, but: frozenset[str]) -> str:
         """First text of a fact that is none of some words, in lower case."""
-        told = (text(self.value_at(where)) for where in self.locations.get(fact, ()))
-        return next((name for name in told if name and name.lower() not in but), "")
+        texts = (text(self.value_at(where)) for where in self.locations.get(fact, ()))
+        return next((name for name in texts if name and name.lower() not in but), "")
 
     def raw(self, fact: str) -> Value:
         """First present value of a fact, as it came."""

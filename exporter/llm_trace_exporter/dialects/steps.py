@@ -52,7 +52,7 @@ _DOCUMENT = re.compile(r"^retrieval\.documents\.([0-9]{1,4})\.document\.(\w+)$")
 def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> Step:
     """The step that a record tells."""
     step_kind: StepKind = kind.name  # type: ignore[assignment]
-    told = view.text(_STEP_FACTS.get(kind.name, ""))
+    name = view.text(_STEP_FACTS.get(kind.name, ""))
     start_ns, end_ns, is_untimed = interval(view)
     documents, top_score = _documents(view) if step_kind == "retrieval" else (None, None)
     return Step(
@@ -60,8 +60,8 @@ def read_step(view: RecordView, kind: Kind, origin: Origin, weight: float) -> St
         start_ns=start_ns,
         end_ns=end_ns,
         kind=step_kind,
-        name=clean_name(told or view.span_name()),
-        named=bool(told),
+        name=clean_name(name or view.span_name()),
+        named=bool(name),
         error_type=error_of(view),
         documents=documents,
         top_score=top_score,
@@ -85,8 +85,8 @@ def without_ids(name: str) -> str:
 def _action(view: RecordView) -> GuardrailAction | None:
     if view.text("guardrail_error"):
         return None
-    told = view.text("guardrail_status") or view.text("guardrail_passed")
-    return _ACTIONS.get(told.lower())
+    status = view.text("guardrail_status") or view.text("guardrail_passed")
+    return _ACTIONS.get(status.lower())
 
 
 def _documents(view: RecordView) -> tuple[int | None, float | None]:
@@ -103,10 +103,10 @@ def _documents(view: RecordView) -> tuple[int | None, float | None]:
                 scores.append(value)
     if highest >= 0:
         return highest + 1, _top(scores)
-    told = view.raw("documents")
-    if isinstance(told, int | float) and not isinstance(told, bool):
-        return count(told), None
-    listed = parse_object(told)
+    documents = view.raw("documents")
+    if isinstance(documents, int | float) and not isinstance(documents, bool):
+        return count(documents), None
+    listed = parse_object(documents)
     if not isinstance(listed, list):
         return None, None
     return len(listed), _top([d.get("score") for d in listed if isinstance(d, dict)])

@@ -75,20 +75,20 @@ def read_usage(view: RecordView, operation: str, context: Context) -> Usage:
     return Usage(used, counts.tier, searches)
 
 
-def _usual(view: RecordView, told: Mapping[str, int], context: Context) -> Tokens | None:
+def _usual(view: RecordView, counts: Mapping[str, int], context: Context) -> Tokens | None:
     """The counts of an emitter that keeps to the conventions; None where more must be looked at.
 
     That is nearly every record: the long way gives the same for it.
     """
-    given_input, given_output = told.get("input", 0), told.get("output", 0)
-    read, written = told.get("cache_read", 0), told.get("cache_write", 0)
-    thought, total = told.get("reasoning", 0), told.get("total", 0)
+    given_input, given_output = counts.get("input", 0), counts.get("output", 0)
+    read, written = counts.get("cache_read", 0), counts.get("cache_write", 0)
+    thought, total = counts.get("reasoning", 0), counts.get("total", 0)
     cached = read + written
     if not given_input or not given_output or cached > given_input or thought > given_output:
         return None
     if total and total != given_input + given_output:
         return None
-    if not told.keys() <= _USUAL and any(told[fact] for fact in told.keys() - _USUAL):
+    if not counts.keys() <= _USUAL and any(counts[fact] for fact in counts.keys() - _USUAL):
         return None
     if thought and place_of_reasoning(_names(view)) != "inside":
         return None
@@ -125,12 +125,12 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
     thought = counts.of("reasoning")
     names = _names(view) if cached or total or thought else ""
     is_google = any(word in names for word in GOOGLE)
-    told: Inclusion | None = "exclusive" if uncached_only else None
-    if cached and told is None:
-        told = _inclusion(view, names, context)
+    inclusion: Inclusion | None = "exclusive" if uncached_only else None
+    if cached and inclusion is None:
+        inclusion = _inclusion(view, names, context)
     thinks = _place_of_reasoning(view, names) if thought else "inside"
-    parts = _parts(counts, read, written, given, told, thinks, adds_tools=is_google)
-    settled = {"read", "written"} if told is not None else set()
+    parts = _parts(counts, read, written, given, inclusion, thinks, adds_tools=is_google)
+    settled = {"read", "written"} if inclusion is not None else set()
     if thinks == "beside_all":
         settled.add("reasoning")
     chosen = _proved(given, parts, total, frozenset(settled))
@@ -168,7 +168,7 @@ def _disjoint(view: RecordView, counts: Counts, operation: str, context: Context
         reasoning_assumed=thinks == "beside" and not is_proved and thought <= given_output,
         inclusion_assumed=bool(cached)
         and not is_proved
-        and told is None
+        and inclusion is None
         and cached <= given_input
         and _is_generic(view)
         and is_left_out_by(names),
@@ -191,8 +191,8 @@ def _cache_writes(counts: Counts) -> tuple[int, int | None]:
     """All that was written into the cache, and how much of it lasts an hour."""
     minutes, hour = counts.of("cache_write_5m"), counts.of("cache_write_1h")
     written = max(counts.of("cache_write"), minutes + hour)
-    told = minutes or hour
-    return written, hour if told else None
+    lasting = minutes or hour
+    return written, hour if lasting else None
 
 
 def _parts(
@@ -200,7 +200,7 @@ def _parts(
     read: int,
     written: int,
     given: tuple[int, int],
-    told: Inclusion | None,
+    inclusion: Inclusion | None,
     thinks: Place,
     *,
     adds_tools: bool,
@@ -213,11 +213,11 @@ def _parts(
     given_input, given_output = given
     thought = counts.of("reasoning")
     apart = counts.apart
-    beside = told == "exclusive" or read + written > given_input
+    beside = inclusion == "exclusive" or read + written > given_input
     writes = {"cache_write", "cache_write_5m", "cache_write_1h"}
     tools = counts.of("tool_input")
     has_room = counts.of("total") >= sum(given) + tools
-    is_apart = told != "inclusive" and (bool(apart & {"cache_read", *writes}))
+    is_apart = inclusion != "inclusive" and (bool(apart & {"cache_read", *writes}))
     rows = (
         _Part("read", read, beside or is_apart),
         _Part("written", written, beside or is_apart),
@@ -326,9 +326,9 @@ def _place_of_reasoning(view: RecordView, names: str) -> Place:
 def _inclusion(view: RecordView, names: str, context: Context) -> Inclusion | None:
     """What is known of the emitter; None where only the convention speaks."""
     scope = view.record.scope.name
-    told = configured(context.cache_inclusion, scope, names) or view.dialect.cache_inclusion
-    if told is not None:
-        return told
+    inclusion = configured(context.cache_inclusion, scope, names) or view.dialect.cache_inclusion
+    if inclusion is not None:
+        return inclusion
     words = view.dialect.exclusive_cache_for
     if words and any(word in view.text("provider").lower() for word in words):
         return "exclusive"

@@ -95,8 +95,8 @@ def _tells_last(whole: Counts, rows: Sequence[Value], steps: Sequence[Counts]) -
         return True
     kinds = [row.get("type") if isinstance(row, dict) else None for row in rows]
     alike = [step for kind, step in zip(kinds, steps, strict=True) if kind == kinds[-1]]
-    told = [_both(steps[-1]), _both(_added(alike))]
-    return _both(whole) in told
+    totals = [_both(steps[-1]), _both(_added(alike))]
+    return _both(whole) in totals
 
 
 def _both(counts: Counts) -> tuple[int, int]:
@@ -105,7 +105,7 @@ def _both(counts: Counts) -> tuple[int, int]:
 
 def _with_others(steps: Counts, whole: Counts) -> Counts:
     """The counts of all steps, with what is told beside them alone."""
-    beside = {fact: told for fact, told in whole.by_fact.items() if fact != "total"}
+    beside = {fact: tokens for fact, tokens in whole.by_fact.items() if fact != "total"}
     steps.by_fact = {**beside, **steps.by_fact}
     steps.apart |= whole.apart
     steps.tier = steps.tier or whole.tier
@@ -119,12 +119,12 @@ def _of_members(view: RecordView, where: AttributeKey, value: Value) -> Counts:
         if bucket is None:
             continue
         try:
-            told = count(written)
+            tokens = count(written)
         except RejectedRecord:
             view.lose(where)
             continue
-        if told is not None:
-            _take(found, bucket, told, apart=where.additive and not _in_details(path))
+        if tokens is not None:
+            _take(found, bucket, tokens, apart=where.additive and not _in_details(path))
     return found
 
 
@@ -139,10 +139,10 @@ def _bucket(where: AttributeKey, path: Path) -> Bucket | None:
 def _added(steps: Iterable[Counts]) -> Counts:
     found = Counts({}, set(), {})
     for step in steps:
-        for fact, told in step.by_fact.items():
-            found.by_fact[fact] = found.by_fact.get(fact, 0) + told
-        for fact, told in step.tiered.items():
-            found.tiered[fact] = found.tiered.get(fact, 0) + told
+        for fact, tokens in step.by_fact.items():
+            found.by_fact[fact] = found.by_fact.get(fact, 0) + tokens
+        for fact, tokens in step.tiered.items():
+            found.tiered[fact] = found.tiered.get(fact, 0) + tokens
         found.apart |= step.apart
         found.tier = found.tier or step.tier
     return found
@@ -152,21 +152,21 @@ def _size(counts: Counts) -> int:
     return sum(_both(counts))
 
 
-def _take(found: Counts, bucket: Bucket, told: int, *, apart: bool) -> None:
+def _take(found: Counts, bucket: Bucket, tokens: int, *, apart: bool) -> None:
     fact = bucket.fact
-    if bucket.tier and told:
+    if bucket.tier and tokens:
         found.tier = bucket.tier
         if fact in ("input", "output"):
-            found.tiered[fact] = found.tiered.get(fact, 0) + told
+            found.tiered[fact] = found.tiered.get(fact, 0) + tokens
             return
     adds = fact.startswith("other_") or (bool(bucket.tier) and fact in found.by_fact)
     known = found.by_fact.get(fact)
-    if known is None or (known == 0 and told):
-        found.by_fact[fact] = told
+    if known is None or (known == 0 and tokens):
+        found.by_fact[fact] = tokens
     elif adds:
-        found.by_fact[fact] = known + told
+        found.by_fact[fact] = known + tokens
     else:
-        found.by_fact[fact] = max(known, told) if fact in _CACHE else known
+        found.by_fact[fact] = max(known, tokens) if fact in _CACHE else known
     if apart:
         found.apart.add(fact)
 
@@ -183,10 +183,10 @@ def _joined(flat: Counts, inner: Counts) -> Counts:
         return Counts(merged, flat.apart | inner.apart, inner.tiered, inner.tier)
     own_input, cached = inner.of("input"), inner.of("cache_read") + _written(inner)
     contains = bool(cached) and own_input + cached == flat.of("input")
-    for fact, told in inner.by_fact.items():
-        if fact == "total" or not told or flat.of(fact):
+    for fact, tokens in inner.by_fact.items():
+        if fact == "total" or not tokens or flat.of(fact):
             continue
-        flat.by_fact[fact] = told
+        flat.by_fact[fact] = tokens
         if fact in inner.apart and not contains:
             flat.apart.add(fact)
     flat.tier = flat.tier or inner.tier

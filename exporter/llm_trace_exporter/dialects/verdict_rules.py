@@ -80,12 +80,12 @@ class Judging:
     """By `label_key` of the judge's name."""
     by_dialect: Mapping[str, JudgeRules] = field(default_factory=dict)
 
-    def kind(self, judge: str, told: JudgeKind, dialect: str = "") -> JudgeKind:
-        """Who judges, where the result says `told`."""
+    def kind(self, judge: str, reported: JudgeKind, dialect: str = "") -> JudgeKind:
+        """Who judges, where the result says `reported`."""
         for rules in self._rules(judge, dialect):
             if rules.kind is not None:
                 return rules.kind
-        return told
+        return reported
 
     def judge(
         self, judge: str, label: str, score: Score, dialect: str = ""

@@ -125,11 +125,11 @@ def bucket_of_attribute(name: str) -> Bucket | None:
     """What an attribute of a span counts; None when it counts no tokens of its call."""
     if len(name) > _MAX_CHARS:
         return None
-    told = frozenset(words_of(name))
-    if not (TOKENS | _USAGE) & told or is_of_other_things(told):
+    words = frozenset(words_of(name))
+    if not (TOKENS | _USAGE) & words or is_of_other_things(words):
         return None
     found = _bucket(_SEGMENT.split(name))
-    if found is not None and found.fact == "total" and not _OF_CALLS & told:
+    if found is not None and found.fact == "total" and not _OF_CALLS & words:
         return None
     return found
 
@@ -149,9 +149,9 @@ _MAX_CHARS = 160
 
 
 def _bucket(segments: Sequence[str]) -> Bucket | None:
-    told = [words_of(segment) for segment in segments]
-    everything = frozenset(word for words in told for word in words)
-    last = told[-1] if told else ()
+    by_segment = [words_of(segment) for segment in segments]
+    everything = frozenset(word for words in by_segment for word in words)
+    last = by_segment[-1] if by_segment else ()
     if not last:
         return None
     if _counts_searches(everything, last):
@@ -162,7 +162,7 @@ def _bucket(segments: Sequence[str]) -> Bucket | None:
         return None
     if last in _EXACT:
         return Bucket(_EXACT[last])
-    direction = _direction(told)
+    direction = _direction(by_segment)
     tier = next((word for word in last if word in _TIERS), "")
     found = _quality(everything, direction)
     if found:
@@ -215,9 +215,9 @@ def _cache_part(everything: frozenset[str]) -> str:
     return "cache_write_5m" if _MINUTES & everything else "cache_write"
 
 
-def _direction(told: Sequence[tuple[str, ...]]) -> Direction:
+def _direction(by_segment: Sequence[tuple[str, ...]]) -> Direction:
     """The last that is said: `usage.input.total` and `token_count.prompt_details.x` are inputs."""
-    for words in reversed(told):
+    for words in reversed(by_segment):
         for at in range(len(words) - 1, -1, -1):
             word = words[at]
             if word in _DIRECTIONS:

@@ -69,10 +69,10 @@ def _ask(command: list[str], timeout_s: float) -> Objects | Missing:
     except subprocess.TimeoutExpired:
         return Missing("no answer in time")
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip()
-        if _NO_SUCH_KIND in told:
+        message = done.stderr.decode("utf-8", "replace").strip()
+        if _NO_SUCH_KIND in message:
             return Missing("the cluster has no such kind")
-        return Missing(told.splitlines()[-1] if told else f"exit code {done.returncode}")
+        return Missing(message.splitlines()[-1] if message else f"exit code {done.returncode}")
     try:
         tree = json.loads(done.stdout)
     except (ValueError, RecursionError):

@@ -60,11 +60,11 @@ def gather(
         asked = {
             name: pool.submit(server.ask, "query", query=query) for name, query in QUESTIONS.items()
         }
-        told = {path: future.result() for path, future in started.items()}
+        answers = {path: future.result() for path, future in started.items()}
         figures = {name: samples(future.result()) for name, future in asked.items()}
-        found = _ours(groups(told["rules"]), shipped)
-        build = told["status/buildinfo"]
-        flags = told["status/flags"]
+        found = _ours(groups(answers["rules"]), shipped)
+        build = answers["status/buildinfo"]
+        flags = answers["status/flags"]
         flags = flags if isinstance(flags, Missing) else labels_of(flags)
         wanted = {s for p in panels for s in p.selectors}
         if not isinstance(found, Missing):
@@ -77,11 +77,11 @@ def gather(
             now_s=now_s,
             ahead_s=ahead_s,
             flags=flags,
-            config=_config(told["status/config"]),
+            config=_config(answers["status/config"]),
             targets=targets(active.result(), "activeTargets"),
             dropped=() if is_seen else _dropped(server),
             groups=found,
-            alertmanagers=_alertmanagers(told["alertmanagers"]),
+            alertmanagers=_alertmanagers(answers["alertmanagers"]),
             names=strings(names.result()),
             label_names=strings(labels.result()),
             figures=figures,
@@ -159,8 +159,8 @@ def _counts(
     counts: dict[Selector, int] = {}
 
     def ask(which: Iterable[Selector]) -> None:
-        for told in pool.map(partial(_count, server), _batches(set(which) - counts.keys())):
-            counts.update(told)
+        for batch in pool.map(partial(_count, server), _batches(set(which) - counts.keys())):
+            counts.update(batch)
 
     wanted = frozenset(wanted)
     ask(wanted)
@@ -197,7 +197,7 @@ def _count(server: Server, batch: list[Selector]) -> dict[Selector, int]:
     if isinstance(found, Missing):
         # One that is too large, or not understood, must not hide the others.
         alone = [_count(server, [selector]) for selector in batch] if len(batch) > 1 else []
-        return {selector: count for told in alone for selector, count in told.items()}
+        return {selector: count for by_selector in alone for selector, count in by_selector.items()}
     counts = {sample.labels.get("at", ""): int(sample.value) for sample in found}
     return {selector: counts.get(str(number), 0) for number, selector in enumerate(batch)}
 

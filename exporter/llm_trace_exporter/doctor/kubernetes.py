@@ -135,7 +135,7 @@ def _refusal(facts: Facts, kind: _Kind, one: Object, server: Object) -> str:
     if not isinstance(selector, dict):
         return f"has no {kind.selector}, so it selects none"
     if not matches(selector, _labels(one)):
-        return f"selects {_told(selector)}"
+        return f"selects {_words(selector)}"
     namespaces, namespace = spec.get(kind.namespaces), _namespace(one)
     if not isinstance(namespaces, dict):
         own = _namespace(server)
@@ -145,7 +145,7 @@ def _refusal(facts: Facts, kind: _Kind, one: Object, server: Object) -> str:
     found = [n for n in _all(facts, "namespaces") if _name(n) == namespace]
     # Every namespace has this label, and where none is told the name alone may do.
     labels = {"kubernetes.io/metadata.name": namespace, **(_labels(found[0]) if found else {})}
-    return "" if matches(namespaces, labels) else f"looks into namespaces with {_told(namespaces)}"
+    return "" if matches(namespaces, labels) else f"looks into namespaces with {_words(namespaces)}"
 
 
 def _wanted(spec: Object, kind: _Kind) -> str:
@@ -159,7 +159,7 @@ def _selects_nothing(kind: _Kind, monitor: Object, things: list[Object]) -> Find
     return Finding(
         "problem",
         f"{kind.name} {_title(monitor)} selects nothing",
-        why=f"it looks for {_told(_spec(monitor).get('selector') or {})} in "
+        why=f"it looks for {_words(_spec(monitor).get('selector') or {})} in "
         f"{_places(monitor)}; of the exporter there is "
         + ", ".join(f"{_title(thing)} with {_shown(_labels(thing))}" for thing in things[:3]),
         do="correct its selector and namespaceSelector",
@@ -297,7 +297,7 @@ def _all(facts: Facts, resource: str) -> list[Object]:
     return [] if isinstance(found, Missing) else list(found)
 
 
-def _told(selector: Object) -> str:
+def _words(selector: Object) -> str:
     parts = [f"{k}={v}" for k, v in labels_of(selector.get("matchLabels")).items()]
     for condition in items(selector, "matchExpressions"):
         values = condition.get("values")

@@ -195,7 +195,7 @@ def _same_counts(facts: Facts) -> Iterator[Finding]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Symptom:
     """What an answer of a question means, where there is one."""
 
     question: str
@@ -209,38 +209,38 @@ def _of(*names: str) -> Callable[[Sample], str]:
     return lambda sample: " ".join(sample.labels.get(name, "") for name in names).strip()
 
 
-_TOLD: tuple[_Told, ...] = (
-    _Told("config_failed", "problem",
+_SYMPTOMS: tuple[_Symptom, ...] = (
+    _Symptom("config_failed", "problem",
           lambda s: f"the configuration of {_of('instance')(s)} could not be loaded anew",
           "the one before it is in force", "`llm-trace-exporter check FILE` says what is wrong"),
-    _Told("security_failed", "problem",
+    _Symptom("security_failed", "problem",
           lambda s: f"{_of('part')(s)} of {_of('instance')(s)} cannot be used since they changed",
           "the ones before are in force until they expire", "read the exporter's log"),
-    _Told("state_errors", "problem",
+    _Symptom("state_errors", "problem",
           lambda s: f"trouble with the state file of {_of('instance', 'reason')(s)}",
           "requests are pushed back, or counters start anew", "look at the volume and the log"),
-    _Told("rejected", "warning",
+    _Symptom("rejected", "warning",
           lambda s: f"{s.value:.0f} requests over {_of('source')(s)} were refused within an hour: "
           f"{_of('reason')(s)}",
           "nothing of them was counted", "docs/operations.md says what each reason asks for"),
-    _Told("invalid", "warning",
+    _Symptom("invalid", "warning",
           lambda s: f"{s.value:.0f} records with impossible numbers within an hour",
           "they were not counted", "find the sender by llm_exporter_spans_received_total"),
-    _Told("overflow", "warning",
+    _Symptom("overflow", "warning",
           lambda s: f"{s.value:.0f} records became {_of('label')(s)}=\"other\" within a day",
           "the label has more values than it may have",
           "raise its cap, or take it from the dimensions"),
-    _Told("full_labels", "note",
+    _Symptom("full_labels", "note",
           lambda s: f"the label {_of('label')(s)} is at {s.value:.0%} of its cap",
           "past it, values become other", "raise labels.caps, or let it have less values"),
-    _Told("full_series", "warning",
+    _Symptom("full_series", "warning",
           lambda s: f"{_of('family')(s)} is at {s.value:.0%} of its series",
           "past it, labels become other", "raise series.max_per_family, or drop a dimension"),
-    _Told("pending", "warning",
+    _Symptom("pending", "warning",
           lambda s: f"{_of('instance')(s)} holds {s.value:.0%} of the calls that may wait",
           "past it, the oldest are counted early and copies may count twice",
           "raise limits.max_pending, or add replicas"),
-    _Told("metrics_requests", "note",
+    _Symptom("metrics_requests", "note",
           lambda s: f"{s.value:.0f} requests with OTLP metrics came within an hour",
           "they are answered and not used: numbers come from traces",
           "let senders export traces only"),
@@ -249,10 +249,10 @@ _TOLD: tuple[_Told, ...] = (
 
 def health(facts: Facts) -> Iterator[Finding]:
     """What exporters say about themselves."""
-    for told in _TOLD:
-        for sample in facts.asked(told.question):
-            if round(sample.value, 2) or "failed" in told.question:
-                yield Finding(told.level, told.what(sample), told.why, told.do)
+    for symptom in _SYMPTOMS:
+        for sample in facts.asked(symptom.question):
+            if round(sample.value, 2) or "failed" in symptom.question:
+                yield Finding(symptom.level, symptom.what(sample), symptom.why, symptom.do)
     yield from _resets(facts)
     yield from _prices(facts)
     yield from _versions(facts)

@@ -99,8 +99,8 @@ def _cell(finding: Finding) -> Group:
     details = Table.grid(padding=(0, 1))
     details.add_column(width=5, style="dim")
     details.add_column(overflow="fold")
-    told = (("where", _names(finding)), ("why", finding.why), ("do", finding.do))
-    for word, text in told:
+    parts = (("where", _names(finding)), ("why", finding.why), ("do", finding.do))
+    for word, text in parts:
         if text:
             details.add_row(word, Text(_clean(text)))
     what = Text(_clean(finding.what[:_LONGEST] + " ..." * (len(finding.what) > _LONGEST)))

@@ -102,8 +102,8 @@ def _twice(groups: Iterable[Group]) -> Iterator[Finding]:
     places: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for group in groups:
         for rule in group.rules:
-            told = ",".join(f"{k}={v}" for k, v in sorted(rule.labels.items()))
-            places[rule.name, rule.expr, told].append(f"{group.file} ({group.name})")
+            labels = ",".join(f"{k}={v}" for k, v in sorted(rule.labels.items()))
+            places[rule.name, rule.expr, labels].append(f"{group.file} ({group.name})")
     twice = {key[0]: found for key, found in places.items() if len(found) > 1}
     if twice:
         where = tuple(sorted({place for found in twice.values() for place in found}))
@@ -185,7 +185,7 @@ def alive(facts: Facts) -> Iterator[Finding]:
         return
     rules = [rule for group in facts.groups for rule in group.rules]
     found = [(rule.title, of_needs([rule.need], facts)) for rule in rules if rule.health != "err"]
-    yield from _told(found, "rule")
+    yield from _findings(found, "rule")
 
 
 def history(facts: Facts) -> Iterator[Finding]:
@@ -222,10 +222,10 @@ def panels(facts: Facts) -> Iterator[Finding]:
         (f"{panel.dashboard}: {panel.title}", of_needs(panel.needs, facts))
         for panel in facts.panels
     ]
-    yield from _told(found, "panel")
+    yield from _findings(found, "panel")
 
 
-def _told(found: list[tuple[str, Reason]], noun: str) -> Iterator[Finding]:
+def _findings(found: list[tuple[str, Reason]], noun: str) -> Iterator[Finding]:
     """One line for what works, and one for each reason."""
     kinds: Counter[Kind] = Counter(why.kind for _, why in found)
     alive = kinds["alive"]

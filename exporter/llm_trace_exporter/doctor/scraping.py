@@ -57,16 +57,16 @@ def server(facts: Facts) -> Iterator[Finding]:
     """Whether the rules can run there."""
     name = facts.product or "a server with Prometheus' API"
     version = re.match(r"(\d+)\.(\d+)", facts.version)
-    told = f"{name} {facts.version}".strip()
+    product = f"{name} {facts.version}".strip()
     if facts.product == "Prometheus" and version and tuple(map(int, version.groups())) < _OLDEST:
         yield Finding(
             "problem",
-            f"{told} is too old for the rules",
+            f"{product} is too old for the rules",
             why="they use functions and keep_firing_for of Prometheus 2.42",
             do="update Prometheus",
         )
     else:
-        yield ok(f"{told} answers")
+        yield ok(f"{product} answers")
 
 
 def scraped(facts: Facts) -> Iterator[Finding]:
@@ -142,8 +142,8 @@ def _not_seen(facts: Facts) -> Iterator[Finding]:
 
 def looks_like_ours(target: Target) -> bool:
     """By its port, or by a name somewhere in what was discovered."""
-    told = (*target.discovered.values(), *target.labels.values(), target.url, target.pool)
-    return any(_PORT.search(text) or _NAME.search(text) for text in told)
+    texts = (*target.discovered.values(), *target.labels.values(), target.url, target.pool)
+    return any(_PORT.search(text) or _NAME.search(text) for text in texts)
 
 
 def _meaning(error: str) -> str:
@@ -362,8 +362,8 @@ def exemplars(facts: Facts) -> Iterator[Finding]:
 
 def _speaks_openmetrics(job: Any, facts: Facts) -> bool:
     settings = {} if isinstance(facts.config, Missing) else facts.config.get("global") or {}
-    told = job.get("scrape_protocols") or settings.get("scrape_protocols")
-    return not isinstance(told, list) or any("OpenMetrics" in str(name) for name in told)
+    protocols = job.get("scrape_protocols") or settings.get("scrape_protocols")
+    return not isinstance(protocols, list) or any("OpenMetrics" in str(name) for name in protocols)
 
 
 def _and(words: list[str]) -> str:

@@ -21,8 +21,12 @@ def samples(data: Any) -> tuple[Sample, ...] | Missing:
     found: list[Sample] = []
     for row in items(data, "result"):
         value = row.get("value")
-        if isinstance(value, list) and len(value) == 2 and (told := _finite(value[1])) is not None:
-            found.append(Sample(labels_of(row.get("metric")), told))
+        if (
+            isinstance(value, list)
+            and len(value) == 2
+            and (number := _finite(value[1])) is not None
+        ):
+            found.append(Sample(labels_of(row.get("metric")), number))
     return tuple(found)
 
 

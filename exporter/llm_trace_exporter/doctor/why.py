@@ -73,11 +73,11 @@ def reason(selector: Selector, facts: Facts, seen: frozenset[str] = frozenset())
 def _absent(name: str, family: Family, facts: Facts) -> Reason:
     """Of a family without any series."""
     if dropper := next(_droppers(name, facts), None):
-        pool, told = dropper
+        pool, rule = dropper
         return Reason(
             "broken",
             f"metric_relabel_configs of the scrape job {pool} drop {name}",
-            f"take the rule away that {told}",
+            f"take the rule away that {rule}",
         )
     if facts.page is not None and name in facts.page.names:
         return Reason(

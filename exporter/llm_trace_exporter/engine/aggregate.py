@@ -79,11 +79,13 @@ class Aggregator:
 
     def _late_usage(self, late: LateUsage, unix_s: float) -> PricedCall:
         before, priced = self.pricing.price(late.counted), self.pricing.price(late.call)
-        told = {line.type for line in before.cost}
-        if told:
+        priced_before = {line.type for line in before.cost}
+        if priced_before:
             # A fee was counted with the call; what was told that it cost, as a whole.
-            left = () if told - {"request"} else priced.cost
-            priced = replace(priced, cost=tuple(line for line in left if line.type not in told))
+            left = () if priced_before - {"request"} else priced.cost
+            priced = replace(
+                priced, cost=tuple(line for line in left if line.type not in priced_before)
+            )
         self.traces.late_usage(before, priced, is_first=late.is_first)
         self._recorder.late_usage(before, priced, is_first=late.is_first)
         self.budgets.spend(priced, unix_s)

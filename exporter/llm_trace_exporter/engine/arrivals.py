@@ -40,16 +40,16 @@ class Arrivals:
         self.records = 0
         """Spans and log records taken in."""
         self.not_understood = NotUnderstood()
-        self._told_of_metrics: set[str] = set()
+        self._warned_of_metrics: set[str] = set()
 
     def metrics(self, source: Source, tenant: Tenant) -> Outcome:
         """Count a request with OTLP metrics; each tenant is told once that they are not used."""
         self._metrics.metrics_request(source)
-        if tenant.name in self._told_of_metrics:
+        if tenant.name in self._warned_of_metrics:
             return Outcome()
-        if not self._told_of_metrics:
+        if not self._warned_of_metrics:
             _logger.warning("OTLP metrics come in and are not used: %s", COUNTED_FROM)
-        self._told_of_metrics.add(tenant.name)
+        self._warned_of_metrics.add(tenant.name)
         return Outcome(message=f"metrics are taken and not used: {COUNTED_FROM}")
 
     def count(self, entry: Entry) -> None:
@@ -112,7 +112,7 @@ def dated(logs: Iterable[RawLog], now_ns: int) -> Iterator[RawLog]:
 def message_of(reasons: list[str]) -> str:
     """Why records were left out, for the sender's developers; empty when none were."""
     commonest = Counter(reasons).most_common(_MAX_REASONS)
-    told = [f"{n} x {reason}" if n > 1 else reason for reason, n in commonest]
+    parts = [f"{n} x {reason}" if n > 1 else reason for reason, n in commonest]
     if more := len(reasons) - sum(n for _, n in commonest):
-        told.append(f"and {more} more")
-    return "; ".join(told)
+        parts.append(f"and {more} more")
+    return "; ".join(parts)

@@ -106,7 +106,7 @@ class Checkpointer:
         self._saved_s = float("-inf")
         self._next_s = 0.0
         self._beat_s = 0.0
-        self._told = (0, 0)
+        self._shown = (0, 0)
 
     def restore(self) -> None:
         """Load what the file holds; nothing where there is none yet: `tick` does it then."""
@@ -140,8 +140,8 @@ class Checkpointer:
         """
         self._keep_spent()
         try:
-            told, started_s = self._taken()
-            self._state.checkpoint(told)
+            taken, started_s = self._taken()
+            self._state.checkpoint(taken)
         except BaseException:
             # What was taken out of the memories is in no part of the file.
             self._replaces_memories = True
@@ -283,9 +283,9 @@ class Checkpointer:
         """Show how the file is doing."""
         state = self._state
         now = (state.moved_aside, state.damaged_rows)
-        for reason, before, after in zip(("unusable", "damaged"), self._told, now, strict=True):
+        for reason, before, after in zip(("unusable", "damaged"), self._shown, now, strict=True):
             self._metrics.state_failed(reason, after - before)
-        self._told = now
+        self._shown = now
         self._metrics.state_writable(not state.failure)
 
 
@@ -304,12 +304,12 @@ def _without_collector() -> Iterator[None]:
 
 
 def _saved(name: str, labels: dict[str, str], series: Any, held_since_s: float) -> SavedSeries:
-    told = {label: value for label, value in labels.items() if value}
+    present = {label: value for label, value in labels.items() if value}
     born_s = series.born_s if series.born_s > held_since_s else NOT_NEW
     if isinstance(series, Counter):
-        return SavedSeries(name, told, [series.value], series.touched_s, born_s)
+        return SavedSeries(name, present, [series.value], series.touched_s, born_s)
     values = [series.total, *series.counts, *series.bounds]
-    return SavedSeries(name, told, values, series.touched_s, born_s)
+    return SavedSeries(name, present, values, series.touched_s, born_s)
 
 
 def _load(restorer: StoreLoader, saved: SavedSeries, ahead_s: float) -> bool:

@@ -266,8 +266,8 @@ def _relabelled(verdict: Verdict, old: tuple[str, ...], new: tuple[str, ...]) ->
     """A verdict about a call that was heard of under other dimensions."""
 
     def moved(values: tuple[str, ...]) -> tuple[str, ...]:
-        told = dict(zip(old, values, strict=False))
-        return tuple(told.get(label, "") for label in new)
+        by_label = dict(zip(old, values, strict=False))
+        return tuple(by_label.get(label, "") for label in new)
 
     origin, about = verdict.origin, verdict.subject
     return replace(

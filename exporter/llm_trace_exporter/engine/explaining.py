@@ -84,10 +84,10 @@ def arrivals_of(scores: Iterable[ParsedRecord]) -> Iterator[Arrival]:
 
 def arrival_of(reading: ParsedRecord, name: str, start_ns: int) -> Arrival:
     """A record as it was read."""
-    told = next((r for r in reading.records if isinstance(r, LlmCall)), None) or next(
+    record = next((r for r in reading.records if isinstance(r, LlmCall)), None) or next(
         (r for r in reading.records if isinstance(r, Step)), None
     )
-    has_step = isinstance(told, LlmCall) and any(isinstance(r, Step) for r in reading.records)
+    has_step = isinstance(record, LlmCall) and any(isinstance(r, Step) for r in reading.records)
     results = sum(not isinstance(r, LlmCall | Step) for r in reading.records)
     return Arrival(
         reading.trace_id,
@@ -99,12 +99,12 @@ def arrival_of(reading: ParsedRecord, name: str, start_ns: int) -> Arrival:
         start_ns,
         reading.dialect,
         reading.role,
-        kind=clean_value(_kind_of(told)),
-        kind_of="" if told is None else "call" if isinstance(told, LlmCall) else "step",
+        kind=clean_value(_kind_of(record)),
+        kind_of="" if record is None else "call" if isinstance(record, LlmCall) else "step",
         written=reading.reported_tokens,
         results=results,
         has_step=has_step,
-        state="results" if told is None and results else "waiting",
+        state="results" if record is None and results else "waiting",
     )
 
 
@@ -132,10 +132,10 @@ def charge_of_step(step: Step) -> Charge:
     return Charge(step.kind, error_type=step.error_type, weight=step.weight)
 
 
-def _kind_of(told: LlmCall | Step | None) -> str:
-    if told is None:
+def _kind_of(record: LlmCall | Step | None) -> str:
+    if record is None:
         return ""
-    return told.operation if isinstance(told, LlmCall) else told.kind
+    return record.operation if isinstance(record, LlmCall) else record.kind
 
 
 def _name_of(log: RawLog, dialect: str) -> str:

@@ -226,9 +226,9 @@ class Ingester:
         context = self._readers.context
         labels, value = _labelled.decode(part.value)
         move = moved_to(labels, context) if labels != labels_of(context) else None
-        told = Part(part.name, part.entries, value, part.is_stale)
-        if not self._correlator.restore(told, move, ahead_s):
-            self._traces.restore(told, move, ahead_s)
+        changed = Part(part.name, part.entries, value, part.is_stale)
+        if not self._correlator.restore(changed, move, ahead_s):
+            self._traces.restore(changed, move, ahead_s)
 
     def restored(self) -> int:
         """Let what waited in an earlier process wait on; after the last `remember`.

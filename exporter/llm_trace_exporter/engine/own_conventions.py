@@ -8,41 +8,43 @@ from dataclasses import fields, replace
 from ..config.convention_settings import ConventionSettings, TimeUnit, UsageSettings
 from ..dialects import KINDS_BY_NAME, AttributeKey, Dialect, attribute_key
 
-USAGE_FACTS = tuple(told.name for told in fields(UsageSettings) if told.name != "cache")
+USAGE_FACTS = tuple(usage.name for usage in fields(UsageSettings) if usage.name != "cache")
 """Facts that `UsageSettings` has under the same names."""
 _SECONDS: Mapping[TimeUnit, float] = {"s": 1.0, "ms": 0.001}
 
 
-def own_convention(told: ConventionSettings) -> Dialect:
+def own_convention(convention: ConventionSettings) -> Dialect:
     """The dialect that a configured convention describes."""
-    first_token = told.time_to_first_token
+    first_token = convention.time_to_first_token
     scale = _SECONDS[first_token.unit] if first_token else 1.0
     facts: dict[str, Iterable[AttributeKey]] = {
-        "request_model": _keys(told.model.request),
-        "response_model": _keys(told.model.response),
-        "provider": _keys(told.provider.keys),
-        **{fact: _keys(getattr(told.usage, fact)) for fact in USAGE_FACTS},
-        "cost": _keys(told.cost),
-        "finish": _keys(told.finish_reason),
-        "response_id": _keys(told.response_id),
-        "streaming": _keys(told.streaming),
+        "request_model": _keys(convention.model.request),
+        "response_model": _keys(convention.model.response),
+        "provider": _keys(convention.provider.keys),
+        **{fact: _keys(getattr(convention.usage, fact)) for fact in USAGE_FACTS},
+        "cost": _keys(convention.cost),
+        "finish": _keys(convention.finish_reason),
+        "response_id": _keys(convention.response_id),
+        "streaming": _keys(convention.streaming),
         "ttft": (
             replace(key, scale=scale) for key in _keys(first_token.keys if first_token else ())
         ),
-        "session": _keys(told.session),
+        "session": _keys(convention.session),
     }
-    told_at = {fact: tuple(keys) for fact, keys in facts.items()}
+    locations = {fact: tuple(keys) for fact, keys in facts.items()}
     return Dialect(
-        name=told.name,
+        name=convention.name,
         is_configured=True,
-        scopes=told.detect.scopes,
-        detect_by=told.detect.attributes,
-        resources=told.detect.resource_attributes,
-        kind_keys=told.kind.keys,
-        kinds={value.lower(): KINDS_BY_NAME[name] for value, name in told.kind.values.items()},
-        fields={fact: keys for fact, keys in told_at.items() if keys},
-        provider=told.provider.default,
-        cache_inclusion=told.usage.cache,
+        scopes=convention.detect.scopes,
+        detect_by=convention.detect.attributes,
+        resources=convention.detect.resource_attributes,
+        kind_keys=convention.kind.keys,
+        kinds={
+            value.lower(): KINDS_BY_NAME[name] for value, name in convention.kind.values.items()
+        },
+        fields={fact: keys for fact, keys in locations.items() if keys},
+        provider=convention.provider.default,
+        cache_inclusion=convention.usage.cache,
     )
 
 

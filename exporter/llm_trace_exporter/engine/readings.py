@@ -68,7 +68,7 @@ class Unread:
         _extend(self.kinds, kind_keys_of(names, ()))
         for fact, places in places_of(names, self.kinds).items():
             _extend(self.facts.setdefault(fact, []), (place.attr for place in places))
-        seen = {*self.kinds, *(name for told in self.facts.values() for name in told)}
+        seen = {*self.kinds, *(name for keys in self.facts.values() for name in keys)}
         _extend(self.others, (name for name in names if name not in seen))
 
 

@@ -41,9 +41,9 @@ def suggested(found: Iterable[Unread], taken: Iterable[str]) -> tuple[Convention
 
 
 def _convention(name: str, unread: Unread) -> ConventionSettings:
-    told = {fact: _usable(keys) for fact, keys in unread.facts.items()}
+    usable = {fact: _usable(keys) for fact, keys in unread.facts.items()}
     telling = [key for fact, keys in unread.facts.items() if fact in TELLING for key in keys]
-    usage: dict[str, Any] = {fact: told.get(fact, ()) for fact in USAGE_FACTS}
+    usage: dict[str, Any] = {fact: usable.get(fact, ()) for fact in USAGE_FACTS}
     has_scope = 0 < len(unread.scope) <= _MAX_SCOPE_CHARS
     return ConventionSettings(
         name=name,
@@ -52,11 +52,11 @@ def _convention(name: str, unread: Unread) -> ConventionSettings:
             attributes=() if has_scope else tuple(telling[:1]),
         ),
         kind=KindSettings(keys=_usable(unread.kinds)),
-        model=ModelSettings(told.get("request_model", ()), told.get("response_model", ())),
-        provider=ProviderSettings(keys=told.get("provider", ())),
+        model=ModelSettings(usable.get("request_model", ()), usable.get("response_model", ())),
+        provider=ProviderSettings(keys=usable.get("provider", ())),
         usage=UsageSettings(**usage),
-        finish_reason=told.get("finish", ()),
-        response_id=told.get("response_id", ()),
+        finish_reason=usable.get("finish", ()),
+        response_id=usable.get("response_id", ()),
     )
 
 

@@ -128,7 +128,7 @@ def context(settings: Settings) -> Context:
 
 def dimensions(settings: Settings) -> tuple[ReadDimension, ...]:
     """What the configuration says about labels of one's own, its conventions included."""
-    features = tuple(key for told in settings.conventions for key in told.feature)
+    features = tuple(key for convention in settings.conventions for key in convention.feature)
     return tuple(
         dimension(d.label, (*features, *d.keys) if d.label == "feature" else d.keys)
         for d in settings.dimensions

@@ -106,7 +106,7 @@ def _text(row: dict[str, object], key: str) -> str:
 
 def matched(results: Iterable[Result], labels: Iterable[HumanLabel]) -> list[tuple[Result, bool]]:
     """Results beside what humans said of the same call, where both have an answer."""
-    told = {(label.trace_id, label.span_id, label.judge): label.is_pass for label in labels}
+    by_human = {(label.trace_id, label.span_id, label.judge): label.is_pass for label in labels}
     answered = [result for result in results if result.is_pass is not None]
     last: dict[tuple[str, str], Case] = {}
     for result in answered:
@@ -120,7 +120,7 @@ def matched(results: Iterable[Result], labels: Iterable[HumanLabel]) -> list[tup
         name = result.rule.name
         spans = [span_id, ""] if last[trace_id, name] is result.case else [span_id]
         keys = [(trace_id, span, judge) for span in spans for judge in (name, "")]
-        human = next((told[key] for key in keys if key in told), None)
+        human = next((by_human[key] for key in keys if key in by_human), None)
         if human is not None:
             pairs.append((result, human))
     return pairs

@@ -36,10 +36,10 @@ def headline(trace: Trace) -> list[Phrase]:
     said = [_several(found.records, "record"), _several(found.calls, "call")]
     if found.steps:
         said.append(_several(found.steps, "step"))
-    told = f"{_number(found.tokens)} tokens"
+    tokens = f"{_number(found.tokens)} tokens"
     if found.written and found.written != found.tokens:
-        told = f"{_number(found.tokens)} of {_number(found.written)} reported tokens"
-    said.append(told)
+        tokens = f"{_number(found.tokens)} of {_number(found.written)} reported tokens"
+    said.append(tokens)
     phrases = [(text, "") for text in said]
     if found.cost_usd is not None:
         phrases.append((dollars(found.cost_usd), "bold"))

@@ -103,15 +103,15 @@ class Rule:
         """Whether it is asked of calls with these labels."""
         return all(matcher(labels) for matcher in self.where)
 
-    def highest_rate(self, told: Labels) -> float:
+    def highest_rate(self, labels: Labels) -> float:
         """The highest rate that calls can have of which only some labels are told."""
-        if not _could_match(self.where, told):
+        if not _could_match(self.where, labels):
             return 0.0
         highest = 0.0
         for sample in self.samples:
-            if _could_match(sample.where, told):
+            if _could_match(sample.where, labels):
                 highest = max(highest, sample.rate)
-            if all(matcher.label in told and matcher(told) for matcher in sample.where):
+            if all(matcher.label in labels and matcher(labels) for matcher in sample.where):
                 break
         return highest
 
@@ -128,8 +128,8 @@ class Rule:
         return None
 
 
-def _could_match(matchers: Iterable[Matcher], told: Labels) -> bool:
-    return all(matcher.label not in told or matcher(told) for matcher in matchers)
+def _could_match(matchers: Iterable[Matcher], labels: Labels) -> bool:
+    return all(matcher.label not in labels or matcher(labels) for matcher in matchers)
 
 
 def has_text(exchange: CallContent, material: Material) -> bool:

@@ -200,11 +200,11 @@ class JudgeRunner:
         rate = self._most.get(key)
         if rate is None:
             dimensions = zip(self.options.dimensions, origin.dimensions, strict=False)
-            told = {name: value for name, value in dimensions if value}
-            told["operation"] = call.operation
+            labels = {name: value for name, value in dimensions if value}
+            labels["operation"] = call.operation
             if len(self._most) >= _MAX_REMEMBERED:
                 self._most.clear()
-            rates = (rule.highest_rate(told) for rule in self.options.rules)
+            rates = (rule.highest_rate(labels) for rule in self.options.rules)
             rate = self._most[key] = max(rates, default=0.0)
         return is_sampled(_moment_of(call), rate)
 
@@ -340,9 +340,9 @@ class JudgeRunner:
             self._breaker.failed()
             with self._lock:
                 now_s = time.monotonic()
-                is_told = now_s >= self._log_again_s
-                self._log_again_s = now_s + _LOG_EVERY_S if is_told else self._log_again_s
-            if is_told:
+                is_due = now_s >= self._log_again_s
+                self._log_again_s = now_s + _LOG_EVERY_S if is_due else self._log_again_s
+            if is_due:
                 _logger.warning("the judge's endpoint gave no answer: %s", run.reason)
         else:
             self._breaker.succeeded()

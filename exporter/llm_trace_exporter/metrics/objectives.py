@@ -22,18 +22,18 @@ class ObjectiveMetrics:
             family = self._store.gauges("llm_slo_target")
             family.series.clear()
             for slo, labels, value in targets:
-                told = {"slo": slo, **labels}
-                if told.keys() <= set(family.label_names):
-                    key = tuple(told.get(name, "") for name in family.label_names)
+                values = {"slo": slo, **labels}
+                if values.keys() <= set(family.label_names):
+                    key = tuple(values.get(name, "") for name in family.label_names)
                     family.get(key).set(value, self._store.clock())
 
     def budgets(self, figures: Iterable[tuple[str, str, Mapping[str, float]]]) -> None:
         """Replace the budgets: (name, period, value by the family's last words, where known)."""
         with self._store.lock:
-            told = list(figures)
+            listed = list(figures)
             for measure in _MEASURES:
                 family = self._store.gauges(f"llm_budget_{measure}")
                 family.series.clear()
-                for name, period, values in told:
+                for name, period, values in listed:
                     if measure in values:
                         family.get((name, period)).set(values[measure], self._store.clock())

@@ -262,8 +262,8 @@ class Recorder:
             found = series.findings[finding.category, finding.direction]
             found.add(finding.n * weight, now_s)
         if verdict.target_end_ns > 0:
-            told_s = max(0, verdict.time_ns - verdict.target_end_ns) / 1e9
-            lag_s = plausible(self._store, "judge_lag", told_s, now_s)
+            waited_s = max(0, verdict.time_ns - verdict.target_end_ns) / 1e9
+            lag_s = plausible(self._store, "judge_lag", waited_s, now_s)
             if lag_s is not None:
                 series.lag[NO_LABELS].observe(lag_s, weight, now_s)
 

@@ -59,14 +59,14 @@ class Figures:
     @property
     def by_measure(self) -> dict[str, float]:
         """By the last words of the family that shows it; what is not known is left out."""
-        told = {
+        known = {
             "limit_usd": self.budget.limit_usd,
             "spent_usd": self.spent_usd,
             "forecast_usd": self.forecast_usd,
             "elapsed_ratio": self.elapsed_ratio,
             "usual_ratio": self.usual_ratio,
         }
-        return {measure: value for measure, value in told.items() if value is not None}
+        return {measure: value for measure, value in known.items() if value is not None}
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class _Account:
         self.hours[hour] = self.hours.get(hour, 0.0) + usd
         if len(self.hours) > usual.KEPT_H:
             oldest = hour - usual.KEPT_H
-            self.hours = {at: told for at, told in self.hours.items() if at > oldest}
+            self.hours = {at: spent for at, spent in self.hours.items() if at > oldest}
 
     def figures(self, unix_s: float) -> Figures:
         """The budget now."""

@@ -47,6 +47,6 @@ class Target:
 def effective(targets: Iterable[Target]) -> tuple[Target, ...]:
     """The targets, and the defaults that none of them replaces."""
     given = tuple(targets)
-    told = {(t.slo, t.labels) for t in given}
-    rest = (Target(slo, value) for slo, value in DEFAULTS.items() if (slo, ()) not in told)
+    chosen = {(t.slo, t.labels) for t in given}
+    rest = (Target(slo, value) for slo, value in DEFAULTS.items() if (slo, ()) not in chosen)
     return (*given, *rest)

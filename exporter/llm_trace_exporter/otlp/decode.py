@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError as ProtobufError
 from ..errors import DecodeError, RejectedRecord
 from . import wire
 from .attributes import Damaged, KeyFilter, parse, read_value, text
-from .from_json import OUTLINES, Groups, Outline, Scopes, groups_of, told
+from .from_json import OUTLINES, Groups, Outline, Scopes, groups_of, rejection
 from .from_native import Odd, Part, parts_of
 from .limits import MAX_PARTS
 from .records import (
@@ -196,7 +196,7 @@ def _taken(
             except RejectedRecord as found:
                 rejected.append(found.reason)
             except Damaged as found:
-                rejected.append(told(rejected, f"{where}[{at}]: {found}"))
+                rejected.append(rejection(rejected, f"{where}[{at}]: {found}"))
             else:
                 yield record
 
@@ -214,7 +214,7 @@ def _groups(body: bytes, signal: SignalName, rejected: list[str]) -> Groups:
         try:
             group = parse(wire.Group, raw)
         except Damaged as found:
-            rejected.append(told(rejected, f"{where}: {found}"))
+            rejected.append(rejection(rejected, f"{where}: {found}"))
         else:
             yield group, raw, where, _scopes_in(group.scopes, where, outline, rejected)
 
@@ -225,7 +225,7 @@ def _scopes_in(raws: Any, within: str, outline: Outline, rejected: list[str]) ->
         try:
             scope = parse(wire.ScopeGroup, raw)
         except Damaged as found:
-            rejected.append(told(rejected, f"{where}: {found}"))
+            rejected.append(rejection(rejected, f"{where}: {found}"))
         else:
             yield scope, raw, where, scope.records
 

@@ -191,9 +191,9 @@ def _number_of_records(scopes: list[Raw], outline: Outline) -> int:
 
 
 def _reject(rejected: list[str], wrong: Malformed, where: str, times: int = 1) -> None:
-    rejected += [told(rejected, str(wrong.within(where)))] * times
+    rejected += [rejection(rejected, str(wrong.within(where)))] * times
 
 
-def told(rejected: list[str], text: str) -> str:
+def rejection(rejected: list[str], text: str) -> str:
     """What is added to `rejected`: of very many texts of their own, the first are enough."""
     return text if len(rejected) < _MAX_TEXTS else "a malformed member"

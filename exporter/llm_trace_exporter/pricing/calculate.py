@@ -155,14 +155,18 @@ def hour_writes(tokens: Tokens) -> int:
 
 def assumed_costs(plan: Plan, tokens: Tokens, lines: Sequence[CostLine]) -> _Assumed:
     """Return (assumption, the dollars of these lines of tokens that rest on it)."""
-    untold = plan.needs_lifetime and tokens.cache_write > 0 and tokens.cache_write_1h is None
-    if not (untold or plan.assumes or tokens.inclusion_assumed or tokens.reasoning_assumed):
+    assumes_lifetime = (
+        plan.needs_lifetime and tokens.cache_write > 0 and tokens.cache_write_1h is None
+    )
+    if not (
+        assumes_lifetime or plan.assumes or tokens.inclusion_assumed or tokens.reasoning_assumed
+    ):
         return ()
     found: list[tuple[Assumption, float]] = []
     if plan.assumes:
         listed = sum([line.usd for line in lines if line.source == "list"])
         found = [(assumed, listed) for assumed in plan.assumes] if listed > 0 else []
-    if untold and (written := _usd_of(_WRITTEN, lines)) > 0:
+    if assumes_lifetime and (written := _usd_of(_WRITTEN, lines)) > 0:
         found.append(("cache_lifetime", written))
     if tokens.inclusion_assumed and (sent := _usd_of(_MAY_BE_CACHED, lines)) > 0:
         found.append(("cache_inclusion", sent))

@@ -173,8 +173,8 @@ def _says_free(match: Match) -> bool:
     model = match.model
     if (match.provider_id, model.id) in _FREE_ENTRIES:
         return True
-    told = (model.id, model.name or "", model.price_comments or "")
-    return any(_FREE.search(text) for text in told)
+    texts = (model.id, model.name or "", model.price_comments or "")
+    return any(_FREE.search(text) for text in texts)
 
 
 def _utc(moment: time) -> time:

@@ -42,8 +42,8 @@ class RegionalPrice:
 
     def is_open(self, region: str, day: date) -> bool:
         """Tell whether the price could be another one, as the region does not tell."""
-        told = self.is_opt_in or region == GLOBAL or self._has_price(region)
-        return not told and self._holds_on(day)
+        is_known = self.is_opt_in or region == GLOBAL or self._has_price(region)
+        return not is_known and self._holds_on(day)
 
     def _holds_on(self, day: date) -> bool:
         return self.valid_from is None or day >= self.valid_from

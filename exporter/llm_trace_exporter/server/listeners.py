@@ -206,8 +206,8 @@ class GrpcServer:
         """Why it cannot listen: the library does not say, so ask the system the same."""
         try:
             _close(_bind(self.name, self._wanted))
-        except ExporterError as told:
-            return told
+        except ExporterError as refusal:
+            return refusal
         return _cannot_listen(self.name, self._wanted, error)
 
 

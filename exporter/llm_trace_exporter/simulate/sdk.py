@@ -137,21 +137,21 @@ class _Application:
             self._ids.trace = int.from_bytes(span.trace_id, "big")
             self._ids.span = int.from_bytes(span.span_id, "big")
             parent = started.get(span.parent_span_id)
-            told: Any = self._tracer.start_span(
+            sdk_span: Any = self._tracer.start_span(
                 span.name,
                 None if parent is None else set_span_in_context(parent),
                 kind=_SDK_KINDS[span.kind],
                 attributes=span.attrs,
                 start_time=span.start_ns,
             )
-            started[span.span_id] = told
+            started[span.span_id] = sdk_span
         for span in reversed(spans):
-            told = started[span.span_id]
+            sdk_span = started[span.span_id]
             for event in span.events:
-                told.add_event(event.name, event.attrs, timestamp=event.time_ns)
+                sdk_span.add_event(event.name, event.attrs, timestamp=event.time_ns)
             if span.status_code == 2:
-                told.set_status(Status(StatusCode.ERROR, span.status_message))
-            told.end(span.end_ns)
+                sdk_span.set_status(Status(StatusCode.ERROR, span.status_message))
+            sdk_span.end(span.end_ns)
 
     def log(self, log: RawLog) -> None:
         """Tell one log record."""

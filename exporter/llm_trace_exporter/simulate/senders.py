@@ -25,7 +25,7 @@ def sent_as(spans: Sequence[RawSpan], effects: Effects, chance: Random) -> tuple
                 for key, value in span.attrs.items()
             }
             span.events = ()
-    return tuple(one for span in spans for one in _told(span, effects, chance))
+    return tuple(one for span in spans for one in _as_sent(span, effects, chance))
 
 
 def _meaningless(key: str) -> str:
@@ -33,7 +33,7 @@ def _meaningless(key: str) -> str:
     return f"acme.{crc32(key.encode()):08x}"
 
 
-def _told(span: RawSpan, effects: Effects, chance: Random) -> Iterator[RawSpan]:
+def _as_sent(span: RawSpan, effects: Effects, chance: Random) -> Iterator[RawSpan]:
     tokens = next((key for key in _INPUT if key in span.attrs), None)
     if tokens is not None:
         if chance.random() < effects.wrapped:

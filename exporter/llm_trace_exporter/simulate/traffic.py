@@ -129,16 +129,16 @@ def _traces(
         if chance.random() < effects.duplicates:
             sent.append(Sent(at_s + 1.0, place, spans))
         for later in scene.later:
-            told_s = ended_s + later.after_s
-            later.log.time_ns = int(told_s * 1e9)
-            sent.append(Sent(told_s + lag_s, place, logs=(later.log,)))
+            arrived_s = ended_s + later.after_s
+            later.log.time_ns = int(arrived_s * 1e9)
+            sent.append(Sent(arrived_s + lag_s, place, logs=(later.log,)))
         if scene.judged_after_s is not None:
             judging = _scene(place, active, chance)
             run_judges(judging)
             judged_s = ended_s + scene.judged_after_s
             judging.ends_at(int(judged_s * 1e9))
-            told = sent_as(judging.spans, effects, chance)
-            sent.append(Sent(judged_s + lag_s, place, told))
+            judge_spans = sent_as(judging.spans, effects, chance)
+            sent.append(Sent(judged_s + lag_s, place, judge_spans))
         yield tuple(sent)
 
 

@@ -135,12 +135,12 @@ def series_of(family: str, labels: str, checkpoint: int, value: object) -> Saved
     payload = unseal(f"{family}{labels}{checkpoint}", value)
     try:
         touched_s, born_s, values = _SERIES.decode(payload)
-        told = _LABELS.decode(labels)
+        decoded = _LABELS.decode(labels)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedRow(type(error).__name__) from error
     if not values or not all(0 <= value <= _MAX_SUM for value in values):
         raise DamagedRow("no number that a series can have")
-    return SavedSeries(family, told, values, touched_s, born_s)
+    return SavedSeries(family, decoded, values, touched_s, born_s)
 
 
 def memory_row(one: Memory, checkpoint: int, part: int) -> tuple[str, int, int, int, bytes]:

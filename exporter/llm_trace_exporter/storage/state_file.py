@@ -162,8 +162,8 @@ class State(StateReader):
         with self._writing() as db:
             db.execute(_INSERT_MARK, _sealed(PULSE, Pulse(self.run, now_s, unix_s)))
 
-    def checkpoint(self, told: Checkpoint) -> None:
-        """Save changed series and memories as of when entry `told.seq` was the newest.
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Save changed series and memories as of when entry `checkpoint.seq` was the newest.
 
         Written in small transactions, so that no request waits for long; valid with the last one.
 
@@ -173,14 +173,14 @@ class State(StateReader):
         before, number = self.mark, self.mark.number + 1
         self._has_leftovers = True
         written: list[list[tuple[str, str, int]]] = []
-        for batch in in_batches(told.series, _ROWS_AT_ONCE):
+        for batch in in_batches(checkpoint.series, _ROWS_AT_ONCE):
             rows = [series_row(one, number) for one in batch]
             with self._writing() as db:
                 db.executemany(_INSERT_SERIES, rows)
             written.append([row[:3] for row in rows])
         parts = [
             memory_row(one._replace(run=self.run), number, part)
-            for part, one in enumerate(told.memories)
+            for part, one in enumerate(checkpoint.memories)
         ]
         for start in range(0, len(parts), _PARTS_AT_ONCE):
             with self._writing() as db:
@@ -188,24 +188,24 @@ class State(StateReader):
         mark = structs.replace(
             before,
             number=number,
-            seq=told.seq,
-            whole_since=number if told.is_whole else before.whole_since,
+            seq=checkpoint.seq,
+            whole_since=number if checkpoint.is_whole else before.whole_since,
             run=self.run,
-            now_s=told.now_s,
-            unix_s=told.unix_s,
+            now_s=checkpoint.now_s,
+            unix_s=checkpoint.unix_s,
         )
         with self._file.lock:
             with self._writing() as db:
-                db.execute("DELETE FROM journal WHERE seq <= ?", (told.seq,))
-                _drop_memories(db, told, number)
+                db.execute("DELETE FROM journal WHERE seq <= ?", (checkpoint.seq,))
+                _drop_memories(db, checkpoint, number)
                 mark = structs.replace(mark, parts=_count_parts(db))
                 db.executemany(_INSERT_MARK, [_sealed(place, mark) for place in MARKS])
             self.mark = mark
             self._has_leftovers = False
-            self._has_void |= told.is_whole
-            if self._seq == told.seq:
+            self._has_void |= checkpoint.is_whole
+            if self._seq == checkpoint.seq:
                 self._greeting = None
-        self._tidy([] if told.is_whole else written)
+        self._tidy([] if checkpoint.is_whole else written)
 
     def put(self, one: Memory) -> None:
         """Replace one small memory between checkpoints.
@@ -226,8 +226,8 @@ class State(StateReader):
             for (table, key), value in self.unusable.items():
                 # Texts as the bytes that they are in the file: damaged ones are no UTF-8.
                 where = " AND ".join(
-                    f"{column} IS {'CAST(? AS TEXT)' if isinstance(told, str) else '?'}"
-                    for column, told in zip(KEYS[table], key, strict=True)
+                    f"{column} IS {'CAST(? AS TEXT)' if isinstance(key_part, str) else '?'}"
+                    for column, key_part in zip(KEYS[table], key, strict=True)
                 )
                 db.execute(f"DELETE FROM {table} WHERE {where}", list(map(_raw, key)))  # noqa: S608
                 db.execute("INSERT INTO unusable VALUES (?, ?, ?)", (table, repr(key), value))
@@ -311,8 +311,8 @@ def _sealed(place: int, sign: Mark | Pulse | Start) -> tuple[int, bytes]:
     return place, seal(f"marks/{place}", msgspec.msgpack.encode(sign))
 
 
-def _raw(told: object) -> Any:
-    return told.encode("utf-8", "surrogateescape") if isinstance(told, str) else told
+def _raw(value: object) -> Any:
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
 
 
 def _count_parts(db: sqlite3.Connection) -> dict[str, int]:
@@ -320,11 +320,11 @@ def _count_parts(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute(query).fetchall())
 
 
-def _drop_memories(db: sqlite3.Connection, told: Checkpoint, number: int) -> None:
+def _drop_memories(db: sqlite3.Connection, checkpoint: Checkpoint, number: int) -> None:
     """Drop the parts that are void, and those older than what is of use."""
-    for name in told.replaces:
+    for name in checkpoint.replaces:
         db.execute("DELETE FROM memory WHERE name = ? AND checkpoint < ?", (name, number))
-    for name, most in told.max_entries.items():
+    for name, most in checkpoint.max_entries.items():
         total = 0
         for rowid, entries in db.execute(
             "SELECT rowid, entries FROM memory WHERE name = ? ORDER BY checkpoint DESC, part DESC",

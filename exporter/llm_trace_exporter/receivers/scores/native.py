@@ -38,7 +38,7 @@ def read_verdicts(item: Mapping[str, Any]) -> ScoreItem:
         label=item.get("label", ""),
         kind=item.get("kind", "llm"),
     )
-    return _told(item, result, verdict=item.get("verdict"))
+    return _score_item(item, result, verdict=item.get("verdict"))
 
 
 def read_feedback(item: Mapping[str, Any]) -> ScoreItem:
@@ -51,18 +51,18 @@ def read_feedback(item: Mapping[str, Any]) -> ScoreItem:
         raise InvalidItem("allowed: either rating or stars")
     rating = _STARS[int(item["stars"])] if "stars" in item else _rating(item["rating"])
     name = item.get("source", "user_feedback")
-    return _told(item, Result(name, NO_SCORE, "", "human"), rating=rating)
+    return _score_item(item, Result(name, NO_SCORE, "", "human"), rating=rating)
 
 
-def _rating(told: object) -> Rating:
-    if isinstance(told, str):
-        return _RATINGS[told]
-    if isinstance(told, bool):
-        return "positive" if told else "negative"
-    return "positive" if told == 1 else "neutral" if told == 0 else "negative"
+def _rating(rating: object) -> Rating:
+    if isinstance(rating, str):
+        return _RATINGS[rating]
+    if isinstance(rating, bool):
+        return "positive" if rating else "negative"
+    return "positive" if rating == 1 else "neutral" if rating == 0 else "negative"
 
 
-def _told(item: Mapping[str, Any], result: Result, **more: Any) -> ScoreItem:
+def _score_item(item: Mapping[str, Any], result: Result, **more: Any) -> ScoreItem:
     return ScoreItem(
         result=result,
         item_id=text_of(item, "id"),

@@ -253,14 +253,14 @@ def _taken(
     readings: list[ParsedRecord],
 ) -> str:
     """The id of an item that is taken; its record, where it says something, is added."""
-    told = route.read(item)
-    if told is None:
+    score = route.read(item)
+    if score is None:
         return ""
-    reading = to_record(told, route.dialect, tenant.name, context, now_ns, _content(item))
+    reading = to_record(score, route.dialect, tenant.name, context, now_ns, _content(item))
     if reading is None:
         raise InvalidItem("allowed: a rating that is positive, negative or neutral")
     readings.append(reading)
-    return told.item_id
+    return score.item_id
 
 
 def _content(item: Mapping[str, Any]) -> bytes:
