@@ -75,13 +75,14 @@ lock: $(BIN)/uv ## pin what is installed in the image and for tests, in requirem
 	$(BIN)/python -c 'import tomllib; [print(*tomllib.load(open(f"{p}pyproject.toml", "rb"))["build-system"]["requires"], sep="\n") for p in ("", "$(NATIVE)/")]' \
 	  | $(COMPILE) -c requirements/test.txt -o requirements/build.txt -
 
-# Rooms on the way of a number, and the tests that start no other process.
-COUNTED := otlp dialects correlation pricing metrics storage
-IN_PROCESS := $(addprefix tests/,config content content_rules correlation dialects explain judge metrics objectives otlp pricing scores sources storage)
-coverage: $(VENV)/installed-test ## measure which lines and branches the tests reach; the rooms that count, the least first
-	$(PYTEST) -n auto --dist worksteal -m "not long" --cov --cov-report= $(IN_PROCESS) $(wildcard tests/test_*.py)
-	$(BIN)/python -m coverage report --sort=cover --skip-covered --include="$(subst $() $(),$(),$(foreach r,$(COUNTED),*/$(r)/*,))"
-	$(BIN)/python -m coverage report --format=total
+# Rooms on the way of a number, and the least percentage of its branches that the tests of each reach. What the native
+# engine reads instead is not seen: this is measured before it is installed. Less than 95 is what was measured.
+FLOORS := otlp=91 dialects=95 correlation=94 pricing=95 metrics=95 storage=89
+COUNTED := $(foreach f,$(FLOORS),$(firstword $(subst =, ,$f)))
+REACHING := $(addprefix tests/,$(COUNTED) explain/test_captures.py test_corpus.py test_order.py test_invariants.py)
+coverage: $(VENV)/installed-test ## measure which branches the tests reach in the rooms that count; too few fail
+	$(PYTEST) -n auto --dist worksteal -m "not long" $(COUNTED:%=--cov=exporter/llm_trace_exporter/%) --cov-report= $(REACHING)
+	$(BIN)/python -m tests.floors $(FLOORS)
 
 demo: $(VENV)/installed-simulate prometheus alertmanager ## exporter, Prometheus, Alertmanager and simulated traffic until Ctrl-C; DEMO=--incident=... for trouble
 	@$(BIN)/python -m demo $(DEMO)
