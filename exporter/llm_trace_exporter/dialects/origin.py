@@ -139,8 +139,8 @@ def _first(attrs: Attributes, keys: tuple[AttributeKey, ...]) -> _Value:
     for rank, key in enumerate(keys):
         # Of some twenty keys a resource has one or two.
         if key.attr in attrs and (value := _read(attrs, key)):
-            return _Told(rank, value)
-    return _Told(_NOWHERE, "")
+            return _Value(rank, value)
+    return _Value(_NOWHERE, "")
 
 
 def _best(attrs: Attributes, places: Places, resource: _Value) -> str:
