@@ -6,8 +6,8 @@
 use crate::lexer::{Fault, Lexer, Token};
 use crate::messages::{Field, Kind, Message, Part as Level, LOGS, TRACES};
 use crate::outline::{once, Group, Outline, Scope, Slot};
-use crate::scan::{entry, Known, Names, Signal, MAX_DEPTH};
-use crate::wire::{put_bytes, put_varint, Odd, Part};
+use crate::scan::{Signal, MAX_DEPTH};
+use crate::wire::{put_varint, Odd, Part};
 
 /// `otlp/limits.py`: braces, brackets and commas outside of texts.
 const MAX_MARKS: usize = 4_000_000;
@@ -24,14 +24,7 @@ impl From<Odd> for Fault {
 }
 
 /// A request in JSON as protobuf, and where in that its records are.
-///
-/// Attributes that `names` says nobody reads are written without their values, where it is given.
-pub fn convert(
-    text: &[u8],
-    signal: Signal,
-    names: Option<&Names>,
-    max_parts: usize,
-) -> Result<(Vec<u8>, Outline), Odd> {
+pub fn convert(text: &[u8], signal: Signal, max_parts: usize) -> Result<(Vec<u8>, Outline), Odd> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").map_or(text, |rest| rest);
     let levels = match signal {
         Signal::Traces => &TRACES,
@@ -39,14 +32,13 @@ pub fn convert(
     };
     let limit = MAX_MARKS.min(FREE_MARKS + text.len() / MARK_BYTES);
     let lexer = Lexer::new(std::str::from_utf8(text).map_err(|_| Odd)?, limit);
-    let mut writer = Writer { lexer, names, out: Vec::new(), outline: Outline::new(text.len(), max_parts) };
+    let mut writer = Writer { lexer, out: Vec::new(), outline: Outline::new(text.len(), max_parts) };
     writer.request(levels).map_err(|_| Odd)?;
     Ok((writer.out, writer.outline))
 }
 
 struct Writer<'a> {
     lexer: Lexer<'a>,
-    names: Option<&'a Names>,
     out: Vec<u8>,
     outline: Outline,
 }
@@ -159,11 +151,6 @@ impl Writer<'_> {
             }
             *starts.get_mut(count).ok_or(Fault::Member)? = (field.number, self.out.len());
             count += 1;
-            if field.is_value_of_key && depth == 0 && self.is_unread(first) {
-                self.lexer.skip()?;
-                put_bytes(&mut self.out, field.number, b"");
-                continue;
-            }
             self.field(field, message.is_choice, depth)?;
         }
         if self.lexer.has_long_number {
@@ -171,13 +158,6 @@ impl Writer<'_> {
         }
         self.sort(first, starts.get_mut(..count).unwrap_or_default());
         Ok(())
-    }
-
-    /// Whether the attribute that begins at `first` has the key of one that nobody reads.
-    fn is_unread(&self, first: usize) -> bool {
-        let Some(names) = self.names else { return false };
-        let written = Part::new(first, self.out.len()).and_then(|part| entry(&self.out, part));
-        matches!(written, Ok((Some(key), _)) if names.get(key.of(&self.out)) == Some(&Known::Unread))
     }
 
     /// Put the fields that begin at `starts` into the order of their numbers.

@@ -15,8 +15,7 @@ pub use outline::Outline;
 pub use scan::{scan, Known, Names, Scan, Signal};
 pub use wire::Odd;
 
-/// Read a request; the bytes that its places are in, where these are not its own. Where they need not
-/// hold `all` that a span says, values that nobody reads are left out.
+/// Read a request; the bytes that its places are in, where these are not its own.
 ///
 /// # Errors
 /// [`Odd`] where it is Python's as a whole.
@@ -25,13 +24,10 @@ pub fn read(
     is_json: bool,
     signal: Signal,
     names: &Names,
-    all: bool,
     max_parts: usize,
 ) -> Result<(Option<Vec<u8>>, Scan), Odd> {
     if is_json {
-        // What log records are told apart by is all that they say.
-        let unless = (signal == Signal::Traces && !all).then_some(names);
-        let (converted, outline) = json::convert(body, signal, unless, max_parts)?;
+        let (converted, outline) = json::convert(body, signal, max_parts)?;
         let found = scan(&converted, &outline, signal, names)?;
         return Ok((Some(converted), found));
     }

@@ -26,8 +26,6 @@ pub struct Field {
     pub name: &'static str,
     pub number: u32,
     pub kind: Kind,
-    /// Whether it is the value of an attribute, which need not be read with every key.
-    pub is_value_of_key: bool,
 }
 
 /// An object.
@@ -46,7 +44,7 @@ pub struct Part {
 }
 
 const fn field(name: &'static str, number: u32, kind: Kind) -> Field {
-    Field { name, number, kind, is_value_of_key: false }
+    Field { name, number, kind }
 }
 
 const fn message(fields: &'static [Field]) -> Message {
@@ -71,10 +69,8 @@ static ANY_VALUE: Message = Message {
 };
 static ARRAY: Message = message(&[field("values", 1, Kind::Messages(&ANY_VALUE))]);
 static MAP: Message = message(&[field("values", 1, Kind::Messages(&KEY_VALUE))]);
-static KEY_VALUE: Message = message(&[
-    field("key", 1, Kind::Text),
-    Field { name: "value", number: 2, kind: Kind::Message(&ANY_VALUE), is_value_of_key: true },
-]);
+static KEY_VALUE: Message =
+    message(&[field("key", 1, Kind::Text), field("value", 2, Kind::Message(&ANY_VALUE))]);
 const ATTRIBUTES: Kind = Kind::Messages(&KEY_VALUE);
 
 static RESOURCE: Message = message(&[

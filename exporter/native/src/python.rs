@@ -105,7 +105,7 @@ impl Reader {
         let signal = if is_logs { Signal::Logs } else { Signal::Traces };
         let found = py.detach(|| {
             let keys = reader.keys.read().unwrap_or_else(PoisonError::into_inner);
-            let read = crate::read(bytes, is_json, signal, &keys.known, keeps_wire, max_parts);
+            let read = crate::read(bytes, is_json, signal, &keys.known, max_parts);
             read.map(|(converted, scan)| (converted, scan, Arc::clone(&keys.wanted)))
         });
         let Ok((converted, scan, wanted)) = found else { return Ok(None) };
