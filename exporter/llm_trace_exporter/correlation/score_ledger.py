@@ -82,6 +82,16 @@ class ScoreLedger:
         found = self._books.get(book)
         return found.progress if found is not None else None
 
+    def take_back(self, book: str, now_ns: int) -> bool:
+        """Undo what a clock that was ahead has set, up to now; whether there was any."""
+        found = self._books.get(book)
+        if found is None or max(found.progress.floor_ns, found.progress.begin_ns) <= now_ns:
+            return False
+        floor_ns = min(found.progress.floor_ns, now_ns)
+        begin_ns = min(found.progress.begin_ns, now_ns)
+        found.progress = replace(found.progress, floor_ns=floor_ns, begin_ns=begin_ns)
+        return True
+
     def decide(self, page: PulledPage) -> Decided:
         """What a page changes; nothing is changed yet."""
         book = self._books.get(page.book) or _Book(page.progress)

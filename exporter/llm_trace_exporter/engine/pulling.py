@@ -43,8 +43,10 @@ class PullingIngester(Ingester):
         self._overlapping: set[str] = set()
 
     def progress(self, book: str) -> Progress | None:
-        """How far a source came in a project."""
+        """How far a source came in a project; never beyond now."""
         with self._writing:
+            if self._ledger.take_back(book, self._wall_clock_ns()):
+                _logger.warning("source %s: the clock was ahead; it reads on from now", book)
             return self._ledger.progress(book)
 
     def keep_books(self, books: Iterable[str], max_pulled: int) -> None:
