@@ -15,6 +15,7 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "trulens": ("sqlite", "its file, as sqlite:///data/default.sqlite"),
 }
 """System -> how its URL begins and what it is; of all others the address of an API."""
+_PATTERN = "a pattern of names below the folder, as **/*.eval, with ** alone between slashes"
 SYSTEMS_WITH_CALLS = frozenset({"phoenix", "mlflow", "langfuse", "trulens", "litellm"})
 
 
@@ -49,12 +50,22 @@ def source_findings(
         )
         if isinstance(system, str) and not url.startswith((f"{scheme}://", f"{scheme}s://")):
             yield (*path, "url"), found(url), example
+        projects = item.get("projects")
+        if scheme == "file" and isinstance(projects, list):
+            for place, pattern in enumerate(projects):
+                if isinstance(pattern, str) and not _is_pattern(pattern):
+                    yield (*path, "projects", place), found(pattern), _PATTERN
         if system not in SYSTEMS_WITH_CALLS and item.get("mode") == "calls+scores":
             allowed = f"scores, or one of {', '.join(sorted(SYSTEMS_WITH_CALLS))}"
             yield (*path, "mode"), "calls of a system that has none to read", allowed
         if system == "litellm" and item.get("mode", "scores") == "scores":
             yield (*path, "mode"), "scores of a system that has none", "calls+scores"
         yield from _label_findings(path, item.get("labels"), _labels_with(dimensions))
+
+
+def _is_pattern(told: str) -> bool:
+    parts = told.split("/")
+    return bool(parts[0]) and ".." not in parts and all(p == "**" or "**" not in p for p in parts)
 
 
 def _labels_with(dimensions: tuple[str, ...]) -> tuple[str, ...]:
