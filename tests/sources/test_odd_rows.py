@@ -10,7 +10,7 @@ import pytest
 from tests.sources.conftest import Watched, Watching
 from tests.sources.made_up import Langfuse, langfuse_score
 from tests.sources.standin import Answer, MLflow, Phoenix, Query, Recorded
-from tests.sources.test_recorded_scores import verdicts
+from tests.sources.test_recorded_scores import revisions, verdicts
 
 DEEP = "[" * 5_000 + "]" * 5_000
 UNREAD = [
@@ -99,3 +99,14 @@ def test_langfuse(watching: Watching, more: str, value: str) -> None:
     assert source.poll() == source.settings.interval_s
     assert unread(source) == 1
     assert len(verdicts(source.samples())) == 2
+
+
+def test_what_an_earlier_page_could_not_read_is_not_gone(watching: Watching) -> None:
+    scores = [langfuse_score(str(number), True, "BOOLEAN") for number in range(4)]
+    source = watching("langfuse", Langfuse(scores))
+    source.poll()
+    source.poll(Langfuse([{**scores[0], "id": 7}, *scores[1:]]))
+    assert unread(source) == 1
+    assert revisions(source.samples()) == {}
+    source.poll(Langfuse(scores[1:]))
+    assert revisions(source.samples()) == {("0", "llm", "pass", "deleted"): 1}

@@ -153,9 +153,11 @@ def _scores(ask: Ask, body: bytes) -> Page:
     page = Page(len(rows), newest_ns, tuple(told), seen=seen, unread=unread)
     following = _following(ask, meta)
     if following is not None:
-        return replace(page, asks=(replace(following, seen=seen),))
+        return replace(
+            page, asks=(replace(following, seen=seen, had_unread=ask.had_unread or unread > 0),)
+        )
     # Numbered pages move while scores come in: what is not seen in them may be there.
-    return replace(page, complete_window=not unread and ask.step == "scores")
+    return replace(page, complete_window=not (unread or ask.had_unread) and ask.step == "scores")
 
 
 def _is_said(row: _Score) -> bool:

@@ -160,9 +160,10 @@ def _annotations(ask: Ask, body: bytes) -> Page:
     told, unread = tuple(found), unread + odd
     seen = ask.seen | {one.identity for one in told}
     if after:
-        return Page(len(rows), scores=told, asks=(_next(ask, after, seen),), unread=unread)
+        following = replace(_next(ask, after, seen), had_unread=ask.had_unread or unread > 0)
+        return Page(len(rows), scores=told, asks=(following,), unread=unread)
     # What could not be read may be what is missed.
-    complete = frozenset(ask.ids) if not unread else frozenset()
+    complete = frozenset(ask.ids) if not (unread or ask.had_unread) else frozenset()
     return Page(len(rows), scores=told, complete=complete, seen=seen, unread=unread)
 
 

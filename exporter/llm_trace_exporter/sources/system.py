@@ -36,6 +36,8 @@ class Ask:
     """404 means that there is nothing."""
     seen: frozenset[Identity] = frozenset()
     """What earlier pages of the same told of."""
+    had_unread: bool = False
+    """Earlier pages of the same had rows that could not be read: nothing is known to be gone."""
     known: Mapping[str, Any] = field(default_factory=dict)
     """What the system wants to know again with the answer, by id."""
 
