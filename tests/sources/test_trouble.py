@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from llm_trace_exporter.sources import phoenix
 from llm_trace_exporter.sources.errors import Refused, SourceError
 from llm_trace_exporter.sources.http import Client, Place
 from llm_trace_exporter.sources.poller import MAX_WAIT_S
-from llm_trace_exporter.sources.system import Walk
+from llm_trace_exporter.sources.system import Ask, Walk
 from tests.sources.conftest import Watched, Watching
 from tests.sources.standin import Answer, MLflow, Phoenix, Query
 from tests.sources.test_recorded_scores import EXPECTED, verdicts
@@ -97,13 +98,37 @@ class TestAnswers:
         assert source.poll() == 1
         assert source.samples().total("llm_exporter_source_requests_total", status="failed") == 1
 
-    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": 7}', b'{"data": [7', DEEP])
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"<html>", b"[]", b'{"data": 7}', b'{"data": [7', b'{"message": "later"}', DEEP],
+    )
     def test_what_is_no_answer(self, source: Watched, body: bytes) -> None:
         source.stand_in.trouble = [(200, body, {})]
         source.poll()
         assert source.samples().total("llm_exporter_source_last_success_timestamp_seconds") == 0
         source.poll()
         assert verdicts(source.samples()) == AT_T1
+
+
+class TestRemoved:
+    @pytest.mark.parametrize("is_answered", [True, False])
+    def test_what_was_asked_for_before_is_not_counted_after(
+        self, source: Watched, *, is_answered: bool
+    ) -> None:
+        fetch = source.poller._fetch
+
+        def removed_meanwhile(ask: Ask) -> bytes:
+            source.poller.stop(0.0)
+            if not is_answered:
+                raise Refused("401")
+            return fetch(ask)
+
+        source.poller._fetch = removed_meanwhile
+        assert source.poll() == 0
+        at = source.samples()
+        assert verdicts(at) == {}
+        assert list(at.matching("llm_exporter_source_up")) == []
+        assert source.engine.ingester.progress("it/shop-22") is None
 
 
 class TestSize:
@@ -118,6 +143,25 @@ class TestSize:
         assert halved > 3
         source.poll()
         assert source.samples().total("llm_exporter_source_splits_total") <= halved + 1
+
+    def test_what_was_too_large_once_is_asked_for_whole_again(self, watching: Watching) -> None:
+        source = watching("phoenix", Phoenix(1))
+        fetch = source.poller._fetch
+
+        def requests() -> float:
+            before = source.samples().total("llm_exporter_source_requests_total")
+            source.poll()
+            return source.samples().total("llm_exporter_source_requests_total") - before
+
+        usual = requests()
+        client = Client(
+            Place(source.settings.url, max_body_bytes=4_000),
+            partial(source.engine.sources.requested, "it"),
+        )
+        source.poller._fetch = client.fetch
+        assert requests() > usual + 3
+        source.poller._fetch = fetch
+        assert [requests() for _ in range(12)][-1] == usual
 
     def test_a_url_that_is_too_long_for_a_proxy(self, source: Watched) -> None:
         store = Phoenix(1)

@@ -12,6 +12,7 @@ import pytest
 from llm_trace_exporter.app.sources import client_of
 from llm_trace_exporter.config.settings import JudgesSettings, ScoreSettings
 from llm_trace_exporter.config.source_settings import SourceSettings
+from llm_trace_exporter.sources import trulens
 from llm_trace_exporter.sources.registry import SYSTEMS
 from llm_trace_exporter.sources.system import Walk
 from tests.sources.conftest import Watched
@@ -88,6 +89,22 @@ def test_a_file_that_is_none(source: Watched, tmp_path: Path) -> None:
         assert source.poll() < source.settings.interval_s
     assert source.samples().total("llm_exporter_source_up", source="it") == 0
     assert tmp_path.exists()
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_a_row_that_cannot_be_read_ends_no_page(
+    source: Watched, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trulens, "_AT_ONCE", at_once)
+    kinds = "json_extract(record_attributes, '$.\"ai.observability.span_type\"')"
+    with sqlite3.connect(source.settings.url.removeprefix("sqlite://")) as db:
+        first = db.execute(f"SELECT min(rowid) FROM trulens_events WHERE {kinds} = 'eval_root'")
+        db.execute("UPDATE trulens_events SET timestamp = 7 WHERE rowid = ?", first.fetchone())
+    for _ in range(2):
+        source.poll()
+    at = source.samples()
+    assert sum(verdicts(at).values()) == sum(truth().values()) - 1
+    assert at.total("llm_exporter_source_unreadable_rows_total") == 2
 
 
 def test_it_is_never_written(source: Watched) -> None:

@@ -97,8 +97,9 @@ class _Whole(Struct):
     spans: list[_Span] = msgspec.field(default_factory=list)
 
 
-_TRACES = Rows(_Trace, "traces", "next_page_token")
-_WHOLE = Rows(_Whole, "traces")
+# Protobuf's JSON leaves out lists that are empty.
+_TRACES = Rows(_Trace, "traces", "next_page_token", may_lack=True)
+_WHOLE = Rows(_Whole, "traces", may_lack=True)
 
 
 class MLflow:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import extract_tb
@@ -153,6 +154,8 @@ class Poller:
         self._sizes: dict[str, tuple[int, int]] = {}
         """Step -> the most rows and ids that were answered."""
         self._stop = threading.Event()
+        self._turn = threading.Lock()
+        """Held while something is counted or said: nothing is, once it is to stop."""
         self._thread = threading.Thread(
             target=self._run, name=f"source-{options.name}", daemon=True
         )
@@ -162,8 +165,9 @@ class Poller:
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """End after the page under way."""
-        self._stop.set()
+        """End after the page under way; one that is still asked for is not counted."""
+        with self._turn:
+            self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -175,21 +179,35 @@ class Poller:
         """
         options = self.options
         is_slow = self._polls % SLOW_EVERY == 0 if is_slow is None else is_slow
+        if is_slow:
+            # What was too large once need not be for ever.
+            self._sizes = {step: (2 * rows, 2 * ids) for step, (rows, ids) in self._sizes.items()}
         try:
-            newest_ns = self._projects(is_slow)
+            self._done(self._projects(is_slow))
         except Overloaded as error:
             return max(float(error.retry_after_s), 1.0)
         except _Stopped:
             return 0.0
         except SourceError as error:
-            return 0.0 if self._stop.is_set() else self._failed(error)
+            return self._failed(error)
         self._polls += 1
         self._failures = 0
-        now_s = self._wall_clock_ns() / _SECOND
-        self._report.up(options.name, True)
-        lag_s = max(0.0, now_s - newest_ns / _SECOND) if newest_ns else None
-        self._report.succeeded(options.name, now_s, lag_s)
         return options.interval_s
+
+    def _done(self, newest_ns: int) -> None:
+        now_s = self._wall_clock_ns() / _SECOND
+        lag_s = max(0.0, now_s - newest_ns / _SECOND) if newest_ns else None
+        with self._unless_stopped():
+            self._report.up(self.options.name, True)
+            self._report.succeeded(self.options.name, now_s, lag_s)
+
+    @contextmanager
+    def _unless_stopped(self) -> Iterator[None]:
+        """Raises: _Stopped."""
+        with self._turn:
+            if self._stop.is_set():
+                raise _Stopped
+            yield
 
     def _projects(self, is_slow: bool) -> int:
         """Read all projects, also after one that cannot be read; when the newest row began."""
@@ -218,8 +236,12 @@ class Poller:
     def _failed(self, error: SourceError) -> float:
         self._failures += 1
         is_refused = isinstance(error, Refused)
-        if is_refused or self._failures >= FAILURES_UNTIL_DOWN:
-            self._report.up(self.options.name, False)
+        try:
+            with self._unless_stopped():
+                if is_refused or self._failures >= FAILURES_UNTIL_DOWN:
+                    self._report.up(self.options.name, False)
+        except _Stopped:
+            return 0.0
         if self._failures == 1 or self._failures % 60 == 0:
             _logger.warning("source %s cannot be read: %s", self.options.name, error)
         if isinstance(error, Busy) and error.retry_after_s:
@@ -268,7 +290,8 @@ class Poller:
             cases[:] = reader.cases(page, context, now_ns)
             return reader.page(page, progress, context, now_ns)
 
-        taken = self._consumer.ingest_page(read, Tenant(labels=self.options.labels))
+        with self._unless_stopped():
+            taken = self._consumer.ingest_page(read, Tenant(labels=self.options.labels))
         if taken.unread:
             self._report.unread(self.options.name, taken.unread)
         for case in cases:

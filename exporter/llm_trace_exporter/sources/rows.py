@@ -49,16 +49,19 @@ def each(convert: Callable[[_T], _R], rows: Iterable[_T]) -> tuple[list[_R], int
 class Rows(Generic[_T]):
     """The rows of an answer's list, and one more member: where it goes on."""
 
-    def __init__(self, row: type[_T], member: str, after: str = "") -> None:
+    def __init__(
+        self, row: type[_T], member: str, after: str = "", *, may_lack: bool = False
+    ) -> None:
         """Rows are of type `row`, below `member`; `after` is the other member's name.
 
-        Without a member the answer is the list itself.
+        Without a member the answer is the list itself. Whether a list without rows `may_lack`:
+        from others an answer without it, as a message, is none, and proves nothing.
         """
-        none: Any = msgspec.field(default_factory=list)
         kinds: tuple[Any, Any] = (list.__class_getitem__(row), list[msgspec.Raw])
-        fields: list[tuple[str, Any, Any]]
-        raw: list[tuple[str, Any, Any]]
-        fields, raw = ([("rows", kind, none)] for kind in kinds)
+        none: tuple[Any, ...] = (msgspec.field(default_factory=list),) if may_lack else ()
+        fields: list[Any]
+        raw: list[Any]
+        fields, raw = ([("rows", kind, *none)] for kind in kinds)
         self._is_member = bool(member)
         names = {"rows": member or "rows"}
         if after:

@@ -80,6 +80,10 @@ class _Event(Struct):
     status: str = ""
 
 
+class _Place(Struct):
+    place: int
+
+
 class _Call(Struct):
     place: int
     event_id: str
@@ -91,7 +95,7 @@ class _Call(Struct):
     at: str
 
 
-_SCORE_ROWS, _CALL_ROWS = Rows(_Score, ""), Rows(_Call, "")
+_SCORE_ROWS, _CALL_ROWS, _PLACES = Rows(_Score, ""), Rows(_Call, ""), Rows(_Place, "")
 _event = msgspec.json.Decoder(_Event)
 _attributes = msgspec.json.Decoder(dict[str, Raw])
 _resource = msgspec.json.Decoder(dict[str, Any])
@@ -134,9 +138,16 @@ def _scores(walk: Walk, ask: Ask, body: bytes) -> Page:
     rows, _, unread = _SCORE_ROWS.read(body)
     found, odd = each(lambda row: _told(row, walk.timezone), rows)
     told = tuple(found)
-    asks = (_scores_after(walk, rows[-1].place),) if len(rows) >= ask.limit else ()
+    last = _last(body)
+    asks = (_scores_after(walk, last),) if len(rows) + unread >= ask.limit else ()
     newest_ns = max((one.target_ns for one in told), default=0)
     return Page(len(rows), newest_ns, told, asks=asks, unread=unread + odd)
+
+
+def _last(body: bytes) -> int:
+    """The place of an answer's last row, also of one that cannot be read; 0: there is none."""
+    places, _, _ = _PLACES.read(body)
+    return places[-1].place if places else 0
 
 
 def _told(row: _Score, timezone: str) -> Told:
@@ -162,13 +173,14 @@ def _told(row: _Score, timezone: str) -> Told:
 
 def _calls(walk: Walk, ask: Ask, body: bytes) -> Page:
     rows, _, unread = _CALL_ROWS.read(body)
-    asks = (_calls_after(walk, rows[-1].place),) if len(rows) >= ask.limit else ()
+    last = _last(body)
+    asks = (_calls_after(walk, last),) if len(rows) + unread >= ask.limit else ()
     spans, odd = each(lambda row: _stored(row, walk.timezone), rows)
     return Page(
         len(rows),
         spans=tuple(span for span in spans if span.start_ns >= walk.begin_ns),
         asks=asks,
-        cursor=str(rows[-1].place) if rows else None,
+        cursor=str(last) if last else None,
         unread=unread + odd,
     )
 
