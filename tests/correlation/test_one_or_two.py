@@ -75,6 +75,20 @@ def test_three_reporters_of_one_call_are_one_call() -> None:
     assert len(calls(fed(*spans))) == 1
 
 
+@pytest.mark.parametrize("told", [(None, (10, 5)), ((10, 5), None), ((0, 5), (10, 5))])
+def test_a_copy_of_what_two_of_a_nest_tell_together(
+    told: tuple[tuple[int, int] | None, tuple[int, int] | None],
+) -> None:
+    outer = raw_span(chat(told[0]), scope="a", duration_s=2)
+    inner = raw_span(
+        chat(told[1]), trace=outer.trace_id, parent=outer.span_id, scope="b", start_s=0.1
+    )
+    copy = raw_span(chat((10, 5)), scope="c", start_s=0.2, duration_s=0.8)
+    output = fed(outer, inner, copy)
+    assert [c.tokens.total for c in calls(output) if c.tokens] == [15]
+    assert len(calls(output)) == 1
+
+
 def test_failures_of_other_kinds_are_no_copies() -> None:
     """Another operation, or another reason."""
     chat_failed = raw_span(chat(None, error__type="APITimeoutError"), scope="a", duration_s=60)
