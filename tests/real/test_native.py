@@ -82,6 +82,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             run("simulate", to, *load, *(f"--incident={name}" for name in TROUBLES))
             send_by_python(exporter, "http", "slow", [call((1200, 300), seconds=BEYOND_S)])
             exporter.post(b"no OTLP")
+            sent = exporter.metrics().total("llm_exporter_spans_received_total")
+            seen = "sum(llm_exporter_spans_received_total)"
+            wait_for(lambda: prometheus.values(seen) == [sent], "a scrape of the last call")
             done = "changes(llm_exporter_spans_received_total[5s])"
             wait_for(lambda: not any(prometheus.values(done)), "the end of the traffic")
             yield prometheus
