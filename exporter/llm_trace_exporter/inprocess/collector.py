@@ -14,6 +14,7 @@ from ..engine.engine import Engine
 from ..metrics.catalogue import FAMILIES
 from ..metrics.family import Family
 from ..metrics.series import Exemplar, HistogramRow, ScalarRow
+from .records import unicode_of
 
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
@@ -63,7 +64,7 @@ def add_scalars(metric: Metric, family: Family, rows: Iterable[ScalarRow]) -> No
 
 def add_histograms(metric: Metric, bounds: tuple[float, ...], rows: Iterable[HistogramRow]) -> None:
     """Add buckets, count and sum of each row; weighted counts as whole numbers."""
-    ends = tuple(map(_number, (*bounds, float("inf"))))
+    ends = bucket_ends(bounds)
     for text, counts, total, exemplars, _ in rows:
         if len(counts) != len(ends):
             continue
@@ -77,14 +78,18 @@ def add_histograms(metric: Metric, bounds: tuple[float, ...], rows: Iterable[His
         metric.add_sample(f"{metric.name}_sum", labels, total)
 
 
+def bucket_ends(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    """The values of `le`, as prometheus_client writes numbers."""
+    return tuple(map(_number, (*bounds, float("inf"))))
+
+
 @lru_cache(1 << 14)
 def labels_in(text: str) -> dict[str, str]:
     """The labels of a rendered label set; shared, so nobody may change them."""
     # Where a page would show what is not Unicode as `?`, prometheus_client would fail as a whole.
-    clean = text if text.isascii() else text.encode("utf-8", "replace").decode()
     return {
         name: _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), value)
-        for name, value in _LABEL.findall(clean)
+        for name, value in _LABEL.findall(unicode_of(text))
     }
 
 

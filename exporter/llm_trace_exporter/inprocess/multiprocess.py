@@ -9,16 +9,14 @@ Source: prometheus_client 0.26, `values.py`, `multiprocess.py`, `metrics.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import values
-from prometheus_client.utils import floatToGoString
 
 from ..metrics.catalogue import FAMILIES
 from ..metrics.family import Family
 from ..metrics.store import Store
-from .collector import labels_in
+from .collector import bucket_ends, labels_in
 
 SUMMED_GAUGES = {
     "llm_budget_spent_usd": "sum",
@@ -29,7 +27,6 @@ SUMMED_GAUGES = {
 LARGEST = "livemax"
 
 _value_class: Any = values.ValueClass
-_number: Callable[[float], str] = floatToGoString
 
 
 def is_multiprocess() -> bool:
@@ -61,7 +58,7 @@ class Mirror:
 
     def _histograms(self, family: Family) -> None:
         name = family.name
-        ends = tuple(map(_number, (*self._store.histograms(name).bounds, float("inf"))))
+        ends = bucket_ends(self._store.histograms(name).bounds)
         for text, counts, total, _, _ in self._store.histogram_rows(name):
             for end, count in zip(ends, counts, strict=False):
                 text_of_bucket = f'{text},le="{end}"' if text else f'le="{end}"'

@@ -20,7 +20,15 @@ from opentelemetry.trace import SpanKind
 
 from ..errors import RejectedRecord
 from ..otlp.attributes import KeyFilter
-from ..otlp.decode import BAD_TIME, BAD_TRACE_ID, MAX_BODY_CHARS, NO_START_TIME
+from ..otlp.decode import (
+    BAD_TIME,
+    BAD_TRACE_ID,
+    MAX_BODY_CHARS,
+    MAX_NS,
+    MESSAGE_LENGTH,
+    NAME_LENGTH,
+    NO_START_TIME,
+)
 from ..otlp.limits import MAX_DEPTH
 from ..otlp.records import Attributes, RawEvent, RawLog, RawSpan, Resource, Scope, Value
 from ..remembered import Remembered
@@ -36,9 +44,6 @@ _KINDS = {
 }
 """SDK -> OTLP number."""
 
-_NAME_CHARS = 1_024
-_MESSAGE_CHARS = 4_096
-_MAX_NS = 2**63 - 1
 _LAYOUTS, _SENDERS = 4_096, 1_024
 _LAYOUT_KEYS = 512
 _NO_SCOPE = Scope()
@@ -96,20 +101,20 @@ class Reader:
         start_ns, end_ns, status = span.start_time, span.end_time or 0, span.status
         if not start_ns:
             raise RejectedRecord(NO_START_TIME)
-        if start_ns > _MAX_NS or end_ns > _MAX_NS:
+        if start_ns > MAX_NS or end_ns > MAX_NS:
             raise RejectedRecord(BAD_TIME)
         state, message, events = context.trace_state, status.description, span.events
         return RawSpan(
             trace_id=context.trace_id.to_bytes(16, "big"),
             span_id=context.span_id.to_bytes(8, "big"),
             parent_span_id=parent.span_id.to_bytes(8, "big") if parent and parent.span_id else b"",
-            name=_text(span.name[:_NAME_CHARS]),
+            name=unicode_of(span.name[:NAME_LENGTH]),
             kind=_KINDS.get(span.kind, 0),
             start_ns=start_ns,
             end_ns=end_ns,
             status_code=status.status_code.value,
-            status_message=_text(message[:_MESSAGE_CHARS]) if message else "",
-            trace_state=state.to_header()[:_NAME_CHARS] if state else "",
+            status_message=unicode_of(message[:MESSAGE_LENGTH]) if message else "",
+            trace_state=state.to_header()[:NAME_LENGTH] if state else "",
             attrs=self._on_spans.read(span.attributes or {}),
             events=tuple([self._event(event) for event in events]) if events else (),
             resource=self._resources.of(span.resource),
@@ -118,7 +123,7 @@ class Reader:
 
     def _event(self, event: Event) -> RawEvent:
         attrs = self._on_spans.read(event.attributes or {})
-        return RawEvent(_text(event.name[:_NAME_CHARS]), min(event.timestamp, _MAX_NS), attrs)
+        return RawEvent(unicode_of(event.name[:NAME_LENGTH]), min(event.timestamp, MAX_NS), attrs)
 
     def log(self, emitted: SdkLog) -> RawLog:
         """One log record.
@@ -127,7 +132,7 @@ class Reader:
         """
         log, scope, resource = emitted.log_record, emitted.instrumentation_scope, emitted.resource
         time_ns = log.timestamp or log.observed_timestamp or 0
-        if time_ns > _MAX_NS:
+        if time_ns > MAX_NS:
             raise RejectedRecord(BAD_TIME)
         severity, body, attrs = log.severity_number, log.body, log.attributes or {}
         is_name = isinstance(body, str) and len(body) <= MAX_BODY_CHARS
@@ -135,9 +140,9 @@ class Reader:
             time_ns=time_ns,
             trace_id=(log.trace_id or 0).to_bytes(16, "big") if log.trace_id else b"",
             span_id=(log.span_id or 0).to_bytes(8, "big") if log.span_id else b"",
-            event_name=_text((log.event_name or "")[:_NAME_CHARS]),
+            event_name=unicode_of((log.event_name or "")[:NAME_LENGTH]),
             severity=0 if severity is None else severity.value,
-            body=_text(str(body)) if is_name else "",
+            body=unicode_of(str(body)) if is_name else "",
             attrs=self._on_logs.read(attrs),
             resource=Resource() if resource is None else self._log_resources.of(resource),
             scope=_NO_SCOPE if scope is None else self._log_scopes.of(scope),
@@ -172,20 +177,21 @@ class _Attributes:
 
 def _scope(scope: InstrumentationScope, keys: _Attributes) -> Scope:
     return Scope(
-        _text((scope.name or "")[:_NAME_CHARS]),
-        _text((scope.version or "")[:_NAME_CHARS]),
+        unicode_of((scope.name or "")[:NAME_LENGTH]),
+        unicode_of((scope.version or "")[:NAME_LENGTH]),
         keys.read(scope.attributes or {}),
     )
 
 
-def _text(text: str) -> str:
+def unicode_of(text: str) -> str:
+    """Text with a question mark in place of what is not Unicode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _can_be_sent(value: Any) -> bool:
     """Whether the SDK's encoder takes it: integers have 64 bits there, in lists, too."""
     if isinstance(value, int):
-        return -(2**63) <= value <= _MAX_NS
+        return -(2**63) <= value <= MAX_NS
     if isinstance(value, (str, bytes)):
         return True
     if isinstance(value, Mapping):
@@ -195,13 +201,13 @@ def _can_be_sent(value: Any) -> bool:
 
 def _value(value: Any, depth: int = 0) -> Value:
     if isinstance(value, str):
-        return _text(str(value))
+        return unicode_of(str(value))
     if isinstance(value, (bool, int, float, bytes)) or value is None:
         return value
     if depth >= MAX_DEPTH:
         return None
     if isinstance(value, Mapping):
-        return {_text(str(key)): _value(each, depth + 1) for key, each in value.items()}
+        return {unicode_of(str(key)): _value(each, depth + 1) for key, each in value.items()}
     if isinstance(value, Sequence):
         return [_value(each, depth + 1) for each in value]
     return None

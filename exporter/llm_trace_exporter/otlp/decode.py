@@ -50,9 +50,9 @@ MAX_BODY_CHARS = 200
 """A log body that is longer is a text, not the name of an event."""
 
 # Of names and status messages only the start tells anything; the rest may be anything.
-_NAME_BYTES = 1_024
-_MESSAGE_BYTES = 4_096
-_MAX_NS = 2**63 - 1
+NAME_LENGTH = 1_024
+MESSAGE_LENGTH = 4_096
+MAX_NS = 2**63 - 1
 _PART_BYTES = 2  # a tag and a length, at least
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)
@@ -259,7 +259,7 @@ def _scopes(
                 rejected += [f"{where}.scope: {found}" for _ in records]
                 continue
             scope = Scope(
-                text(sender.name[:_NAME_BYTES]), text(sender.version[:_NAME_BYTES]), attrs
+                text(sender.name[:NAME_LENGTH]), text(sender.version[:NAME_LENGTH]), attrs
             )
             named = identity.copy()
             named.update(sender.name)
@@ -282,10 +282,10 @@ def _log(
 ) -> RawLog:
     log = parse(wire.Log, raw)
     time_ns = log.time_ns or log.observed_ns
-    if time_ns > _MAX_NS:
+    if time_ns > MAX_NS:
         raise RejectedRecord(BAD_TIME)
     attrs = _attributes(log, raw, wire.Log, keep, budget)
-    event = text(log.event_name[:_NAME_BYTES])
+    event = text(log.event_name[:NAME_LENGTH])
     is_wanted = bool(keep.bodies) and (event or str(attrs.get("event.name"))) in keep.bodies
     return RawLog(
         time_ns=time_ns,
@@ -328,7 +328,7 @@ def _span(
             parent_id = b""
     if not start_ns:
         raise RejectedRecord(NO_START_TIME)
-    if start_ns > _MAX_NS or end_ns > _MAX_NS:
+    if start_ns > MAX_NS or end_ns > MAX_NS:
         raise RejectedRecord(BAD_TIME)
     kind, code = span.kind, status.code
     message, state = status.message, span.trace_state
@@ -336,13 +336,13 @@ def _span(
         trace_id,
         span_id,
         parent_id,
-        text(span.name[:_NAME_BYTES]),
+        text(span.name[:NAME_LENGTH]),
         kind if 0 <= kind <= 5 else 0,
         start_ns,
         end_ns,
         code if 0 <= code <= 2 else 0,
-        text(message[:_MESSAGE_BYTES]) if message else "",
-        text(state[:_NAME_BYTES]) if state else "",
+        text(message[:MESSAGE_LENGTH]) if message else "",
+        text(state[:NAME_LENGTH]) if state else "",
         _attributes(span, raw, wire.Span, keep, budget),
         _events(events, keep, budget) if events else (),
         resource,
@@ -360,8 +360,8 @@ def _events(parts: Any, keep: KeyFilter, budget: _Budget | None) -> tuple[RawEve
 def _event(raw: bytes, keep: KeyFilter, budget: _Budget | None) -> RawEvent:
     event = parse(wire.Event, raw)
     return RawEvent(
-        text(event.name[:_NAME_BYTES]),
-        min(event.time_ns, _MAX_NS),
+        text(event.name[:NAME_LENGTH]),
+        min(event.time_ns, MAX_NS),
         _attributes(event, raw, wire.Event, keep, budget),
     )
 

@@ -110,7 +110,6 @@ class Arize:
             max((unix_ns(row.start_time) for row in rows), default=0),
             told,
             complete=frozenset(_target(row) for row in rows),
-            seen=frozenset(one.identity for one in told),
             unread=unread,
         )
         try:

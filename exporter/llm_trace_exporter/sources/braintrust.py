@@ -97,7 +97,6 @@ class Braintrust:
             max((unix_ns(row.created) for row in rows), default=0),
             told,
             complete=frozenset(row.id for row in rows),
-            seen=frozenset(one.identity for one in told),
             unread=unread,
         )
         is_last = not (rows or unread) or not isinstance(after, str) or not after

@@ -100,7 +100,6 @@ class Datadog:
             max((row.attributes.start_ns for row in rows), default=0),
             told,
             complete=frozenset(_target(row.attributes) for row in rows),
-            seen=frozenset(one.identity for one in told),
             unread=unread,
         )
         after = meta.page.after if meta.page is not None else None

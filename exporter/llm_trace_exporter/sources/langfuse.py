@@ -150,7 +150,7 @@ def _scores(ask: Ask, body: bytes) -> Page:
     unread += odd
     seen = ask.seen | {one.identity for one in told}
     newest_ns = max((unix_ns(row.timestamp) for row in rows), default=0)
-    page = Page(len(rows), newest_ns, tuple(told), seen=seen, unread=unread)
+    page = Page(len(rows), newest_ns, tuple(told), seen=ask.seen, unread=unread)
     following = _following(ask, meta)
     if following is not None:
         return replace(

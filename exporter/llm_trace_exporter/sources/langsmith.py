@@ -84,7 +84,7 @@ class LangSmith:
             following = replace(ask, params=(*own, ("offset", str(offset + read))))
             return replace(page, asks=(following,))
         is_all = not offset and not page.unread
-        return replace(page, complete_window=is_all, seen=frozenset(one.identity for one in told))
+        return replace(page, complete_window=is_all)
 
 
 def _is_broken(row: _Feedback) -> bool:

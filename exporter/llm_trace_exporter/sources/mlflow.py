@@ -162,7 +162,6 @@ def _traces(walk: Walk, ask: Ask, body: bytes) -> Page:
         tuple(told),
         asks=tuple(asks),
         complete=frozenset(row.trace_id for row in rows),
-        seen=frozenset(one.identity for one in told),
         unread=unread,
     )
 

@@ -20,7 +20,7 @@ from ..dialects import NO_SCORE, Result, score_of
 from ..model import JudgeKind
 from ..score_items import ScoreItem, span_id_of, trace_id_of
 from .errors import SourceError
-from .rows import Rows, iso_of, unix_ns
+from .rows import Rows, iso_of, lines_of, list_of, unix_ns
 from .system import Ask, Page, Told, Walk
 
 NAME = "opik"
@@ -101,10 +101,10 @@ class Opik:
 
         Raises: SourceError where it is not what Opik writes.
         """
-        lines = [line for line in body.split(b"\n") if line.strip()]
+        lines = lines_of(body)
         if not lines:
             return Page()
-        rows, _, unread = _ROWS.read(b"[" + b",".join(lines) + b"]")
+        rows, _, unread = _ROWS.read(list_of(lines))
         last = _last(lines[-1])
         rows = [row for row in rows if _began_ns(_target(row)) >= walk.since_ns]
         told = tuple(one for row in rows for one in _told(ask.step, row))
@@ -114,7 +114,6 @@ class Opik:
             max(times, default=0),
             told,
             complete=frozenset(map(_target, rows)),
-            seen=frozenset(one.identity for one in told),
             unread=unread,
         )
         # Servers that do not know the window tell of all there ever was, newest first.

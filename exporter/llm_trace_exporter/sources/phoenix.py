@@ -164,7 +164,7 @@ def _annotations(ask: Ask, body: bytes) -> Page:
         return Page(len(rows), scores=told, asks=(following,), unread=unread)
     # What could not be read may be what is missed.
     complete = frozenset(ask.ids) if not (unread or ask.had_unread) else frozenset()
-    return Page(len(rows), scores=told, complete=complete, seen=seen, unread=unread)
+    return Page(len(rows), scores=told, complete=complete, seen=ask.seen, unread=unread)
 
 
 def _is_said(row: _Annotation) -> bool:

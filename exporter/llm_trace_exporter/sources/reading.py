@@ -103,11 +103,12 @@ class Reader:
         )
 
     def _complete(self, page: Page) -> Complete | None:
+        if not (page.complete or page.complete_window):
+            return None
+        seen = page.seen | {one.identity for one in page.scores}
         if page.complete:
-            return Complete(page.seen, frozenset(print_of((one,)) for one in page.complete))
-        if page.complete_window:
-            return Complete(page.seen, since_ns=self.walk.since_ns, until_ns=self.walk.until_ns)
-        return None
+            return Complete(seen, frozenset(print_of((one,)) for one in page.complete))
+        return Complete(seen, since_ns=self.walk.since_ns, until_ns=self.walk.until_ns)
 
 
 def _record(reading: ParsedRecord | None) -> Verdict | Feedback | None:

@@ -101,6 +101,16 @@ class Rows(Generic[_T]):
             return None
 
 
+def list_of(lines: Iterable[bytes]) -> bytes:
+    """One JSON list of a stream of JSON lines."""
+    return b"[" + b",".join(lines) + b"]"
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    """The lines of a stream that hold something."""
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
 def unix_ns(moment: datetime | None) -> int:
     """Unix nanoseconds; without a zone it is UTC; 0: none.
 

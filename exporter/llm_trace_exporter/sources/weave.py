@@ -21,7 +21,7 @@ from ..model import JudgeKind, Rating
 from ..score_items import ScoreItem, span_id_of, trace_id_of
 from .credentials import basic_or_bearer
 from .errors import SourceError
-from .rows import Rows, batched, iso_of, unix_ns
+from .rows import Rows, batched, iso_of, lines_of, list_of, unix_ns
 from .system import Ask, Page, Told, Walk
 
 NAME = "weave"
@@ -167,8 +167,7 @@ def _following(walk: Walk, ask: Ask, rows: list[_Feedback]) -> Ask:
 
 
 def _calls(ask: Ask, body: bytes) -> Page:
-    lines = [line for line in body.split(b"\n") if line.strip()]
-    rows, _, unread = _CALLS.read(b"[" + b",".join(lines) + b"]")
+    rows, _, unread = _CALLS.read(list_of(lines_of(body)))
     found = {row.id: row for row in rows}
     told = tuple(
         _placed(one, found.get(call)) for call in ask.ids for one in ask.known.get(call, ())
